@@ -1,0 +1,199 @@
+"""The words in which a check speaks: verdicts, severities, and the `@check` decorator.
+
+Imports nothing of ours. There is no registry: the decorator hangs a record on the function, which
+stays an ordinary function that anybody can call.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+
+class Outcome(enum.StrEnum):
+    """What became of one check on one subject. The engine adds blocked and error, policy waived."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    ERROR = "error"
+    WAIVED = "waived"
+
+
+class Severity(enum.StrEnum):
+    """How bad a failure is."""
+
+    BLOCKER = "blocker"
+    SECURITY = "security"
+    DEGRADED = "degraded"
+    ADVICE = "advice"
+
+
+BLOCKER, SECURITY, DEGRADED, ADVICE = Severity
+
+#: What a check can be about. The first parameter is always `hypervisor`; the second, if any, is
+#: named for one of these. `host` is the absence of a second parameter.
+SUBJECTS = ("host", "device", "group", "guest", "hostdev")
+
+HEADINGS = ("Checks", "Why it matters", "Evidence", "Fix", "Fix safety", "References")
+
+
+class Proof(Protocol):
+    """A line of evidence: `pytest_vfio.evidence.Quote`."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def line(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+
+
+class Remedy(Protocol):
+    """What would cure a failure: `pytest_vfio.cures.Cure`."""
+
+    @property
+    def grade(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def reboot(self) -> bool: ...
+    @property
+    def undo(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check says of one subject.
+
+    `message` is one line of facts: subject, actual, expected. `refs` narrows the check's entries
+    of the failure catalogue to those that this failure is an instance of. `acts` says who has to
+    act: os, firmware, libvirt, guest, vendor.
+    """
+
+    outcome: Outcome
+    message: str
+    actual: str = ""
+    expected: str = ""
+    evidence: tuple[Proof, ...] = ()
+    missing: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+    acts: str = "os"
+    cure: Remedy | None = None
+
+
+def passes(message: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
+    """The subject is as it has to be; `message` says how, with values."""
+    return Verdict(Outcome.PASS, message, evidence=_proofs(evidence))
+
+
+def fails(
+    message: str,
+    *,
+    actual: object,
+    expected: object,
+    evidence: Proof | Iterable[Proof],
+    refs: Iterable[str] = (),
+    acts: str = "os",
+    cure: Remedy | None = None,
+) -> Verdict:
+    """The subject is not as it has to be. The evidence is the line that proves it."""
+    return Verdict(
+        Outcome.FAIL,
+        message,
+        str(actual),
+        str(expected),
+        _proofs(evidence),
+        refs=tuple(refs),
+        acts=acts,
+        cure=cure,
+    )
+
+
+def skips(reason: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
+    """The check does not apply to the subject, and why."""
+    return Verdict(Outcome.SKIP, reason, evidence=_proofs(evidence))
+
+
+def unknown(
+    message: str, *, missing: Iterable[str], evidence: Proof | Iterable[Proof] = ()
+) -> Verdict:
+    """It cannot be told. `missing` says which evidence is, and why, an entry each.
+
+    Seldom needed: a fact that lacks its evidence raises, and the engine says this.
+    """
+    return Verdict(
+        Outcome.UNKNOWN, message, evidence=_proofs(evidence), missing=tuple(missing)
+    )
+
+
+def _proofs(evidence: Proof | Iterable[Proof]) -> tuple[Proof, ...]:
+    return tuple(evidence) if isinstance(evidence, Iterable) else (evidence,)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The record that `@check` hangs on a function as `vfio_check`."""
+
+    id: str
+    severity: Severity
+    needs: tuple[str, ...]
+    refs: tuple[str, ...]
+    subject: str
+    function: Callable[..., Verdict]
+    file: str
+
+    @property
+    def title(self) -> str:
+        """The first line of the docstring, which names the bad state."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def doc(self) -> str:
+        """The whole docstring, as `--explain` and the catalogue print it."""
+        return inspect.getdoc(self.function) or ""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def check(
+    id: str, *, severity: Severity, needs: Iterable[str] = (), refs: Iterable[str] = ()
+) -> Callable[[F], F]:
+    """Make a check of a function of `hypervisor` and at most one subject.
+
+    `id` is a short prefix of capitals and three digits. `needs` are the checks whose failure makes
+    this one's failure a consequence. `refs` are entries of the failure catalogue (F22, S02).
+
+    Raises TypeError where the function cannot be a check, and says why.
+    """
+    if not re.fullmatch(r"[A-Z]{2,8}\d{3}", id):
+        raise TypeError(f"check id {id!r}: expected capitals and three digits, such as DEV003")
+
+    def hang(function: F) -> F:
+        names = list(inspect.signature(function).parameters)
+        subject = names[1] if len(names) == 2 else "host"
+        if not names or names[0] != "hypervisor" or len(names) > 2 or subject not in SUBJECTS:
+            raise TypeError(
+                f"check {id}: {function.__name__}({', '.join(names)}): expected `hypervisor` and "
+                f"at most one of {', '.join(SUBJECTS[1:])}"
+            )
+        record = Check(
+            id=id,
+            severity=Severity(severity),
+            needs=tuple(needs),
+            refs=tuple(refs),
+            subject=subject,
+            function=function,
+            file=function.__code__.co_filename,
+        )
+        function.vfio_check = record  # type: ignore[attr-defined]
+        return function
+
+    return hang

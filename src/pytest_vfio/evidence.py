@@ -1,0 +1,233 @@
+"""The named raw items that were read from a host, and how the reading went.
+
+Knows nothing of where they came from (`sources`) and nothing of what they mean (`facts`).
+An item is a file's bytes or a command's output. Its name is the path without the leading slash
+(`proc/cmdline`), a path with a trailing slash for a directory's listing (`etc/modprobe.d/`), or
+the command's short name (`dmesg`, `virsh/dumpxml`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+class Status(enum.StrEnum):
+    """How the reading of one item went."""
+
+    PRESENT = "present"
+    ABSENT = "absent"  # looked for and not there: this is knowledge
+    DENIED = "denied"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    TRUNCATED = "truncated"
+    NOT_COLLECTED = "not collected"
+
+
+class Extent(enum.StrEnum):
+    """How much of a present item was kept."""
+
+    WHOLE = "whole"
+    GREPPED = "grepped"  # whole lines, chosen by somebody
+    ELIDED = "elided"  # parts left out, or nobody says that none were
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The very line that proves something, and the item that it stands in."""
+
+    source: str
+    line: str
+    status: str = Status.PRESENT.value
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One named raw item.
+
+    `data` holds what was read, also where the reading ended badly: what came before a hang or a
+    cut is judged, and `whole` tells that there may have been more.
+    """
+
+    name: str
+    status: Status
+    data: bytes = b""
+    detail: str = ""
+    extent: Extent = Extent.WHOLE
+
+    @property
+    def text(self) -> str:
+        """The bytes as text; what is not UTF-8 is shown as `\\xNN`."""
+        return self.data.decode("utf-8", "backslashreplace")
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is missing: the item was read to its end, or is known not to exist."""
+        if self.status is Status.ABSENT:
+            return True
+        return self.status is Status.PRESENT and self.extent is Extent.WHOLE
+
+    @property
+    def why(self) -> str:
+        """The name and, in words, why it cannot be relied on: `dmesg: denied (run as root)`."""
+        word = self.status.value
+        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
+            word = f"only {self.extent.value}"
+        return f"{self.name}: {word} ({self.detail})" if self.detail else f"{self.name}: {word}"
+
+    def quote(self, line: str = "") -> Quote:
+        """A line of this item, as proof."""
+        return Quote(self.name, line, self.status.value)
+
+
+class Missing(Exception):
+    """Evidence that a fact needs was not read, or not to its end.
+
+    Raised by facts, turned into an *unknown* by the engine. Carries the items.
+    """
+
+    def __init__(self, *items: Item) -> None:
+        self.items: tuple[Item, ...] = items
+        super().__init__("; ".join(item.why for item in items))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All items of one host.
+
+    `source` is one of ssh, local, recording, loose, paste, sosreport, libvirt, testinfra.
+    `collected` is the UTC time of the reading as `YYYY-MM-DDTHH:MM:SSZ`, or None where nobody
+    knows. `live` is True when the host was read by this run.
+    """
+
+    host: str
+    source: str
+    items: Mapping[str, Item] = field(default_factory=lambda: MappingProxyType({}))
+    collected: str | None = None
+    live: bool = False
+
+    def item(self, name: str) -> Item:
+        """The item of that name; *not collected* if nobody looked for it."""
+        found = self.items.get(name)
+        return found if found is not None else Item(name, Status.NOT_COLLECTED)
+
+    def read(self, name: str) -> str | None:
+        """The whole text of an item, None where it is known not to exist.
+
+        Raises Missing unless the item is whole.
+        """
+        item = self.item(name)
+        if not item.whole:
+            raise Missing(item)
+        return None if item.status is Status.ABSENT else item.text
+
+    def text(self, name: str) -> str:
+        """The whole text of an item that has to exist. Raises Missing, also when it is absent."""
+        text = self.read(name)
+        if text is None:
+            raise Missing(self.item(name))
+        return text
+
+    def seen(self, *names: str) -> Iterator[Item]:
+        """Those of the named items that have any content, whole or not."""
+        for name in names:
+            item = self.item(name)
+            if item.data:
+                yield item
+
+    def under(self, directory: str) -> tuple[Item, ...]:
+        """The items of a directory's files, sorted by name; `directory` ends with a slash.
+
+        Raises Missing unless the directory's listing is whole. A listed file that was not read
+        comes back with its own status. An absent directory has no files.
+        """
+        listing = self.read(directory)
+        if listing is None:
+            return ()
+        return tuple(self.item(directory + name) for name in sorted(filter(None, listing.split("\n"))))
+
+    def without(self, names: Iterable[str]) -> Evidence:
+        """The same evidence as if these items had never been looked for."""
+        gone = set(names)
+        kept = {name: item for name, item in self.items.items() if name not in gone}
+        return Evidence(self.host, self.source, MappingProxyType(kept), self.collected, self.live)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder of small files and links that was read in one go (`sys/bus/pci/devices`).
+
+    The item's text has one line for each thing found, `PATH=VALUE` for a line of a file (a file
+    of several lines repeats its path), `PATH->TARGET` for a link, `PATH!STATUS` for a file that
+    could not be read. What has no line does not exist, provided the item is whole.
+    """
+
+    item: Item
+    values: Mapping[str, str]
+    links: Mapping[str, str]
+    unread: Mapping[str, str]
+
+    @classmethod
+    def of(cls, item: Item) -> Tree:
+        """Parse an item's text. Lines of no known form are left out."""
+        values: dict[str, str] = {}
+        links: dict[str, str] = {}
+        unread: dict[str, str] = {}
+        for line in item.text.split("\n"):
+            path, mark, rest = _split(line)
+            if mark == "=":
+                values[path] = f"{values[path]}\n{rest}" if path in values else rest
+            elif mark == "->":
+                links[path] = rest
+            elif mark == "!":
+                unread[path] = rest
+        return cls(item, values, links, unread)
+
+    def get(self, path: str) -> str | None:
+        """A file's text; None where it does not exist. Raises Missing where nobody knows."""
+        if path in self.values:
+            return self.values[path]
+        self._must_be_absent(path)
+        return None
+
+    def link(self, path: str) -> str | None:
+        """A link's target; None where it does not exist. Raises Missing where nobody knows."""
+        if path in self.links:
+            return self.links[path]
+        self._must_be_absent(path)
+        return None
+
+    def quote(self, path: str) -> Quote:
+        """The line of a path, as proof."""
+        if path in self.values:
+            line = self.values[path]
+        elif path in self.links:
+            line = f"-> {self.links[path]}"
+        else:
+            line = f"({self.unread.get(path, 'absent')})"
+        return Quote(f"{self.item.name}/{path}", line, self.item.status.value)
+
+    def _must_be_absent(self, path: str) -> None:
+        if path in self.unread:
+            raise Missing(Item(f"{self.item.name}/{path}", _status(self.unread[path])))
+        if not self.item.whole:
+            raise Missing(self.item)
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    """`a/b=c` -> (a/b, =, c), by the first mark in the line; an empty mark where there is none."""
+    marks = [(line.find(mark), mark) for mark in ("=", "->", "!")]
+    found = [(at, mark) for at, mark in marks if at > 0]
+    if not found:
+        return line, "", ""
+    at, mark = min(found)
+    return line[:at], mark, line[at + len(mark) :]
+
+
+def _status(word: str) -> Status:
+    try:
+        return Status(word)
+    except ValueError:
+        return Status.FAILED

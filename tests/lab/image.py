@@ -1,0 +1,184 @@
+"""Disks: a Debian root made by mmdebstrap, installed to its own disk by itself.
+
+No loop device and no mount on this machine: the file system is filled by ``mke2fs -d`` and the
+boot loader is installed by the system inside, in one first boot of its own kernel.
+"""
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tests.lab import cache, workshop
+
+MIB = 1024 * 1024
+ROOT_START = 300 * MIB
+DISK = 5 * 1024 * MIB
+
+Loader = Literal["grub", "systemd-boot"]
+
+COMMON = (
+    "systemd-sysv udev dbus kmod initramfs-tools zstd openssh-server iproute2 pciutils procps "
+    "libvirt-daemon-system libvirt-clients qemu-system-x86 sudo less"
+).split()
+LOADERS: dict[Loader, list[str]] = {
+    "grub": ["grub-pc"],
+    "systemd-boot": ["systemd-boot", "dosfstools"],
+}
+
+FILES = {
+    "etc/fstab": "LABEL=root / ext4 errors=remount-ro 0 1\n",
+    "etc/systemd/network/10-management.network": (
+        "[Match]\nMACAddress=52:54:00:0a:00:01\n\n[Network]\nAddress=10.0.2.15/24\n"
+        "Gateway=10.0.2.2\nLinkLocalAddressing=no\n"
+    ),
+    "etc/initramfs-tools/conf.d/lab": "COMPRESS=zstd\nCOMPRESSLEVEL=1\n",
+    "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin prohibit-password\nUseDNS no\n",
+    "etc/default/grub": (
+        'GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR="Debian"\n'
+        'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console=ttyS0,115200"\n'
+        'GRUB_TERMINAL="serial"\nGRUB_DISABLE_OS_PROBER=true\nGRUB_DISABLE_SUBMENU=y\n'
+    ),
+    "etc/kernel/cmdline": "root=LABEL=root ro console=ttyS0,115200 quiet\n",
+}
+SETTLE = """
+useradd -m -s /bin/bash operator
+for home in root home/operator; do
+    mkdir -m 700 -p /$home/.ssh && cp /key.pub /$home/.ssh/authorized_keys
+done
+chown -R operator: /home/operator/.ssh; rm /key.pub
+systemctl enable systemd-networkd.service ssh.service
+systemctl disable libvirtd.service libvirt-guests.service virtlogd.service 2>&1 || true
+systemctl enable libvirtd.socket libvirtd-ro.socket virtlogd.socket
+systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer \\
+    e2scrub_reap.service systemd-networkd-wait-online.service ModemManager.service
+rm -f /etc/libvirt/qemu/networks/autostart/default.xml
+"""
+"""Run once in the new root: accounts, network, libvirt left to its sockets."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A Debian release on a disk of its own."""
+
+    name: str
+    suite: str
+    loader: Loader = "grub"
+    packages: tuple[str, ...] = ()
+    kernel: str = "linux-image-amd64"
+    firmware: Literal["bios", "uefi"] = "bios"
+    settle: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> str:
+        """Everything that decides what is on the disk."""
+        return repr((self, COMMON, LOADERS, FILES, SETTLE, FINISH))
+
+    @property
+    def disk(self) -> Path:
+        """The built disk; its name changes with the recipe."""
+        digest = hashlib.sha256(self.recipe.encode()).hexdigest()[:10]
+        return cache.images() / f"{self.name}-{digest}.qcow2"
+
+
+FINISH: dict[Loader, str] = {
+    "grub": "grub-install /dev/vda && update-grub",
+    "systemd-boot": (
+        "bootctl install && for k in /boot/vmlinuz-*; do v=${k#/boot/vmlinuz-}; "
+        "kernel-install add $v $k /boot/initrd.img-$v; done"
+    ),
+}
+"""What the new system does in its first boot, from a kernel handed to it."""
+
+
+def unfinished(image: Image) -> tuple[Path, Path, Path]:
+    """A disk without boot loader, and the kernel and initrd to start it with."""
+    root = cache.root() / "build" / image.name
+    shutil.rmtree(root, ignore_errors=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    _bootstrap(image, root)
+    _furnish(image, root)
+    kernel, initrd = (_newest(root, stem) for stem in ("vmlinuz", "initrd.img"))
+    disk = root.with_suffix(".raw")
+    _partition(disk)
+    _fill(disk, root)
+    shutil.rmtree(root)
+    return disk, kernel, initrd
+
+
+def key() -> Path:
+    """The lab's own SSH key, made on first use."""
+    private = cache.root() / "id_ed25519"
+    if not private.exists():
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", private)
+    return private
+
+
+def _bootstrap(image: Image, root: Path) -> None:
+    packages = [*COMMON, *LOADERS[image.loader], image.kernel, *image.packages]
+    _run(
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        "--mode=root",
+        "--format=directory",
+        '--aptopt=Acquire::Languages "none"',
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        "--essential-hook=mkdir -p $1/etc/initramfs-tools/conf.d; "
+        'printf "COMPRESS=zstd\\nCOMPRESSLEVEL=1\\n" >$1/etc/initramfs-tools/conf.d/lab',
+        f"--include={','.join(packages)}",
+        image.suite,
+        root,
+        f"deb {workshop.mirror()} {image.suite} main",
+    )
+
+
+def _furnish(image: Image, root: Path) -> None:
+    name = image.name.partition("-")[0]
+    files = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost {name}\n"}
+    for path, text in (FILES | files | image.files).items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.write_text(text)
+    shutil.copy(key().with_suffix(".pub"), root / "key.pub")
+    _run("chroot", root, "sh", "-eux", "-c", SETTLE + image.settle)
+
+
+def _newest(root: Path, stem: str) -> Path:
+    source = max((root / "boot").glob(f"{stem}-*"))
+    target = root.parent / f"{root.name}.{stem}"
+    shutil.copy(source, target)
+    return target
+
+
+def _partition(disk: Path) -> None:
+    """GPT with a BIOS boot partition, an EFI system partition and a root, whatever is used."""
+    disk.unlink(missing_ok=True)
+    with disk.open("wb") as file:
+        file.truncate(DISK)
+    esp = ROOT_START // MIB - 2
+    layout = (
+        "label: gpt\nsector-size: 512\n"
+        "start=1MiB, size=1MiB, type=21686148-6449-6E6F-744E-656564454649\n"
+        f"start=2MiB, size={esp}MiB, type=U\n"
+        f"start={ROOT_START // MIB}MiB, size={(DISK - ROOT_START) // MIB - 1}MiB, type=L\n"
+    )
+    subprocess.run(["sfdisk", "-q", disk], input=layout, text=True, check=True)
+    esp_blocks = str(esp * 1024)
+    _run("mkfs.vfat", "-F", "32", "-n", "ESP", "--offset", str(2 * MIB // 512), disk, esp_blocks)
+
+
+def _fill(disk: Path, root: Path) -> None:
+    blocks = f"{(DISK - ROOT_START) // MIB - 1}M"
+    offset = f"offset={ROOT_START},lazy_itable_init=1"
+    _run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", root, "-E", offset, disk, blocks)
+
+
+def _run(*words: str | Path) -> None:
+    subprocess.run([str(word) for word in words], check=True)

@@ -1,0 +1,76 @@
+"""Commands on a lab host, through the same OpenSSH the suite uses."""
+
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab.image import key
+
+
+@dataclass(frozen=True)
+class Shell:
+    """One account on one running host."""
+
+    name: str
+    config: Path
+
+    def run(self, script: str, *, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """The outcome of a script, whatever it is."""
+        return subprocess.run(
+            ["ssh", "-F", self.config, self.name, "sh", "-s"],
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def must(self, script: str, *, timeout: float = 300) -> str:
+        """What a script prints; its failure is an error that shows what it said."""
+        done = self.run("set -e\n" + script, timeout=timeout)
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: exit {done.returncode}: {script}\n{done.stderr}")
+        return done.stdout
+
+    def answers(self) -> bool:
+        """Whether a login works right now."""
+        try:
+            return self.run("true", timeout=20).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def wait(self, seconds: float) -> None:
+        """Return as soon as a login works."""
+        end = time.monotonic() + seconds
+        while not self.answers():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name} did not answer in {seconds:.0f} s")
+            time.sleep(0.5)
+
+    def boot_id(self) -> str:
+        """The kernel's name for this boot."""
+        return self.must("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def reboot(self, seconds: float = 300) -> None:
+        """Restart through the host's own boot loader and wait for the new boot."""
+        before = self.boot_id()
+        self.run("systemctl reboot", timeout=30)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(1)
+            if self.answers() and self.boot_id() != before:
+                return
+        raise TimeoutError(f"{self.name} did not come back in {seconds:.0f} s")
+
+
+def write_config(path: Path, name: str, port: int) -> None:
+    """An OpenSSH configuration in which the host, and its plain account, have names."""
+    common = (
+        f"    HostName 127.0.0.1\n    Port {port}\n    IdentityFile {key()}\n"
+        "    IdentitiesOnly yes\n    StrictHostKeyChecking no\n    UserKnownHostsFile /dev/null\n"
+        "    LogLevel ERROR\n    ConnectTimeout 10\n    ServerAliveInterval 15\n"
+    )
+    users = {name: "root", f"{name}-operator": "operator"}
+    blocks = [f"Host {alias}\n    User {user}\n{common}" for alias, user in users.items()]
+    path.write_text("\n".join(blocks))

@@ -1,0 +1,100 @@
+"""The machine that runs the lab: its Debian mirror and the tools it needs.
+
+Nothing here names a mirror: the address is the one that this machine's own apt uses.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+TOOLS = {
+    "mmdebstrap": "mmdebstrap",
+    "mke2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
+    "mkfs.vfat": "dosfstools",
+    "mcopy": "mtools",
+    "cpio": "cpio",
+    "ssh": "openssh-client",
+    "setpriv": "util-linux",
+}
+EMULATOR = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils"}
+FILES = {
+    "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    "/usr/bin/busybox": "busybox-static",
+}
+IGB_NEEDS = 8
+"""First QEMU release with the igb SR-IOV device."""
+
+
+@functools.cache
+def mirror() -> str:
+    """The Debian archive that serves this machine's own release."""
+    codename = _codename()
+    listing = _output("apt-get", "indextargets", "--format", "$(SITE) $(CODENAME)")
+    for line in listing.splitlines():
+        site, _, name = line.partition(" ")
+        if name == codename:
+            return site
+    raise LookupError(f"apt knows no source for {codename}; is this a Debian machine?")
+
+
+def prepare() -> None:
+    """Install what is missing, QEMU from the release's backports where its own is too old."""
+    wanted = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
+    wanted += [package for file, package in FILES.items() if not Path(file).exists()]
+    if wanted:
+        _apt("update")
+        _install(wanted)
+    if _qemu_version() >= IGB_NEEDS:
+        return
+    _apt("update")
+    if _candidate("qemu-system-x86") >= IGB_NEEDS:
+        _install(EMULATOR.values())
+    else:
+        suite = f"{_codename()}-backports"
+        source = Path("/etc/apt/sources.list.d/pytest-vfio-lab.list")
+        source.write_text(f"deb {mirror()} {suite} main\n")
+        _apt("update")
+        _install(EMULATOR.values(), "-t", suite)
+
+
+def _codename() -> str:
+    for line in Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("VERSION_CODENAME="):
+            return line.partition("=")[2].strip('"')
+    raise LookupError("/etc/os-release names no VERSION_CODENAME")
+
+
+def _qemu_version() -> int:
+    if not all(shutil.which(tool) for tool in EMULATOR):
+        return 0
+    return _major(_output("qemu-system-x86_64", "--version").split("version ")[1])
+
+
+def _candidate(package: str) -> int:
+    for line in _output("apt-cache", "policy", package).splitlines():
+        if "Candidate:" in line:
+            return _major(line.split()[-1].rpartition(":")[2])
+    return 0
+
+
+def _major(version: str) -> int:
+    number = version.partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _install(packages: Iterable[str], *options: str) -> None:
+    _apt("install", "-y", "--no-install-recommends", *options, *packages)
+
+
+def _apt(*words: str) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "-q", *words], check=True, env=environment)
+
+
+def _output(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
