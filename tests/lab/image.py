@@ -44,11 +44,11 @@ FILES = {
     "etc/kernel/cmdline": "root=LABEL=root ro console=ttyS0,115200 quiet\n",
 }
 SETTLE = """
-useradd -m -s /bin/bash operator
-for home in root home/operator; do
+useradd -m -s /bin/bash viewer
+for home in root home/viewer; do
     mkdir -m 700 -p /$home/.ssh && cp /key.pub /$home/.ssh/authorized_keys
 done
-chown -R operator: /home/operator/.ssh; rm /key.pub
+chown -R viewer: /home/viewer/.ssh; rm /key.pub
 systemctl enable systemd-networkd.service ssh.service
 systemctl disable libvirtd.service libvirt-guests.service virtlogd.service 2>&1 || true
 systemctl enable libvirtd.socket libvirtd-ro.socket virtlogd.socket

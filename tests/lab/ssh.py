@@ -71,6 +71,6 @@ def write_config(path: Path, name: str, port: int) -> None:
         "    IdentitiesOnly yes\n    StrictHostKeyChecking no\n    UserKnownHostsFile /dev/null\n"
         "    LogLevel ERROR\n    ConnectTimeout 10\n    ServerAliveInterval 15\n"
     )
-    users = {name: "root", f"{name}-operator": "operator"}
+    users = {name: "root", f"{name}-viewer": "viewer"}
     blocks = [f"Host {alias}\n    User {user}\n{common}" for alias, user in users.items()]
     path.write_text("\n".join(blocks))

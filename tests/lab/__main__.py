@@ -1,0 +1,81 @@
+"""``python -m tests.lab``: build, keep and stop lab hosts."""
+
+import argparse
+import signal
+import sys
+import time
+
+from tests.lab import lab, workshop
+from tests.lab.hosts import HOSTS
+from tests.lab.machine import Machine, running
+
+
+def main() -> int:
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    up = verbs.add_parser("up", help="restore a host, building it first if needed")
+    up.add_argument("host", choices=HOSTS)
+    up.add_argument("--detach", action="store_true", help="leave it running until `down`")
+    verbs.add_parser("down", help="stop every host").add_argument("host", nargs="*")
+    build = verbs.add_parser("build", help="build hosts and their snapshots")
+    build.add_argument("host", nargs="+", choices=HOSTS)
+    verbs.add_parser("list", help="name the hosts")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    match arguments.verb:
+        case "up":
+            return _up(arguments.host, detach=arguments.detach)
+        case "down":
+            return _down(arguments.host)
+        case "build":
+            return _build(arguments.host)
+        case _:
+            return _list()
+
+
+def _up(name: str, *, detach: bool) -> int:
+    workshop.prepare()
+    started = time.monotonic()
+    machine = lab.restore(HOSTS[name], kept=detach)
+    print(f"{lab.timed(name, started)}")
+    print(f"  ssh -F {machine.config} {name}")
+    print(f"  pytest checks/ --ssh-config {machine.config} --host {name}")
+    print(f"  unprivileged: {name}-viewer", flush=True)
+    if detach:
+        return 0
+    try:
+        print("Ctrl-C stops it", flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        machine.stop()
+    return 0
+
+
+def _down(names: list[str]) -> int:
+    for machine in [Machine(name) for name in names] or running():
+        machine.stop()
+        print(f"{machine.name} stopped")
+    return 0
+
+
+def _build(names: list[str]) -> int:
+    workshop.prepare()
+    for name in names:
+        started = time.monotonic()
+        lab.prepare(HOSTS[name])
+        print(lab.timed(name, started), flush=True)
+    return 0
+
+
+def _list() -> int:
+    alive = {machine.name for machine in running()}
+    for name in HOSTS:
+        print(f"{name}{'  running' if name in alive else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The lab's hosts: which disk, which hardware, set up how.
+
+A host is data.  Adding one is one entry in ``HOSTS``.
+"""
+
+from dataclasses import dataclass
+
+from tests.lab.image import Image
+
+TRIXIE = Image("trixie", "trixie")
+
+VIRTIO = "iommu_platform=on,disable-legacy=on"
+VTD = ("-device", "intel-iommu,intremap=on,caching-mode=on")
+MANAGEMENT = (
+    *("-netdev", "user,id=mgmt,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
+    *("-device", f"virtio-net-pci,netdev=mgmt,mac=52:54:00:0a:00:01,addr=2,{VIRTIO}"),
+)
+ROOT_DISK = (
+    *("-drive", "file={disk},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap"),
+    *("-device", f"virtio-blk-pci,drive=root,addr=3,bootindex=1,{VIRTIO}"),
+)
+
+
+def _port(number: int) -> tuple[str, ...]:
+    """A root port in slot 0x10 and up, named rp1, rp2, ..."""
+    place = f"addr={0x10 + number - 1:x}.0"
+    return ("-device", f"pcie-root-port,id=rp{number},chassis={number},slot={number},{place}")
+
+
+def _mac(number: int) -> str:
+    return f"mac=52:54:00:0b:00:{number:02x}"
+
+
+CARDS = (
+    *_port(1),
+    *("-device", f"igb,bus=rp1,{_mac(1)}"),
+    *_port(2),
+    *("-device", "pcie-pci-bridge,id=pci,bus=rp2"),
+    *("-device", f"e1000e,bus=pci,addr=1,{_mac(2)}"),
+    *("-device", f"e1000e,bus=pci,addr=2,{_mac(3)}"),
+    *_port(3),
+    *("-device", f"e1000e,bus=rp3,addr=0.0,multifunction=on,{_mac(4)}"),
+    *("-device", f"e1000e,bus=rp3,addr=0.1,{_mac(5)}"),
+    *_port(4),
+    *("-device", "bochs-display,bus=rp4"),
+    *_port(5),
+)
+"""SR-IOV NIC alone; two NICs behind a bridge; one two-function NIC; a display; an empty slot."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A hypervisor of the lab."""
+
+    name: str
+    image: Image
+    hardware: tuple[str, ...] = VTD + MANAGEMENT + ROOT_DISK + CARDS
+    setup: str = ""
+    reboots: bool = False
+    """Whether the setup takes effect at the next boot only."""
+    cpu: str = "max,la57=off"
+    memory: int = 2048
+    snapshots: bool = True
+    """Whether QEMU can save this hardware's running state."""
+
+    def command(self, disk: str, *extra: str) -> list[str]:
+        """QEMU's words for a boot from the given disk."""
+        return [
+            "qemu-system-x86_64",
+            *("-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi"),
+            *("-cpu", self.cpu, "-m", str(self.memory), "-smp", "2"),
+            *("-nodefaults", "-rtc", "clock=host"),
+            *(word.replace("{disk}", disk) for word in self.hardware),
+            *extra,
+        ]
+
+
+HOSTS = {host.name: host for host in (Host("trixie-intel", TRIXIE),)}

@@ -1,0 +1,123 @@
+"""One QEMU process: started in its own group, recorded in a PID file, ended for certain.
+
+``setpriv --pdeathsig`` makes the kernel end QEMU when the lab dies, even by SIGKILL; a host that
+a person keeps is started without it and ends by ``down``.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.lab import cache
+from tests.lab.qmp import Monitor
+from tests.lab.ssh import Shell, write_config
+
+
+class Machine:
+    """The running, or once running, QEMU of one host."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.folder = cache.state(name)
+        self.console = self.folder / "console.log"
+        self.config = self.folder / "ssh_config"
+
+    @property
+    def shell(self) -> Shell:
+        """Root on the host."""
+        return Shell(self.name, self.config)
+
+    @property
+    def monitor(self) -> Monitor:
+        """A new connection to QEMU's monitor."""
+        return Monitor(self.folder / "qmp.sock")
+
+    def start(self, arguments: Sequence[str], *, kept: bool = False) -> None:
+        """Run QEMU; ``{port}`` in an argument becomes the SSH port on this machine."""
+        self.stop()
+        port = _free_port()
+        write_config(self.config, self.name, port)
+        leash = [] if kept else ["setpriv", "--pdeathsig", "KILL", "--"]
+        qmp = self.folder / "qmp.sock"
+        command = [
+            *leash,
+            *"nice -n 5".split(),
+            *(word.replace("{port}", str(port)) for word in arguments),
+            *f"-qmp unix:{qmp},server=on,wait=off".split(),
+            *f"-serial file:{self.console} -display none -monitor none".split(),
+        ]
+        with (self.folder / "qemu.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        (self.folder / "pid").write_text(f"{process.pid}\n")
+        self._await(process, qmp)
+
+    def _await(self, process: "subprocess.Popen[bytes]", qmp: Path) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise RuntimeError((self.folder / "qemu.log").read_text()[-2000:])
+            with contextlib.suppress(OSError):
+                Monitor(qmp)
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"{self.name}: QEMU's monitor did not appear")
+
+    def pid(self) -> int | None:
+        """The QEMU process, if it is ours and alive."""
+        try:
+            pid = int((self.folder / "pid").read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        return pid if os.fsencode(self.folder / "qmp.sock") in words else None
+
+    def stop(self) -> None:
+        """End QEMU and wait until it is gone."""
+        pid = self.pid()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            while _alive(pid):
+                time.sleep(0.05)
+        for name in ("pid", "qmp.sock"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def finished(self, seconds: float) -> bool:
+        """Whether QEMU ended by itself (the guest powered off) within the time."""
+        end = time.monotonic() + seconds
+        pid = self.pid()
+        while pid is not None and _alive(pid):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.2)
+        return True
+
+
+def running() -> list[Machine]:
+    """Every machine whose QEMU is alive."""
+    folders = (cache.root() / "run").glob("*/pid")
+    machines = [Machine(path.parent.name) for path in sorted(folders)]
+    return [machine for machine in machines if machine.pid() is not None]
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
