@@ -74,7 +74,8 @@ class Verdict:
 
     `message` is one line of facts: subject, actual, expected. `refs` narrows the check's entries
     of the failure catalogue to those that this failure is an instance of. `acts` says who has to
-    act: os, firmware, libvirt, guest, vendor.
+    act: os, firmware, libvirt, guest, vendor. `severity` is set where this failure is better or
+    worse than the check's own severity says.
     """
 
     outcome: Outcome
@@ -86,6 +87,7 @@ class Verdict:
     refs: tuple[str, ...] = ()
     acts: str = "os"
     cure: Remedy | None = None
+    severity: Severity | None = None
 
 
 def passes(message: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
@@ -102,6 +104,7 @@ def fails(
     refs: Iterable[str] = (),
     acts: str = "os",
     cure: Remedy | None = None,
+    severity: Severity | None = None,
 ) -> Verdict:
     """The subject is not as it has to be. The evidence is the line that proves it."""
     return Verdict(
@@ -113,6 +116,7 @@ def fails(
         refs=tuple(refs),
         acts=acts,
         cure=cure,
+        severity=severity,
     )
 
 

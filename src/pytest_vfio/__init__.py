@@ -1,0 +1,1 @@
+"""Tells whether a KVM/libvirt hypervisor can hand its PCI devices to its guests."""

@@ -1,0 +1,1 @@
+"""Options, gathering, handing recordings to workers."""
