@@ -1,0 +1,98 @@
+"""The PCI functions that the host itself lives on, each with the path that says why.
+
+Built from what the network and the storage graph carry, and from the inventory's `protected`.
+Nothing is ever free for want of evidence: `functions` and `path` raise Missing unless everything
+that could stand on a function was read and resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_vfio.evidence import Item, Missing, Quote
+from pytest_vfio.facts.carrier import Use
+
+if TYPE_CHECKING:
+    from pytest_vfio.facts.hypervisor import Hypervisor
+
+
+class Protected:
+    """What must not be taken away from one host."""
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self._hypervisor = hypervisor
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        """All functions that the host lives on: address -> path. Raises Missing."""
+        if self.lacking:
+            raise Missing(*self.lacking)
+        return self.known
+
+    @cached_property
+    def known(self) -> Mapping[str, str]:
+        """The functions that are known to carry something of the host: address -> path."""
+        return {function: uses[0].path for function, uses in self.uses.items()}
+
+    @cached_property
+    def uses(self) -> Mapping[str, tuple[Use, ...]]:
+        """Everything that is known to stand on each function, the inventory's word first."""
+        found: dict[str, list[Use]] = {}
+        for use in (*self._declared(), *self._seen()):
+            found.setdefault(use.function, []).append(use)
+        return {function: tuple(uses) for function, uses in found.items()}
+
+    @cached_property
+    def lacking(self) -> tuple[Item, ...]:
+        """What was not read or resolved; empty where `known` is everything."""
+        host = self._hypervisor
+        topics = (host.storage.lacking, host.network.lacking, self._physicals[1])
+        return tuple(dict.fromkeys(item for items in topics for item in items))
+
+    def path(self, address: str) -> str | None:
+        """Why a function must not be taken away; None where it may. Raises Missing."""
+        found = self.known.get(address)
+        return found if found is not None else self.functions.get(address)
+
+    def quotes(self, address: str) -> tuple[Quote, ...]:
+        """The lines that prove that the host lives on a function."""
+        quotes = [use.quote for use in self.uses.get(address, ())]
+        return tuple(dict.fromkeys(quotes))[:4]
+
+    def _declared(self) -> tuple[Use, ...]:
+        quote = Quote("inventory", "protected")
+        return tuple(
+            Use(address, "protected by the inventory", (), quote)
+            for address in self._hypervisor.declared.protected
+        )
+
+    def _seen(self) -> tuple[Use, ...]:
+        return (*self._direct, *self._physicals[0])
+
+    @cached_property
+    def _direct(self) -> tuple[Use, ...]:
+        host = self._hypervisor
+        return (*host.storage.uses, *host.network.uses)
+
+    @cached_property
+    def _physicals(self) -> tuple[tuple[Use, ...], tuple[Item, ...]]:
+        """A virtual function lives on its physical one; and what lacks for knowing which."""
+        found: list[Use] = []
+        lost: list[Item] = []
+        for use in self._direct:
+            try:
+                physical = self._physical(use.function)
+            except Missing as missing:
+                lost.extend(missing.items)
+                continue
+            if physical is not None:
+                steps = (*use.steps, use.purpose)
+                found.append(Use(physical, f"VF {use.function}", steps, use.quote))
+        return tuple(found), tuple(lost)
+
+    def _physical(self, address: str) -> str | None:
+        pci = self._hypervisor.pci
+        function = pci.get(address) or pci.functions.get(address)
+        return None if function is None else function.physfn

@@ -1,0 +1,190 @@
+"""The host's storage: what is mounted or swapped to, and the PCI functions below.
+
+Sources: `proc/self/mountinfo` (Documentation/filesystems/proc.rst, 3.5), `proc/swaps`,
+`etc/fstab`, the block devices of `blocks`. As in `network`, `uses` is what was seen and
+`lacking` what would have to be read before one may say that there is nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.facts.blocks import Blocks
+from pytest_vfio.facts.carrier import Use
+from pytest_vfio.facts.network import Network, Purpose
+
+_NETWORK_TYPES = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "fuse.sshfs"})
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_SERVER = re.compile(r"(?:^|,)addr=([^,\s]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount of the host: where, of what type, from which device."""
+
+    point: str
+    type: str
+    source: str
+    number: str
+    options: str
+    quote: Quote
+
+
+class Storage:
+    """Mounts, swap and the block devices below, of one host."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._network = Network(evidence)
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The block devices."""
+        return Blocks(self._evidence)
+
+    @cached_property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The mounts that were seen, in the order of mounting."""
+        item = self._evidence.item("proc/self/mountinfo")
+        parsed = (_mount(item, line) for line in item.text.split("\n"))
+        return tuple(mount for mount in parsed if mount is not None)
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """What stands on which PCI function, as far as it was seen."""
+        return self._resolved[0]
+
+    @cached_property
+    def lacking(self) -> tuple[Item, ...]:
+        """What was not read, or could not be resolved; empty where `uses` is all that there is."""
+        mountinfo = self._evidence.item("proc/self/mountinfo")
+        items = [self._evidence.item(name) for name in ("proc/swaps", "etc/fstab")]
+        unread = [item for item in items if not item.whole]
+        if mountinfo.status is not Status.PRESENT or not mountinfo.whole:
+            unread.append(mountinfo)
+        return tuple(dict.fromkeys((*unread, *self.blocks.lacking, *self._resolved[1])))
+
+    @cached_property
+    def _resolved(self) -> tuple[tuple[Use, ...], tuple[Item, ...]]:
+        """The uses, and an item for each purpose whose devices are not known."""
+        uses: list[Use] = []
+        lost: list[Item] = []
+        for purpose, quote, devices in self._wanted(lost):
+            for device in devices:
+                uses.extend(self._below(device, purpose, quote, lost))
+        for mount in self.mounts:
+            if mount.type in _NETWORK_TYPES:
+                uses.extend(self._remote(mount, lost))
+        return tuple(uses), tuple(lost)
+
+    def _wanted(self, lost: list[Item]) -> Iterator[tuple[str, Quote, tuple[str, ...]]]:
+        """What the host needs, the line that proves it, and the block devices that hold it."""
+        for mount in self.mounts:
+            try:
+                devices = self._devices(mount)
+            except Missing as missing:
+                lost.extend(_lost(item, mount.point) for item in missing.items)
+            else:
+                yield mount.point, mount.quote, devices
+        for source, quote in self._swaps():
+            device = self.blocks.by_source(source)
+            if device is None:
+                lost.append(_failed("sys/class/block", f"swap is on {source}, which is not in it"))
+            else:
+                yield "swap", quote, (device,)
+        for source, point, quote in self._fstab():
+            device = self.blocks.by_source(source)
+            if device is not None:  # what is not there now is not lived on
+                yield f"{point} (fstab)", quote, (device,)
+
+    def _devices(self, mount: Mount) -> tuple[str, ...]:
+        """The block devices of a mount. Raises Missing where it has some that nobody knows."""
+        if mount.type == "zfs":
+            return self.blocks.members("zfs_member", label=mount.source.partition("/")[0])
+        if mount.type == "btrfs":
+            return self._btrfs(mount)
+        if mount.number.startswith("0:"):
+            return ()  # no block device: proc, tmpfs, overlay, a network file system
+        device = self.blocks.by_number(mount.number) or self.blocks.by_source(mount.source)
+        if device is None:
+            detail = f"{mount.point} is on {mount.number}, which is not in it"
+            raise Missing(_failed("sys/class/block", detail))
+        return (device,)
+
+    def _btrfs(self, mount: Mount) -> tuple[str, ...]:
+        """All devices of a btrfs: the mount names one, the others have the same UUID."""
+        first = self.blocks.by_source(mount.source)
+        label = self.blocks.filesystem(first) if first else None
+        if label is None or not label.uuid:
+            raise Missing(_failed("lsblk", f"no UUID of {mount.source}, a btrfs at {mount.point}"))
+        return self.blocks.members("btrfs", uuid=label.uuid)
+
+    def _below(self, device: str, purpose: str, quote: Quote, lost: list[Item]) -> Iterator[Use]:
+        for name, way in self.blocks.way_down(device).items():
+            for function in self.blocks.functions(name):
+                yield Use(function, purpose, way, quote)
+            if self.blocks.loose(name):
+                how = self.blocks.network(name) or "no parent"
+                lost.append(_failed("sys/class/block", f"{purpose} is on {name} ({how})"))
+
+    def _remote(self, mount: Mount, lost: list[Item]) -> Iterator[Use]:
+        """The network functions by which a network file system is reached."""
+        server = _SERVER.search(mount.options)
+        names = self._network.reaching(server[1]) if server else ()
+        if not names:
+            detail = f"{mount.point} comes over the network, and no route to it is known"
+            lost.append(_failed("ip/route4", detail))
+        for name in names:
+            purpose = Purpose(name, f"{mount.point} ({mount.type})", mount.quote)
+            yield from self._network.below(purpose)
+
+    def _swaps(self) -> Iterator[tuple[str, Quote]]:
+        item = self._evidence.item("proc/swaps")
+        for line in item.text.split("\n"):
+            words = line.split()
+            if len(words) > 1 and words[1] == "partition":
+                yield _unescape(words[0]), item.quote(line)
+
+    def _fstab(self) -> Iterator[tuple[str, str, Quote]]:
+        item = self._evidence.item("etc/fstab")
+        for line in item.text.split("\n"):
+            words = line.split()
+            if len(words) < 3 or words[0].startswith("#"):
+                continue
+            if len(words) > 3 and "noauto" in words[3].split(","):
+                continue
+            point = "swap" if words[2] == "swap" else _unescape(words[1])
+            yield _unescape(words[0]), point, item.quote(line)
+
+
+def _mount(item: Item, line: str) -> Mount | None:
+    """A line of mountinfo, None where it has not the form of one.
+
+    `27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard`
+    """
+    left, mark, right = line.partition(" - ")
+    words, tail = left.split(" "), right.split(" ")
+    if not mark or len(words) < 6 or len(tail) < 2:
+        return None
+    options = f"{words[5]},{tail[2]}" if len(tail) > 2 else words[5]
+    return Mount(
+        _unescape(words[4]), tail[0], _unescape(tail[1]), words[2], options, item.quote(line)
+    )
+
+
+def _unescape(text: str) -> str:
+    """`\\040` is a blank: the kernel writes blanks, tabs, newlines and backslashes in octal."""
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
+
+
+def _lost(item: Item, point: str) -> Item:
+    detail = f"{point}: {item.detail or item.status.value}"
+    return Item(item.name, item.status, detail=detail, extent=item.extent)
+
+
+def _failed(name: str, detail: str) -> Item:
+    return Item(name, Status.FAILED, detail=detail)
