@@ -1,0 +1,288 @@
+"""The inventory: hosts, how they are reached, what each is meant for, and waivers.
+
+Reads TOML into frozen values and refuses what it does not understand, with the key and the nearest
+valid one. Section 5 of the design is the contract. Does not look at any host.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from pytest_vfio.facts import pci
+from pytest_vfio.facts.intent import Declared, WantedDevice, WantedGuest
+
+_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+_NETDEV = re.compile(r"[^\s/:]{1,15}")
+
+
+class InventoryError(Exception):
+    """The inventory cannot be used: the file, the key, what is wrong, and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A failure that is accepted until a day, for a reason."""
+
+    check: str
+    reason: str
+    expires: datetime.date
+    host: str | None = None
+    subject: str | None = None
+
+    def covers(self, check: str, host: str, subject: str, today: datetime.date) -> bool:
+        """Whether it holds today (`expires` is the last day, UTC) for a finding."""
+        return (
+            self.check == check
+            and self.host in (None, host)
+            and self.subject in (None, subject)
+            and today <= self.expires
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One named host: a testinfra spec or an OpenSSH name, or else a bundle, and its intent."""
+
+    name: str
+    connection: str | None
+    bundle: Path | None
+    declared: Declared
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All hosts by name, and the waivers. `file` is where they come from, None if from nowhere."""
+
+    hosts: Mapping[str, Host] = field(default_factory=lambda: MappingProxyType({}))
+    waivers: tuple[Waiver, ...] = ()
+    file: Path | None = None
+
+    def declared(self, name: str) -> Declared:
+        """What is declared of a host; nothing for one that is not named."""
+        host = self.hosts.get(name)
+        return host.declared if host is not None else Declared()
+
+    def over(self, shipped: Inventory) -> Inventory:
+        """This inventory, and those hosts of the shipped one that it does not name itself."""
+        hosts = MappingProxyType({**shipped.hosts, **self.hosts})
+        return Inventory(hosts, self.waivers, self.file)
+
+
+class _Device(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    address: str | None = None
+    id: str | None = None
+    netdev: str | None = None
+    subsystem: str | None = None
+    serial: str | None = None
+    mac: str | None = None
+    vfs: int | None = None
+    managed: bool | None = None
+
+
+class _Guest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    hostdevs: list[str] = []
+
+
+class _Host(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    connection: str | None = None
+    bundle: str | None = None
+    devices: list[str | _Device] | None = None
+    protected: list[str] | None = None
+    guests: dict[str, _Guest] | None = None
+
+
+class _Group(_Host, frozen=True):
+    hosts: list[str] = []
+
+
+class _Waiver(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    check: str
+    reason: str
+    expires: datetime.date
+    host: str | None = None
+    subject: str | None = None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    hosts: dict[str, _Host] = {}
+    groups: dict[str, _Group] = {}
+    waivers: list[_Waiver] = []
+
+
+#: The keys that are valid at the end of a path such as `$.hosts.bmt`, by its shape.
+_KEYS = (
+    (re.compile(r"\$"), _File),
+    (re.compile(r"\$\.hosts\[.*\]\.devices\[.*\]|\$\.groups\[.*\]\.devices\[.*\]"), _Device),
+    (re.compile(r"\$\.(hosts|groups)\[.*\]\.guests\[.*\]"), _Guest),
+    (re.compile(r"\$\.hosts\[.*\]"), _Host),
+    (re.compile(r"\$\.groups\[.*\]"), _Group),
+    (re.compile(r"\$\.waivers\[.*\]"), _Waiver),
+)
+
+
+def load(file: Path) -> Inventory:
+    """Read an inventory file. Raises InventoryError."""
+    try:
+        text = file.read_bytes().decode()
+        raw = tomllib.loads(text)
+    except OSError as error:
+        raise InventoryError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"{file}: not UTF-8 at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InventoryError(f"{file}: not TOML: {error}") from error
+    _refuse_unknown_keys(file, raw)
+    try:
+        parsed = msgspec.convert(raw, _File)
+    except msgspec.ValidationError as error:
+        raise InventoryError(f"{file}: {error}") from error
+    return _Reader(file).inventory(parsed)
+
+
+class _Reader:
+    """Turns the parsed file into values, naming file and key where it cannot."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def fail(self, where: str, what: str) -> InventoryError:
+        return InventoryError(f"{self.file}: {where}: {what}")
+
+    def inventory(self, parsed: _File) -> Inventory:
+        for name, group in parsed.groups.items():
+            for host in group.hosts:
+                if host not in parsed.hosts:
+                    what = f"no such host: {host!r}{nearest(host, parsed.hosts)}"
+                    raise self.fail(f"groups.{name}.hosts", what)
+        hosts = {name: self.host(name, host, parsed) for name, host in parsed.hosts.items()}
+        waivers = tuple(
+            Waiver(w.check, w.reason, w.expires, w.host, w.subject) for w in parsed.waivers
+        )
+        return Inventory(MappingProxyType(hosts), waivers, self.file)
+
+    def host(self, name: str, host: _Host, parsed: _File) -> Host:
+        layers = [host, *(group for group in parsed.groups.values() if name in group.hosts)]
+        connection = next((one.connection for one in layers if one.connection is not None), None)
+        bundle = next((one.bundle for one in layers if one.bundle is not None), None)
+        where = f"hosts.{name}"
+        if not name or name.startswith("-") or "," in name or not name.isprintable():
+            raise self.fail(where, "a host's name is printable, has no comma and no leading dash")
+        if host.connection is not None or host.bundle is not None:
+            connection, bundle = host.connection, host.bundle
+        if connection is not None and bundle is not None:
+            raise self.fail(where, "connection and bundle exclude each other: keep one")
+        devices = next((one.devices for one in layers if one.devices is not None), None)
+        guests = next((one.guests for one in layers if one.guests is not None), None) or {}
+        protected = next((one.protected for one in layers if one.protected is not None), None) or []
+        declared = Declared(
+            None
+            if devices is None
+            else tuple(self.device(f"{where}.devices", entry) for entry in devices),
+            MappingProxyType(
+                {
+                    guest: WantedGuest(guest, self.addresses(f"{where}.guests.{guest}", g.hostdevs))
+                    for guest, g in guests.items()
+                }
+            ),
+            self.addresses(f"{where}.protected", protected),
+        )
+        path = None if bundle is None else self.file.parent / bundle
+        return Host(name, connection, path, declared)
+
+    def addresses(self, where: str, texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(self.address(where, text) for text in texts)
+
+    def address(self, where: str, text: str) -> str:
+        address = pci.address(text)
+        if address is None:
+            raise self.fail(where, f"{text!r} is not a PCI address such as '0000:12:00.0'")
+        return address
+
+    def device(self, where: str, entry: str | _Device) -> WantedDevice:
+        if isinstance(entry, str):
+            return self.short(where, entry)
+        if entry.address is None and entry.id is None and entry.netdev is None:
+            raise self.fail(where, "an entry needs an address, an id or a netdev")
+        for key in ("id", "subsystem"):
+            text = getattr(entry, key)
+            if text is not None and not _ID.fullmatch(text.lower()):
+                raise self.fail(f"{where}.{key}", f"{text!r} is not an id such as '8086:1572'")
+        if entry.vfs is not None and entry.vfs < 0:
+            raise self.fail(f"{where}.vfs", f"{entry.vfs} is less than 0")
+        return WantedDevice(
+            address=None if entry.address is None else self.address(where, entry.address),
+            id=entry.id and entry.id.lower(),
+            netdev=entry.netdev,
+            subsystem=entry.subsystem and entry.subsystem.lower(),
+            serial=entry.serial and entry.serial.lower(),
+            mac=entry.mac and entry.mac.lower(),
+            vfs=entry.vfs,
+            managed=entry.managed,
+        )
+
+    def short(self, where: str, text: str) -> WantedDevice:
+        """A device given as one word: an address, an id, or a network interface's name."""
+        address = pci.address(text)
+        if address is not None:
+            return WantedDevice(address=address)
+        if _ID.fullmatch(text.lower()):
+            return WantedDevice(id=text.lower())
+        if _NETDEV.fullmatch(text):
+            return WantedDevice(netdev=text)
+        what = f"{text!r} is no address ('0000:12:00.0'), no id ('8086:1572') and no netdev ('eth2')"
+        raise self.fail(where, what)
+
+
+def must_know_checks(inventory: Inventory, known: Iterable[str]) -> None:
+    """Raises InventoryError where a waiver names a check that does not exist."""
+    ids = set(known)
+    for number, waiver in enumerate(inventory.waivers):
+        if waiver.check not in ids:
+            raise InventoryError(
+                f"{inventory.file}: waivers[{number}].check: no such check: "
+                f"{waiver.check!r}{nearest(waiver.check, ids)}"
+            )
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or what there is, where that is few enough to be read."""
+    names = sorted(known)
+    close = difflib.get_close_matches(given, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+
+
+def _refuse_unknown_keys(file: Path, raw: object) -> None:
+    for path, keys in _tables(raw, "$"):
+        struct = next((s for shape, s in _KEYS if shape.fullmatch(path)), None)
+        known = struct.__struct_fields__ if struct is not None else tuple(keys)
+        for key in keys:
+            if key not in known:
+                where = re.sub(r"\[([^\]\d][^\]]*)\]", r".\1", path.removeprefix("$").lstrip("."))
+                place = f"{where}: " if where else ""
+                raise InventoryError(
+                    f"{file}: {place}unknown key {key!r}{nearest(key, known)}"
+                )
+
+
+def _tables(value: object, path: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """Every table of the file with its path: names of the user's choice in brackets."""
+    if isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _tables(entry, f"{path}[{number}]")
+    elif isinstance(value, dict):
+        named = re.fullmatch(r"\$\.(hosts|groups)|\$\.(hosts|groups)\[.*\]\.guests", path)
+        if not named:
+            yield path, value
+        for key, entry in value.items():
+            yield from _tables(entry, f"{path}[{key}]" if named else f"{path}.{key}")

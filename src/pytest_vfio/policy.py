@@ -1,0 +1,70 @@
+"""What gates: which findings make a run fail, and which are waived. Takes today's date.
+
+Changes the exit code and the printed word, never what was found.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pytest_vfio.check import Outcome, Severity
+from pytest_vfio.inventory import Waiver
+from pytest_vfio.judgement import Finding, Key
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A finding, whether it gates, and the waiver that covers it."""
+
+    finding: Finding
+    gates: bool
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`fail_on` are the severities whose failures gate; `strict` also gates *cannot tell*."""
+
+    fail_on: frozenset[Severity]
+    strict: bool
+    waivers: tuple[Waiver, ...]
+    today: datetime.date
+
+    def judge(self, findings: Iterable[Finding]) -> tuple[Judged, ...]:
+        """Apply the policy to the findings of one host that are reported together.
+
+        A blocked finding gates by its own severity unless a gating cause of it is among them.
+        """
+        judged = {finding.key: self._alone(finding) for finding in findings}
+        gating = {key for key, one in judged.items() if one.gates}
+        return tuple(self._blocked(one, gating) for one in judged.values())
+
+    def _alone(self, finding: Finding) -> Judged:
+        waiver = self._waiver(finding)
+        if waiver is not None and finding.outcome is Outcome.FAIL:
+            return Judged(replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+        gates = finding.outcome is Outcome.ERROR or (
+            finding.outcome in self._gating and finding.severity in self.fail_on
+        )
+        return Judged(finding, gates)
+
+    @property
+    def _gating(self) -> tuple[Outcome, ...]:
+        return (Outcome.FAIL, Outcome.UNKNOWN) if self.strict else (Outcome.FAIL,)
+
+    def _blocked(self, judged: Judged, gating: set[Key]) -> Judged:
+        finding = judged.finding
+        if finding.outcome is not Outcome.BLOCKED or finding.severity not in self.fail_on:
+            return judged
+        waiver = self._waiver(finding)
+        if waiver is not None:
+            return Judged(replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+        return replace(judged, gates=not gating.intersection(finding.blocked_by))
+
+    def _waiver(self, finding: Finding) -> Waiver | None:
+        for waiver in self.waivers:
+            if waiver.covers(finding.id, finding.host, finding.name, self.today):
+                return waiver
+        return None
