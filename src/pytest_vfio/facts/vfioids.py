@@ -1,0 +1,114 @@
+"""The ids that vfio-pci is told to claim: `vfio-pci.ids=8086:1572,10de:1b80:1043:8590`.
+
+Follows vfio_pci_fill_ids (drivers/vfio/pci/vfio_pci.c) and pci_match_one_device: entries are cut
+at commas, empty ones are passed over, an entry is read like sscanf("%x:%x:%x:%x:%x:%x") reads it
+and counts if at least vendor and device came out of it; ffffffff is any.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_vfio.evidence import Quote
+
+ANY = 0xFFFFFFFF
+#: A longer list is refused whole (module_param_string with 1024 bytes).
+LONGEST = 1023
+
+_FIELD = re.compile(r"\s*(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)")
+
+
+class Function(Protocol):
+    """What of a PCI function an id can be compared with: `facts.pci.PciFunction`."""
+
+    @property
+    def vendor(self) -> int | str: ...
+    @property
+    def device(self) -> int | str: ...
+    @property
+    def subsystem(self) -> str | None: ...
+    @property
+    def class_code(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdPattern:
+    """One id. `origin` is cmdline or modprobe. A field that is ANY matches everything."""
+
+    vendor: int
+    device: int
+    subvendor: int
+    subdevice: int
+    cls: int
+    mask: int
+    origin: str
+    quote: Quote
+    text: str
+
+    @property
+    def narrow(self) -> bool:
+        """Names more than vendor and device."""
+        return self.subvendor != ANY or self.subdevice != ANY or self.mask != 0
+
+    def catches(self, function: Function) -> bool:
+        """The id matches the function. Raises Missing where what it depends on is unknown."""
+        if not (_same(self.vendor, function.vendor) and _same(self.device, function.device)):
+            return False
+        if self.subvendor != ANY or self.subdevice != ANY:
+            vendor, _, device = (function.subsystem or "0:0").partition(":")
+            if not (_same(self.subvendor, vendor) and _same(self.subdevice, device)):
+                return False
+        return self.mask == 0 or (self.cls ^ function.class_code) & self.mask == 0
+
+
+def _same(wanted: int, actual: int | str) -> bool:
+    if wanted == ANY:
+        return True
+    if isinstance(actual, str):
+        try:
+            actual = int(actual, 16)
+        except ValueError:
+            return False
+    return wanted == actual
+
+
+def parse(value: str, origin: str, quote: Quote) -> tuple[tuple[IdPattern, ...], tuple[str, ...]]:
+    """The ids of a list, and the entries that the driver refuses.
+
+    >>> [p.text for p in parse("8086:1572,10de,,1002:0x67df", "cmdline", Quote("", ""))[0]]
+    ['8086:1572', '1002:0x67df']
+    >>> parse("10de.1b80,8086:1572", "cmdline", Quote("", ""))[1]
+    ('10de.1b80',)
+    """
+    good: list[IdPattern] = []
+    bad: list[str] = []
+    for entry in value.split(","):
+        if not entry:
+            continue
+        fields = _fields(entry)
+        if len(fields) < 2:
+            bad.append(entry)
+            continue
+        default = (0, 0, ANY, ANY, 0, 0)
+        vendor, device, subvendor, subdevice, cls, mask = (*fields, *default[len(fields) :])
+        good.append(
+            IdPattern(vendor, device, subvendor, subdevice, cls, mask, origin, quote, entry)
+        )
+    return tuple(good), tuple(bad)
+
+
+def _fields(entry: str) -> list[int]:
+    fields: list[int] = []
+    at = 0
+    while len(fields) < 6:
+        found = _FIELD.match(entry, at)
+        if not found:
+            break
+        fields.append(int(found[1], 16) & ANY)
+        at = found.end()
+        if entry[at : at + 1] != ":":
+            break
+        at += 1
+    return fields
