@@ -1,0 +1,341 @@
+"""Every PCI function that is known, merged from all sources.
+
+Sources in the order in which they are believed, field by field: sysfs, configuration bytes,
+libvirt's node devices, lspci, pasted group listings. The list of functions is whole where sysfs or
+libvirt's list or lspci's text was read to its end; what one of the others shows is known anyway.
+
+A group's number in a listing is believed for the function, `groups` has the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote
+from pytest_vfio.facts import listings, nodedevs
+from pytest_vfio.facts.pciaddress import address, split
+from pytest_vfio.facts.pciconfig import ConfigSpace, VirtualFunctions
+from pytest_vfio.facts.pciresource import Region
+from pytest_vfio.facts.pciviews import CONFIG, LSPCI, SYSFS, Known, View, views
+
+__all__ = ["Pci", "PciFunction", "address", "is_vfio_driver"]
+
+BRIDGE_CLASS = 0x06
+DISPLAY_CLASS = 0x03
+
+_CONFIG_FIELDS = frozenset({"config", "header_type"})
+_NO_MODULES = frozenset({"kernel_modules", "text"})
+
+
+def is_vfio_driver(name: str | None) -> bool:
+    """A driver that hands functions to user space: vfio-pci or a variant (mlx5_vfio_pci ...).
+
+    `pci-stub` and `uio_pci_generic` are none. Dashes and underscores are the same.
+    """
+    folded = (name or "").replace("-", "_")
+    return folded == "vfio_pci" or folded.endswith("_vfio_pci") or folded == "vfio_pci_core"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PciFunction:
+    """One PCI function. Each property raises Missing where no source tells."""
+
+    address: str
+    views: tuple[View, ...] = field(repr=False)
+    evidence: Evidence = field(repr=False)
+
+    def ask(self, name: str) -> Known:
+        """What the first source that knows a field says. Raises Missing."""
+        for view in self.views:
+            known = view.look(name)
+            if known is not None:
+                return known
+        raise Missing(*self._unread(name))
+
+    def quote(self, name: str) -> Quote:
+        """The line that proves a field. Raises Missing where no source tells."""
+        return self.ask(name).quote
+
+    def knows(self, name: str) -> bool:
+        """Some source tells."""
+        return any(view.look(name) is not None for view in self.views)
+
+    def _value(self, name: str) -> Any:
+        return self.ask(name).value
+
+    def _unread(self, name: str) -> tuple[Item, ...]:
+        """The item that would have told, with its status."""
+        if name in _CONFIG_FIELDS:
+            item = self.evidence.item(CONFIG)
+        elif name in _NO_MODULES:
+            item = self.evidence.item(LSPCI)
+        else:
+            item = self.evidence.item(SYSFS)
+        return (item if not item.whole else Item(f"{item.name}/{self.address}/{name}", item.status,
+                                                 detail="says nothing"),)
+
+    @property
+    def vendor(self) -> int:
+        """Vendor id. For a VF, sysfs has the PF's (F139)."""
+        return int(self._value("vendor"))
+
+    @property
+    def device(self) -> int:
+        """Device id."""
+        return int(self._value("device"))
+
+    @property
+    def id(self) -> str:
+        """`8086:1572`, lower-case hex."""
+        return f"{self.vendor:04x}:{self.device:04x}"
+
+    @property
+    def subvendor(self) -> int:
+        """Subsystem vendor id."""
+        return int(self._value("subvendor"))
+
+    @property
+    def subdevice(self) -> int:
+        """Subsystem id."""
+        return int(self._value("subdevice"))
+
+    @property
+    def subsystem(self) -> str | None:
+        """`103c:22fc`; None for a function without one, such as a bridge."""
+        vendor, device = self.subvendor, self.subdevice
+        return f"{vendor:04x}:{device:04x}" if vendor or device else None
+
+    @property
+    def class_code(self) -> int:
+        """Base class, subclass and interface in 24 bits; lspci without -v leaves the last 8 at 0."""
+        return int(self._value("class_code"))
+
+    @property
+    def base_class(self) -> int:
+        """The highest 8 bits of the class: 2 network, 3 display, 6 bridge."""
+        return self.class_code >> 16
+
+    @property
+    def is_bridge(self) -> bool:
+        """A PCI bridge by its class: 0604 and 0609. A host bridge is an ordinary function."""
+        return self.class_code >> 8 in (0x0604, 0x0609)
+
+    @property
+    def is_virtual(self) -> bool:
+        """A virtual function of SR-IOV."""
+        return self.physfn is not None
+
+    @property
+    def driver(self) -> str | None:
+        """The driver that is bound, None for none."""
+        value = self._value("driver")
+        return None if value is None else str(value)
+
+    @property
+    def driver_override(self) -> str | None:
+        """The only driver that may bind; None where nothing is set (`(null)`)."""
+        value = self._value("driver_override")
+        return None if value in (None, "", "(null)") else str(value)
+
+    @property
+    def group(self) -> int | None:
+        """The IOMMU group, None where the kernel gives none."""
+        value = self._value("group")
+        return None if value is None else int(value)
+
+    @property
+    def numa_node(self) -> int:
+        """The NUMA node, -1 for none."""
+        return int(self._value("numa_node"))
+
+    @property
+    def physfn(self) -> str | None:
+        """The PF of a VF; None for what is no VF."""
+        value = self._value("physfn")
+        return None if value is None else str(value)
+
+    @property
+    def virtfns(self) -> tuple[str, ...]:
+        """The VFs of a PF, in their own order."""
+        return tuple(self._value("virtfns"))
+
+    @property
+    def totalvfs(self) -> int | None:
+        """How many VFs there can be; None where the kernel knows of no SR-IOV. Drivers lower it."""
+        value = self._value("totalvfs")
+        return None if value is None else int(value)
+
+    @property
+    def numvfs(self) -> int:
+        """How many VFs there are now."""
+        return int(self._value("numvfs") or 0)
+
+    @property
+    def vf_autoprobe(self) -> bool:
+        """Host drivers bind new VFs."""
+        return bool(self._value("vf_autoprobe"))
+
+    @property
+    def header_type(self) -> int:
+        """0 for an ordinary function, 1 for a bridge, 2 for CardBus."""
+        if self.knows("header_type"):
+            return int(self._value("header_type"))
+        return 1 if self.is_bridge else 0
+
+    @property
+    def boot_vga(self) -> bool:
+        """The firmware made it the boot display. Only VGA devices have the file."""
+        return bool(self._value("boot_vga"))
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The functions from the root to this one, itself included."""
+        return tuple(self._value("path"))
+
+    @property
+    def parent(self) -> str | None:
+        """The bridge above it; None on a root bus."""
+        above = self.path[:-1]
+        return above[-1] if above else None
+
+    @property
+    def netdevs(self) -> tuple[str, ...]:
+        """The network interfaces that its driver made."""
+        return tuple(self._value("netdevs"))
+
+    @property
+    def message_irqs(self) -> tuple[str, ...]:
+        """The MSI and MSI-X interrupts in use."""
+        return tuple(self._value("message_irqs"))
+
+    @property
+    def irq(self) -> int:
+        """The INTx line, 0 for none."""
+        return int(self._value("irq"))
+
+    @property
+    def resettable(self) -> bool:
+        """The kernel knows a reset of this function alone (`reset` exists, S23)."""
+        return bool(self._value("resettable"))
+
+    @property
+    def reset_methods(self) -> tuple[str, ...]:
+        """The resets that the kernel would try, in order; before 5.15 those of the hardware."""
+        if self.knows("reset_methods"):
+            return tuple(self._value("reset_methods"))
+        if not self.resettable:
+            return ()
+        methods = self.config.reset_methods
+        if not methods:
+            raise Missing(*self._unread("reset_method"))
+        return methods
+
+    @property
+    def kernel_modules(self) -> tuple[str, ...]:
+        """The modules that could drive it, as lspci -k lists them."""
+        return tuple(self._value("kernel_modules") or ())
+
+    @property
+    def serial(self) -> str:
+        """The PCI device serial number. No source has it so far: always Missing."""
+        return str(self._value("serial"))
+
+    @property
+    def power_state(self) -> str | None:
+        """`D0` to `D3cold`, `unknown`; None before 5.15."""
+        value = self._value("power_state")
+        return None if value is None else str(value)
+
+    @property
+    def runtime_status(self) -> str | None:
+        """`active`, `suspended`, `unsupported`."""
+        value = self._value("runtime_status")
+        return None if value is None else str(value)
+
+    @property
+    def resources(self) -> tuple[Region, ...]:
+        """Where its BARs are."""
+        return tuple(self._value("resources"))
+
+    @property
+    def config(self) -> ConfigSpace:
+        """What its configuration space says; parts that were not readable are None in there."""
+        space: ConfigSpace = self._value("config")
+        return space
+
+    @property
+    def virtual_functions(self) -> VirtualFunctions | None:
+        """The SR-IOV capability; None where it has none."""
+        space = self.config
+        if space.extended is None:
+            raise Missing(*self._unread("config"))
+        return space.virtual_functions
+
+    def number(self, name: str) -> float | None:
+        """A plain figure by its field's name, `link_speed` for one; None where there is none."""
+        value = self._value(name)
+        return None if value is None else float(value)
+
+    def counters(self, name: str) -> Mapping[str, int]:
+        """An AER statistic by its field's name; empty where the kernel keeps none."""
+        return dict(self._value(name) or {})
+
+    def same_slot(self, other: str) -> bool:
+        """Another address is a function of the same slot."""
+        return split(self.address)[:3] == split(other)[:3] and other != self.address
+
+
+class Pci:
+    """All PCI functions of a host."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+
+    @cached_property
+    def known(self) -> Mapping[str, PciFunction]:
+        """The functions that were seen anywhere, by address, whether or not these are all."""
+        found: dict[str, list[View]] = {}
+        for where, view in views(self._evidence):
+            found.setdefault(where, []).append(view)
+        for where, view in listings.views(self._evidence.item(listings.ITEM)):
+            found.setdefault(where, []).append(view)
+        return MappingProxyType(
+            {
+                where: PciFunction(where, tuple(found[where]), self._evidence)
+                for where in sorted(found, key=split)
+            }
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Some source listed all functions."""
+        return any(self._lists_all(name) for name in (SYSFS, nodedevs.ITEM, LSPCI))
+
+    @property
+    def functions(self) -> Mapping[str, PciFunction]:
+        """All functions, by address. Raises Missing unless the list is whole."""
+        if not self.whole:
+            raise Missing(self._evidence.item(SYSFS))
+        return self.known
+
+    def get(self, where: str) -> PciFunction | None:
+        """The function at an address; None where it is known that there is none.
+
+        Raises Missing where the function was not seen and the list is not whole.
+        """
+        found = self.known.get(where)
+        if found is None and not self.whole:
+            raise Missing(self._evidence.item(SYSFS))
+        return found
+
+    def siblings(self, function: PciFunction) -> tuple[PciFunction, ...]:
+        """The other known functions of the same slot."""
+        return tuple(f for f in self.known.values() if function.same_slot(f.address))
+
+    def _lists_all(self, name: str) -> bool:
+        item = self._evidence.item(name)
+        return item.whole and bool(item.data)
