@@ -46,7 +46,7 @@ class PciFunction:
 
     address: str
     views: tuple[View, ...] = field(repr=False)
-    evidence: Evidence = field(repr=False)
+    pci: Pci = field(repr=False)
 
     def ask(self, name: str) -> Known:
         """What the first source that knows a field says. Raises Missing."""
@@ -70,11 +70,11 @@ class PciFunction:
     def _unread(self, name: str) -> tuple[Item, ...]:
         """The item that would have told, with its status."""
         if name in _CONFIG_FIELDS:
-            item = self.evidence.item(CONFIG)
+            item = self.pci.evidence.item(CONFIG)
         elif name in _NO_MODULES:
-            item = self.evidence.item(LSPCI)
+            item = self.pci.evidence.item(LSPCI)
         else:
-            item = self.evidence.item(SYSFS)
+            item = self.pci.evidence.item(SYSFS)
         return (item if not item.whole else Item(f"{item.name}/{self.address}/{name}", item.status,
                                                  detail="says nothing"),)
 
@@ -284,6 +284,24 @@ class PciFunction:
         """An AER statistic by its field's name; empty where the kernel keeps none."""
         return dict(self._value(name) or {})
 
+    @property
+    def likeness(self) -> object:
+        """What two VFs of one PF must share to be judged as one; equal where they are alike.
+
+        Raises Missing where something of it was not read, so that such VFs are judged one by one.
+        """
+        number = self.group
+        return (
+            self.id,
+            self.driver,
+            self.driver_override,
+            self.numa_node,
+            number is None or self.pci.crowd(number),
+            self.resettable,
+            self.power_state,
+            self.knows("config") and self.config.dead,
+        )
+
     def same_slot(self, other: str) -> bool:
         """Another address is a function of the same slot."""
         return split(self.address)[:3] == split(other)[:3] and other != self.address
@@ -293,19 +311,19 @@ class Pci:
     """All PCI functions of a host."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._evidence = evidence
+        self.evidence = evidence
 
     @cached_property
     def known(self) -> Mapping[str, PciFunction]:
         """The functions that were seen anywhere, by address, whether or not these are all."""
         found: dict[str, list[View]] = {}
-        for where, view in views(self._evidence):
+        for where, view in views(self.evidence):
             found.setdefault(where, []).append(view)
-        for where, view in listings.views(self._evidence.item(listings.ITEM)):
+        for where, view in listings.views(self.evidence.item(listings.ITEM)):
             found.setdefault(where, []).append(view)
         return MappingProxyType(
             {
-                where: PciFunction(where, tuple(found[where]), self._evidence)
+                where: PciFunction(where, tuple(found[where]), self)
                 for where in sorted(found, key=split)
             }
         )
@@ -319,7 +337,7 @@ class Pci:
     def functions(self) -> Mapping[str, PciFunction]:
         """All functions, by address. Raises Missing unless the list is whole."""
         if not self.whole:
-            raise Missing(self._evidence.item(SYSFS))
+            raise Missing(self.evidence.item(SYSFS))
         return self.known
 
     def get(self, where: str) -> PciFunction | None:
@@ -329,13 +347,25 @@ class Pci:
         """
         found = self.known.get(where)
         if found is None and not self.whole:
-            raise Missing(self._evidence.item(SYSFS))
+            raise Missing(self.evidence.item(SYSFS))
         return found
 
     def siblings(self, function: PciFunction) -> tuple[PciFunction, ...]:
         """The other known functions of the same slot."""
         return tuple(f for f in self.known.values() if function.same_slot(f.address))
 
+    def crowd(self, group: int) -> tuple[str, ...]:
+        """The members of a group that has several; empty for a function that is alone in it."""
+        return self._crowds.get(group, ())
+
+    @cached_property
+    def _crowds(self) -> Mapping[int, tuple[str, ...]]:
+        members: dict[int, list[str]] = {}
+        for where, function in self.known.items():
+            if function.knows("group") and function.group is not None:
+                members.setdefault(function.group, []).append(where)
+        return {group: tuple(ours) for group, ours in members.items() if len(ours) > 1}
+
     def _lists_all(self, name: str) -> bool:
-        item = self._evidence.item(name)
+        item = self.evidence.item(name)
         return item.whole and bool(item.data)
