@@ -6,8 +6,13 @@ import sys
 import time
 
 from tests.lab import lab, workshop
+from tests.lab.fault import Scenario
 from tests.lab.hosts import HOSTS
-from tests.lab.machine import Machine, running
+from tests.lab.machine import running
+from tests.lab.run import play
+from tests.lab.scenarios import FAULTS, HEALTHY
+from tests.lab.suite import CHECKOUT
+from tests.lab.table import page
 
 
 def main() -> int:
@@ -20,7 +25,12 @@ def main() -> int:
     verbs.add_parser("down", help="stop every host").add_argument("host", nargs="*")
     build = verbs.add_parser("build", help="build hosts and their snapshots")
     build.add_argument("host", nargs="+", choices=HOSTS)
-    verbs.add_parser("list", help="name the hosts")
+    verbs.add_parser("list", help="name the hosts and the scenarios")
+    run = verbs.add_parser("run", help="judge every scenario and write docs/lab.md")
+    run.add_argument("scenario", nargs="*", help="only these")
+    run.add_argument("--smoke", action="store_true", help="only those that CI has time for")
+    run.add_argument("--host", action="append", choices=HOSTS, help="only scenarios of this host")
+    run.add_argument("--record", action="store_true", help="keep recordings in fixtures/hosts")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     match arguments.verb:
@@ -28,6 +38,8 @@ def main() -> int:
             return _up(arguments.host, detach=arguments.detach)
         case "down":
             return _down(arguments.host)
+        case "run":
+            return _run(arguments)
         case "build":
             return _build(arguments.host)
         case _:
@@ -37,7 +49,7 @@ def main() -> int:
 def _up(name: str, *, detach: bool) -> int:
     workshop.prepare()
     started = time.monotonic()
-    machine = lab.restore(HOSTS[name], kept=detach)
+    machine = lab.restore(HOSTS[name], slot="kept" if detach else "shown")
     print(f"{lab.timed(name, started)}")
     print(f"  ssh -F {machine.config} {name}")
     print(f"  pytest checks/ --ssh-config {machine.config} --host {name}")
@@ -55,7 +67,9 @@ def _up(name: str, *, detach: bool) -> int:
 
 
 def _down(names: list[str]) -> int:
-    for machine in [Machine(name) for name in names] or running():
+    for machine in running():
+        if names and machine.name not in names:
+            continue
         machine.stop()
         print(f"{machine.name} stopped")
     return 0
@@ -70,10 +84,31 @@ def _build(names: list[str]) -> int:
     return 0
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    workshop.prepare()
+    scenarios: list[Scenario] = [*FAULTS, *HEALTHY]
+    if arguments.smoke:
+        scenarios = [scenario for scenario in scenarios if scenario.smoke]
+    if arguments.host:
+        scenarios = [scenario for scenario in scenarios if scenario.host in arguments.host]
+    if arguments.scenario:
+        scenarios = [scenario for scenario in scenarios if scenario.name in arguments.scenario]
+    record = CHECKOUT / "fixtures/hosts" if arguments.record else None
+    rows = play(scenarios, record)
+    wrong = [row for row in rows if row.complaints]
+    if len(scenarios) == len(FAULTS) + len(HEALTHY):
+        (CHECKOUT / "docs/lab.md").write_text(page(rows))
+    print(f"{len(rows) - len(wrong)} right, {len(wrong)} wrong")
+    return 1 if wrong or not rows else 0
+
+
 def _list() -> int:
     alive = {machine.name for machine in running()}
     for name in HOSTS:
         print(f"{name}{'  running' if name in alive else ''}")
+        for scenario in (*FAULTS, *HEALTHY):
+            if scenario.host == name:
+                print(f"    {scenario.name}")
     return 0
 
 

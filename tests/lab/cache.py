@@ -17,9 +17,9 @@ def images() -> Path:
     return _folder("images")
 
 
-def state(host: str) -> Path:
-    """PID file, monitor socket, console and SSH settings of one running host."""
-    return _folder(f"run/{host}")
+def state(slot: str, host: str) -> Path:
+    """PID file, monitor socket, disk, console and SSH settings of one running host."""
+    return _folder(f"run/{slot}/{host}")
 
 
 def _folder(name: str) -> Path:

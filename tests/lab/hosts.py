@@ -4,10 +4,20 @@ A host is data.  Adding one is one entry in ``HOSTS``.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.lab.image import Image
+from tests.lab.parts import NIC, define
 
 TRIXIE = Image("trixie", "trixie")
+BOOT = Image("trixie-boot", "trixie", loader="systemd-boot")
+BOOKWORM = Image("bookworm", "bookworm")
+BULLSEYE = Image("bullseye", "bullseye")
+CLASSIC = Image("classic", "trixie", kernel=None)
+"""Like the walk-through's host: default-off IOMMU, vfio-pci built in, no-IOMMU mode available."""
+
+FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 VIRTIO = "iommu_platform=on,disable-legacy=on"
 VTD = ("-device", "intel-iommu,intremap=on,caching-mode=on")
@@ -56,23 +66,49 @@ class Host:
     image: Image
     hardware: tuple[str, ...] = VTD + MANAGEMENT + ROOT_DISK + CARDS
     setup: str = ""
-    reboots: bool = False
-    """Whether the setup takes effect at the next boot only."""
+    guests: bool = False
+    """Whether it gets the small kernel and initramfs of nested guests."""
     cpu: str = "max,la57=off"
     memory: int = 2048
     snapshots: bool = True
     """Whether QEMU can save this hardware's running state."""
 
-    def command(self, disk: str, *extra: str) -> list[str]:
+    @property
+    def recipe(self) -> str:
+        """Everything that decides what its snapshot holds."""
+        return repr((self, self.image.recipe))
+
+    def command(self, disk: Path, *extra: str) -> list[str]:
         """QEMU's words for a boot from the given disk."""
         return [
             "qemu-system-x86_64",
             *("-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi"),
             *("-cpu", self.cpu, "-m", str(self.memory), "-smp", "2"),
             *("-nodefaults", "-rtc", "clock=host"),
-            *(word.replace("{disk}", disk) for word in self.hardware),
+            *(self._firmware(disk) if self.image.uefi else ()),
+            *(word.replace("{disk}", str(disk)) for word in self.hardware),
             *extra,
         ]
 
+    def _firmware(self, disk: Path) -> tuple[str, ...]:
+        code = f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"
+        return ("-drive", code, "-drive", f"if=pflash,unit=1,format=qcow2,file={variables(disk)}")
 
-HOSTS = {host.name: host for host in (Host("trixie-intel", TRIXIE),)}
+
+def variables(disk: Path) -> Path:
+    """Where the UEFI variables of the machine with this disk are kept."""
+    return disk.with_suffix(".vars")
+
+
+HOSTS = {
+    host.name: host
+    for host in (
+        Host("trixie-intel", TRIXIE),
+        Host("trixie-guests", TRIXIE, setup=define("g1", NIC), guests=True),
+        Host("trixie-bare", TRIXIE, hardware=MANAGEMENT + ROOT_DISK + CARDS),
+        Host("trixie-boot", BOOT),
+        Host("bookworm", BOOKWORM),
+        Host("bullseye", BULLSEYE),
+        Host("classic", CLASSIC),
+    )
+}

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.lab import cache, workshop
+from tests.lab import cache, kernel, workshop
+from tests.lab.kernel import words
 
 MIB = 1024 * 1024
 ROOT_START = 300 * MIB
@@ -19,17 +20,18 @@ DISK = 5 * 1024 * MIB
 
 Loader = Literal["grub", "systemd-boot"]
 
-COMMON = (
+COMMON = words(
     "systemd-sysv udev dbus kmod initramfs-tools zstd openssh-server iproute2 pciutils procps "
     "libvirt-daemon-system libvirt-clients qemu-system-x86 sudo less"
-).split()
+)
 LOADERS: dict[Loader, list[str]] = {
     "grub": ["grub-pc"],
-    "systemd-boot": ["systemd-boot", "dosfstools"],
+    "systemd-boot": ["systemd-boot", "efibootmgr"],
 }
 
 FILES = {
     "etc/fstab": "LABEL=root / ext4 errors=remount-ro 0 1\n",
+    "etc/kernel/install.conf": "layout=bls\n",
     "etc/systemd/network/10-management.network": (
         "[Match]\nMACAddress=52:54:00:0a:00:01\n\n[Network]\nAddress=10.0.2.15/24\n"
         "Gateway=10.0.2.2\nLinkLocalAddressing=no\n"
@@ -67,15 +69,22 @@ class Image:
     suite: str
     loader: Loader = "grub"
     packages: tuple[str, ...] = ()
-    kernel: str = "linux-image-amd64"
-    firmware: Literal["bios", "uefi"] = "bios"
+    kernel: str | None = "linux-image-amd64"
+    """The kernel's package; None for the lab's own small kernel."""
     settle: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
     @property
     def recipe(self) -> str:
         """Everything that decides what is on the disk."""
-        return repr((self, COMMON, LOADERS, FILES, SETTLE, FINISH))
+        own = None if self.kernel else (kernel.BUILT_IN, kernel.MODULAR)
+        loader = (LOADERS[self.loader], FINISH[self.loader])
+        return repr((self, COMMON, loader, FILES, SETTLE, own))
+
+    @property
+    def uefi(self) -> bool:
+        """Whether the firmware must be UEFI."""
+        return self.loader == "systemd-boot"
 
     @property
     def disk(self) -> Path:
@@ -87,8 +96,10 @@ class Image:
 FINISH: dict[Loader, str] = {
     "grub": "grub-install /dev/vda && update-grub",
     "systemd-boot": (
-        "bootctl install && for k in /boot/vmlinuz-*; do v=${k#/boot/vmlinuz-}; "
-        "kernel-install add $v $k /boot/initrd.img-$v; done"
+        "mkdir -p /boot/efi && echo 'LABEL=ESP /boot/efi vfat umask=0077 0 1' >>/etc/fstab && "
+        "systemctl daemon-reload && mount /boot/efi && bootctl install && "
+        "for k in /boot/vmlinuz-*; do v=${k#/boot/vmlinuz-}; "
+        "kernel-install add $v $k /boot/initrd.img-$v; done && bootctl list"
     ),
 }
 """What the new system does in its first boot, from a kernel handed to it."""
@@ -101,12 +112,14 @@ def unfinished(image: Image) -> tuple[Path, Path, Path]:
     root.parent.mkdir(parents=True, exist_ok=True)
     _bootstrap(image, root)
     _furnish(image, root)
-    kernel, initrd = (_newest(root, stem) for stem in ("vmlinuz", "initrd.img"))
+    if image.kernel is None:
+        _own_kernel(root)
+    linux, initrd = (_newest(root, stem) for stem in ("vmlinuz", "initrd.img"))
     disk = root.with_suffix(".raw")
     _partition(disk)
     _fill(disk, root)
     shutil.rmtree(root)
-    return disk, kernel, initrd
+    return disk, linux, initrd
 
 
 def key() -> Path:
@@ -118,7 +131,8 @@ def key() -> Path:
 
 
 def _bootstrap(image: Image, root: Path) -> None:
-    packages = [*COMMON, *LOADERS[image.loader], image.kernel, *image.packages]
+    packages = [*COMMON, *LOADERS[image.loader], *image.packages]
+    packages += [image.kernel] if image.kernel else []
     _run(
         "mmdebstrap",
         "--quiet",
@@ -148,6 +162,16 @@ def _furnish(image: Image, root: Path) -> None:
         target.write_text(text)
     shutil.copy(key().with_suffix(".pub"), root / "key.pub")
     _run("chroot", root, "sh", "-eux", "-c", SETTLE + image.settle)
+
+
+def _own_kernel(root: Path) -> None:
+    built = kernel.built()
+    release = kernel.release(built)
+    shutil.copy(built / "vmlinuz", root / f"boot/vmlinuz-{release}")
+    shutil.copy(built / "config", root / f"boot/config-{release}")
+    _run("cp", "-a", built / "lib/modules", root / "usr/lib")
+    _run("chroot", root, "depmod", release)
+    _run("chroot", root, "update-initramfs", "-c", "-k", release)
 
 
 def _newest(root: Path, stem: str) -> Path:

@@ -1,15 +1,18 @@
 """Build a host once, snapshot it running, restore it in seconds."""
 
+import hashlib
 import subprocess
 import time
 from pathlib import Path
 
-from tests.lab import cache
-from tests.lab.hosts import Host
+from tests.lab import cache, nested
+from tests.lab.hosts import VARIABLES, Host, variables
 from tests.lab.image import FINISH, Image, unfinished
 from tests.lab.machine import Machine
 
 READY = "ready"
+WARM_LIBVIRT = "virsh -c qemu:///system capabilities; systemctl stop libvirtd"
+"""Libvirt probes every QEMU binary once, slow under emulation, and remembers the answers."""
 SLOW = 600.0
 """Seconds allowed for a boot under emulation on a busy machine; an idle one needs 45."""
 
@@ -20,20 +23,23 @@ def installed(image: Image) -> Path:
         return image.disk
     raw, kernel, initrd = unfinished(image)
     host = Host("workshop", image)
-    machine = Machine("workshop")
+    machine = Machine("workshop", "build")
     disk = image.disk.with_suffix(".part")
     _run("qemu-img", "convert", "-O", "qcow2", raw, disk)
     raw.unlink()
+    _new_variables(image, disk)
     boot = ("-kernel", str(kernel), "-initrd", str(initrd))
     words = ("-append", "root=LABEL=root rw console=ttyS0,115200")
-    machine.start(host.command(str(disk), *boot, *words))
+    machine.start(host.command(disk, *boot, *words))
     try:
         machine.shell.wait(SLOW)
         machine.shell.must(FINISH[image.loader], timeout=SLOW)
-        machine.shell.run("virsh -c qemu:///system capabilities; systemctl stop libvirtd", timeout=SLOW)
+        machine.shell.run(WARM_LIBVIRT, timeout=SLOW)
         _power_off(machine)
     finally:
         machine.stop()
+    if image.uefi:
+        variables(disk).rename(variables(image.disk))
     disk.rename(image.disk)
     for stale in (kernel, initrd):
         stale.unlink()
@@ -46,18 +52,23 @@ def _overlay(host: Host) -> Path:
     disk = _disk(host)
     disk.unlink(missing_ok=True)
     _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk)
+    if host.image.uefi:
+        _copy(variables(base), variables(disk))
     return disk
 
 
 def _disk(host: Host) -> Path:
-    return cache.images() / f"host-{host.name}-{_recipe(host)}.qcow2"
+    digest = hashlib.sha256(host.recipe.encode()).hexdigest()[:10]
+    return cache.images() / f"host-{host.name}-{digest}.qcow2"
 
 
-def _recipe(host: Host) -> str:
-    import hashlib
+def _new_variables(image: Image, disk: Path) -> None:
+    if image.uefi:
+        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", VARIABLES, variables(disk))
 
-    text = repr((host, host.image.recipe))
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+def _copy(source: Path, target: Path) -> None:
+    _run("cp", "--reflink=auto", "--sparse=always", source, target)
 
 
 def prepare(host: Host) -> Path:
@@ -67,14 +78,14 @@ def prepare(host: Host) -> Path:
     if mark.exists() and disk.exists():
         return disk
     _overlay(host)
-    machine = Machine(host.name)
-    machine.start(host.command(str(disk)))
+    machine = Machine(host.name, "build")
+    machine.start(host.command(disk))
     try:
         machine.shell.wait(SLOW)
+        if host.guests:
+            nested.install(machine.shell)
         if host.setup:
-            machine.shell.must(host.setup, timeout=SLOW)
-        if host.reboots:
-            machine.shell.reboot(SLOW)
+            machine.shell.must(host.setup + "systemctl stop libvirtd\n", timeout=SLOW)
         _settle(machine)
         if host.snapshots:
             said = machine.monitor.type(f"savevm {READY}")
@@ -88,17 +99,17 @@ def prepare(host: Host) -> Path:
     return disk
 
 
-def restore(host: Host, *, kept: bool = False) -> Machine:
-    """The host running as it was when its snapshot was made."""
+def restore(host: Host, *, slot: str = "kept") -> Machine:
+    """The host running as it was when its snapshot was made, on a disk of its own."""
     disk = prepare(host)
-    machine = Machine(host.name)
-    if host.snapshots:
-        machine.start(host.command(str(disk), "-loadvm", READY), kept=kept)
-    else:
-        scratch = machine.folder / "scratch.qcow2"
-        scratch.unlink(missing_ok=True)
-        _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", disk, scratch)
-        machine.start(host.command(str(scratch)), kept=kept)
+    machine = Machine(host.name, slot)
+    machine.stop()
+    scratch = machine.folder / "disk.qcow2"
+    _copy(disk, scratch)
+    if host.image.uefi:
+        _copy(variables(disk), variables(scratch))
+    words = ("-loadvm", READY) if host.snapshots else ()
+    machine.start(host.command(scratch, *words), kept=slot == "kept")
     machine.shell.wait(SLOW)
     return machine
 

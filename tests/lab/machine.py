@@ -19,11 +19,14 @@ from tests.lab.ssh import Shell, write_config
 
 
 class Machine:
-    """The running, or once running, QEMU of one host."""
+    """The running, or once running, QEMU of one host.
 
-    def __init__(self, name: str) -> None:
+    ``slot`` keeps a person's host apart from the one that a run of the lab restores.
+    """
+
+    def __init__(self, name: str, slot: str = "kept") -> None:
         self.name = name
-        self.folder = cache.state(name)
+        self.folder = cache.state(slot, name)
         self.console = self.folder / "console.log"
         self.config = self.folder / "ssh_config"
 
@@ -46,10 +49,10 @@ class Machine:
         qmp = self.folder / "qmp.sock"
         command = [
             *leash,
-            *"nice -n 5".split(),
+            *("nice", "-n", "5"),
             *(word.replace("{port}", str(port)) for word in arguments),
-            *f"-qmp unix:{qmp},server=on,wait=off".split(),
-            *f"-serial file:{self.console} -display none -monitor none".split(),
+            *("-qmp", f"unix:{qmp},server=on,wait=off"),
+            *("-serial", f"file:{self.console}", "-display", "none", "-monitor", "none"),
         ]
         with (self.folder / "qemu.log").open("wb") as log:
             process = subprocess.Popen(
@@ -102,8 +105,8 @@ class Machine:
 
 def running() -> list[Machine]:
     """Every machine whose QEMU is alive."""
-    folders = (cache.root() / "run").glob("*/pid")
-    machines = [Machine(path.parent.name) for path in sorted(folders)]
+    folders = [path.parent for path in sorted((cache.root() / "run").glob("*/*/pid"))]
+    machines = [Machine(folder.name, folder.parent.name) for folder in folders]
     return [machine for machine in machines if machine.pid() is not None]
 
 

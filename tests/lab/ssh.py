@@ -33,6 +33,12 @@ class Shell:
             raise RuntimeError(f"{self.name}: exit {done.returncode}: {script}\n{done.stderr}")
         return done.stdout
 
+    def send(self, source: Path, target: str) -> None:
+        """Copy one file to the host."""
+        with source.open("rb") as file:
+            command = ["ssh", "-F", str(self.config), self.name, f"cat >{target}"]
+            subprocess.run(command, stdin=file, check=True)
+
     def answers(self) -> bool:
         """Whether a login works right now."""
         try:

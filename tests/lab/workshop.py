@@ -48,18 +48,18 @@ def prepare() -> None:
     wanted += [package for file, package in FILES.items() if not Path(file).exists()]
     if wanted:
         _apt("update")
-        _install(wanted)
+        install(wanted)
     if _qemu_version() >= IGB_NEEDS:
         return
     _apt("update")
     if _candidate("qemu-system-x86") >= IGB_NEEDS:
-        _install(EMULATOR.values())
+        install(EMULATOR.values())
     else:
         suite = f"{_codename()}-backports"
         source = Path("/etc/apt/sources.list.d/pytest-vfio-lab.list")
         source.write_text(f"deb {mirror()} {suite} main\n")
         _apt("update")
-        _install(EMULATOR.values(), "-t", suite)
+        install(EMULATOR.values(), "-t", suite)
 
 
 def _codename() -> str:
@@ -87,7 +87,8 @@ def _major(version: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _install(packages: Iterable[str], *options: str) -> None:
+def install(packages: Iterable[str], *options: str) -> None:
+    """Add Debian packages to this machine."""
     _apt("install", "-y", "--no-install-recommends", *options, *packages)
 
 

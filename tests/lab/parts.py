@@ -1,0 +1,100 @@
+"""The words that faults are made of: devices of the lab's topology and pieces of shell.
+
+Every function returns POSIX shell that root runs on the host.  Nothing here is judged.
+"""
+
+from xml.sax.saxutils import quoteattr
+
+NIC = "0000:01:00.0"
+"""igb, alone in its group; its virtual functions are 0000:01:10.0, 10.2, 10.4 ..."""
+NIC_ID = "8086:10c9"
+VF0, VF1 = "0000:01:10.0", "0000:01:10.2"
+TWIN0, TWIN1 = "0000:03:01.0", "0000:03:02.0"
+"""Two e1000e behind a PCIe-to-PCI bridge: one group with the bridge."""
+DUAL0, DUAL1 = "0000:04:00.0", "0000:04:00.1"
+"""Two functions of one e1000e card: one group."""
+E1000E_ID = "8086:10d3"
+MANAGEMENT_ID = "1af4:1041"
+MANAGEMENT, ROOT_DISK = "0000:00:02.0", "0000:00:03.0"
+PORT = "0000:00:10.0"
+VIRSH = "virsh -q -c qemu:///system"
+
+
+def device(address: str) -> str:
+    """Its folder in sysfs."""
+    return f"/sys/bus/pci/devices/{address}"
+
+
+def write(path: str, text: str) -> str:
+    """Make a file of exactly this text."""
+    return f"cat >{path} <<'LAB_END'\n{text.rstrip()}\nLAB_END\n"
+
+
+def grub_words(words: str) -> str:
+    """Add kernel words to GRUB's configuration, without generating anything."""
+    pattern = r's|^\(GRUB_CMDLINE_LINUX_DEFAULT="[^"]*\)"|\1 ' + words + '"|'
+    return f"sed -i '{pattern}' /etc/default/grub\n"
+
+
+def kernel_words(words: str) -> str:
+    """Add kernel words for the next boot, as a careful administrator does."""
+    return grub_words(words) + "update-grub 2>&1\n"
+
+
+def bind(address: str, driver: str) -> str:
+    """Move one device to another driver by ``driver_override``, and prove it."""
+    sysfs = device(address)
+    return (
+        f"modprobe {driver}; echo {driver} >{sysfs}/driver_override\n"
+        f"[ ! -e {sysfs}/driver ] || echo {address} >{sysfs}/driver/unbind\n"
+        f"echo {address} >/sys/bus/pci/drivers_probe\n"
+        f'test "$(basename "$(readlink {sysfs}/driver)")" = {driver}\n'
+    )
+
+
+def virtual_functions(count: int) -> str:
+    """Enable VFs of the igb card."""
+    return f"echo {count} >{device(NIC)}/sriov_numvfs\nudevadm settle\n"
+
+
+def hostdev(address: str, managed: str = "yes", driver: str = "") -> str:
+    """One assigned device in libvirt's XML."""
+    domain, bus, rest = address.split(":")
+    slot, function = rest.split(".")
+    source = f"<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/>"
+    attribute = f" managed={quoteattr(managed)}" if managed else ""
+    return (
+        f"<hostdev mode='subsystem' type='pci'{attribute}>{driver}"
+        f"<source>{source}</source></hostdev>"
+    )
+
+
+def domain(
+    name: str, *devices: str, memory: int = 128, extra: str = "", machine: str = "q35"
+) -> str:
+    """A small guest's XML: direct kernel boot, a console in a file, and the devices given."""
+    return f"""
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>{name}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{extra}
+  <os><type arch='x86_64' machine='{machine}'>hvm</type>
+    <kernel>/var/lib/lab/vmlinuz</kernel><initrd>/var/lib/lab/initrd</initrd>
+    <cmdline>console=ttyS0 panic=-1</cmdline></os>
+  <features><acpi/></features><on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <serial type='file'><source path='/var/log/libvirt/qemu/{name}.console'/></serial>
+    <memballoon model='none'/>
+    {"".join(devices)}
+  </devices>
+</domain>
+"""
+
+
+def define(name: str, *devices: str, autostart: bool = False, **options: object) -> str:
+    """Hand a guest to libvirt; bare addresses are hostdevs with managed='yes'."""
+    elements = [d if d.startswith("<") else hostdev(d) for d in devices]
+    xml = domain(name, *elements, **options)  # type: ignore[arg-type]
+    script = (
+        write(f"/tmp/{name}.xml", xml) + f"{VIRSH} define /tmp/{name}.xml; rm /tmp/{name}.xml\n"
+    )
+    return script + (f"{VIRSH} autostart {name}\n" if autostart else "")

@@ -1,0 +1,107 @@
+"""The whole lab, or the part of it that CI has time for: every scenario, judged over real SSH."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import lab, nested, witness
+from tests.lab.fault import Scenario
+from tests.lab.hosts import HOSTS
+from tests.lab.machine import Machine
+from tests.lab.suite import Report, judge
+from tests.lab.verdict import complaints
+
+SLOW = 600.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scenario and what came of it."""
+
+    scenario: Scenario
+    report: Report | None
+    complaints: tuple[str, ...]
+    validate: tuple[str, ...]
+    """What ``virt-host-validate`` on the same host does not pass."""
+    prepared: float
+    judged: float
+
+
+def play(scenarios: Sequence[Scenario], record: Path | None = None) -> list[Row]:
+    """Every scenario on its restored host, hosts one after the other."""
+    rows = []
+    for name in HOSTS:
+        for scenario in scenarios:
+            if scenario.host == name:
+                rows.append(_one(scenario, record))
+                print(_line(rows[-1]), flush=True)
+    return rows
+
+
+def _one(scenario: Scenario, record: Path | None) -> Row:
+    started = time.monotonic()
+    prepared = judged = 0.0
+    report: Report | None = None
+    validate: tuple[str, ...] = ()
+    said: list[str] = []
+    machine = Machine(scenario.host, "run")
+    try:
+        machine = lab.restore(HOSTS[scenario.host], slot="run")
+        _inject(machine, scenario)
+        before = witness.state(machine.shell)
+        prepared = time.monotonic() - started
+        report = judge(machine, scenario)
+        judged = time.monotonic() - started - prepared
+        said = complaints(scenario, report)
+        said += [
+            f"changed: {line}" for line in witness.changes(before, witness.state(machine.shell))
+        ]
+        validate = _validate(machine)
+        if record:
+            _keep(machine, scenario, record)
+    except (RuntimeError, TimeoutError, OSError, ValueError) as error:
+        said.append(f"{type(error).__name__}: {error}")
+    finally:
+        machine.stop()
+    return Row(scenario, report, tuple(said), validate, prepared, judged)
+
+
+def _inject(machine: Machine, scenario: Scenario) -> None:
+    shell = machine.shell
+    if scenario.inject:
+        shell.must(scenario.inject, timeout=SLOW)
+    if scenario.reboot:
+        shell.must("sync")
+        shell.reboot(SLOW)
+        shell.run("systemctl is-system-running --wait", timeout=SLOW)
+    if scenario.after:
+        shell.must(scenario.after, timeout=SLOW)
+    if scenario.name == "guest-running":
+        _prove_device(nested.proof(shell, "g1"))
+
+
+def _prove_device(lines: list[str]) -> None:
+    if "PCI 0x8086:0x10c9 igb" not in lines:
+        raise RuntimeError(f"the guest does not see its card: {lines}")
+
+
+def _validate(machine: Machine) -> tuple[str, ...]:
+    lines = machine.shell.run("LC_ALL=C virt-host-validate qemu 2>&1").stdout.splitlines()
+    spoken = [line.replace("QEMU:", "").strip() for line in lines]
+    return tuple(" ".join(line.split()) for line in spoken if not line.endswith(": PASS"))
+
+
+def _keep(machine: Machine, scenario: Scenario, folder: Path) -> None:
+    target = folder / f"lab-{scenario.name}"
+    shutil.rmtree(target, ignore_errors=True)
+    judge(machine, scenario, record=target)
+
+
+def _line(row: Row) -> str:
+    first = "/".join(sorted(row.report.first_cause[1])) if row.report else "-"
+    mark = "ok  " if not row.complaints else "FAIL"
+    text = f"{mark} {row.scenario.name:34} {first or 'quiet':10} "
+    text += f"{row.prepared:6.1f} s + {row.judged:5.1f} s"
+    return "\n      ".join([text, *row.complaints])

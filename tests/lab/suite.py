@@ -1,0 +1,71 @@
+"""The suite as a user runs it: one command line against one host, and what its report says."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.lab.fault import Scenario
+from tests.lab.machine import Machine
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Report:
+    """``reports/results.json`` of one host."""
+
+    host: Mapping[str, Any]
+    exit_code: int
+
+    @property
+    def verdict(self) -> str:
+        """Ready, not ready or cannot tell."""
+        return str(self.host["verdict"])
+
+    @property
+    def first_cause(self) -> tuple[str, frozenset[str]]:
+        """The first diagnosis: its check and catalogue entries; empty if there is none."""
+        for cause in self.host["diagnosis"]:
+            return str(cause["id"]), frozenset(cause["refs"])
+        return "", frozenset()
+
+    def failing(self, refs: Iterable[str] | None = None) -> list[Mapping[str, Any]]:
+        """Findings that say something is wrong, all or those of the catalogue entries given."""
+        wanted = None if refs is None else frozenset(refs)
+        return [
+            finding
+            for finding in self.host["findings"]
+            if finding["outcome"] == "fail"
+            and (wanted is None or wanted & frozenset(finding["refs"]))
+        ]
+
+    def gating(self) -> list[Mapping[str, Any]]:
+        """Findings that turn the exit code."""
+        return [finding for finding in self.host["findings"] if finding["gates"]]
+
+
+def judge(machine: Machine, scenario: Scenario, record: Path | None = None) -> Report:
+    """Run the suite over SSH and read its report."""
+    name = machine.name if scenario.account == "root" else f"{machine.name}-{scenario.account}"
+    with tempfile.TemporaryDirectory() as folder:
+        inventory = Path(folder) / "inventory.toml"
+        inventory.write_text(scenario.intent.toml(name))
+        command = [
+            *(sys.executable, "-m", "pytest", "checks", "-q", "-p", "no:cacheprovider"),
+            *("--host", name, "--ssh-config", str(machine.config), "--inventory", str(inventory)),
+            *("--report", "json", "--report-dir", folder),
+            *(("--record", str(record)) if record else ()),
+        ]
+        done = subprocess.run(
+            command, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False
+        )
+        results = Path(folder) / "results.json"
+        if not results.exists():
+            raise RuntimeError(f"no report, exit {done.returncode}: {done.stdout}{done.stderr}")
+        (host,) = json.loads(results.read_text())["hosts"]
+    return Report(host, done.returncode)
