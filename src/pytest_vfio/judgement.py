@@ -50,10 +50,12 @@ class Finding:
 class Judgement:
     """The findings of one host, made on demand and remembered."""
 
-    def __init__(self, suite: Suite, hypervisor: Hypervisor) -> None:
+    def __init__(
+        self, suite: Suite, hypervisor: Hypervisor, subjects: Subjects | None = None
+    ) -> None:
         self.suite = suite
         self.hypervisor = hypervisor
-        self.subjects = Subjects(hypervisor)
+        self.subjects = subjects if subjects is not None else Subjects(hypervisor)
         self._verdicts: dict[Key, Verdict] = {}
         self._roots: dict[Key, tuple[Key, ...]] = {}
 

@@ -1,1 +1,153 @@
-"""Options, gathering, handing recordings to workers."""
+"""The pytest plugin: the command line, and the session that does the work. Thin."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pytest_vfio import explain, sources
+from pytest_vfio.check import SUBJECTS, Severity
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.session import REPORTS, Session
+from pytest_vfio.suite import LAYERS
+
+SESSION = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command line of section 8 of the design."""
+    group = parser.getgroup("vfio", "PCI passthrough of KVM/libvirt hypervisors")
+    group.addoption(
+        "--host",
+        dest="vfio_hosts",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host to judge: a name in the inventory, local, an OpenSSH alias or user@host, a "
+        "testinfra spec (ssh://, docker://, ansible://group), or @FILE with one a line; repeat, "
+        "or separate by commas",
+    )
+    group.addoption(
+        "--inventory",
+        dest="vfio_inventory",
+        metavar="FILE",
+        help="hosts and what each is meant to pass through; default: inventory.toml beside "
+        "pyproject.toml, else the shipped one, which has bmt",
+    )
+    group.addoption(
+        "--bundle",
+        dest="vfio_bundles",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="judge recorded evidence instead of a host: a recording, a sosreport (folder or "
+        "archive), a folder of loose files, or a text with anything pasted together; repeat",
+    )
+    group.addoption(
+        "--libvirt-uri",
+        dest="vfio_libvirt_uris",
+        action="append",
+        default=[],
+        metavar="URI",
+        help="read a host through libvirt's API, read-only; repeat",
+    )
+    group.addoption(
+        "--print-probe",
+        dest="vfio_print_probe",
+        action="store_true",
+        help="print the script that reads a host, and exit; what it prints on a host is a bundle",
+    )
+    group.addoption(
+        "--record",
+        dest="vfio_record",
+        metavar="DIR",
+        help="keep what was read from each host as a bundle in DIR, secrets redacted",
+    )
+    group.addoption(
+        "--fail-on",
+        dest="vfio_fail_on",
+        default="blocker,security",
+        metavar="LIST",
+        help="severities whose failures make the run fail, of blocker, security, degraded, "
+        "advice; default: blocker,security",
+    )
+    group.addoption(
+        "--strict-unknown",
+        dest="vfio_strict_unknown",
+        action="store_true",
+        help="fail also where it cannot be told",
+    )
+    group.addoption(
+        "--report",
+        dest="vfio_reports",
+        default="junit,json",
+        metavar="LIST",
+        help=f"reports to write, of {', '.join(REPORTS)}, or none; default: junit,json",
+    )
+    group.addoption(
+        "--report-dir",
+        dest="vfio_report_dir",
+        metavar="DIR",
+        help="folder for the reports; default: reports/ beside pyproject.toml",
+    )
+    group.addoption(
+        "--explain",
+        dest="vfio_explain",
+        metavar="ID",
+        help="print the page of a check, and exit",
+    )
+    group.addoption(
+        "--parallel-hosts",
+        dest="vfio_parallel",
+        type=int,
+        default=32,
+        metavar="N",
+        help="hosts read at the same time; default: 32",
+    )
+    group.addoption(
+        "--host-timeout",
+        dest="vfio_timeout",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds after which the reading of a host is cut off; default: 60",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the words known by which checks can be selected with -m."""
+    for severity in Severity:
+        config.addinivalue_line("markers", f"{severity.value}: a check of this severity")
+    for subject in SUBJECTS:
+        config.addinivalue_line("markers", f"{subject}: a check about a {subject}")
+    for layer in LAYERS:
+        config.addinivalue_line("markers", f"{layer}: a check of this layer")
+    config.stash[SESSION] = Session(config)
+    config.pluginmanager.register(config.stash[SESSION], "vfio-session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """--print-probe and --explain, which need no session and no host."""
+    if config.option.vfio_print_probe:
+        sys.stdout.write(sources.probe_text())
+        return 0
+    if config.option.vfio_explain:
+        console = Console(no_color=config.option.color == "no" or None, highlight=False)
+        explain.show(config.option.vfio_explain, config.args, console)
+        return 0
+    return None
+
+
+@pytest.fixture(scope="session")
+def hypervisor(request: pytest.FixtureRequest) -> Hypervisor:
+    """The facts of a host, for a test that is no check; the test runs once for each host."""
+    return request.config.stash[SESSION].run.hypervisor(request.param)
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Our letters and words."""
+    return tuple(report.vfio_shown) if hasattr(report, "vfio_shown") else None

@@ -125,6 +125,11 @@ def checks_in(module: ModuleType) -> tuple[Check, ...]:
     return tuple(r for r in records if isinstance(r, Check) and r.file == module.__file__)
 
 
+def checks_of_file(path: Path) -> tuple[Check, ...]:
+    """The checks that one file defines. Raises SuiteError where it cannot be imported."""
+    return checks_in(_load(path))
+
+
 def packaged(except_files: Iterable[Path] = ()) -> tuple[Check, ...]:
     """The packaged checks, without those of files that were collected already.
 
@@ -134,13 +139,13 @@ def packaged(except_files: Iterable[Path] = ()) -> tuple[Check, ...]:
     found: list[Check] = []
     for path in sorted(packaged_folder().glob("*/test_*.py")):
         if path.resolve() not in skip:
-            found.extend(checks_in(_load(path)))
+            found.extend(checks_of_file(path))
     return tuple(found)
 
 
 def _load(path: Path) -> ModuleType:
     """Import one file under a name of its own, so that pytest's own import is left alone."""
-    name = f"pytest_vfio_suite.{path.parent.name}.{path.stem}"
+    name = f"pytest_vfio_suite:{path}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

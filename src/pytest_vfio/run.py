@@ -1,0 +1,142 @@
+"""One run: which hosts, their readings, the suite, and the judgement of each host.
+
+Lives in `config.stash`. Knows no hooks; `plugin` calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_vfio import suite as suites
+from pytest_vfio.check import Check, Outcome
+from pytest_vfio.diagnosis import HostVerdict, diagnose
+from pytest_vfio.evidence import Evidence
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.inventory import Inventory
+from pytest_vfio.judgement import Judgement, Key
+from pytest_vfio.policy import Judged, Policy
+from pytest_vfio.report import HostResult
+from pytest_vfio.sources import Reading, Target, Unreachable
+from pytest_vfio.subjects import Subjects
+from pytest_vfio.suite import Suite
+
+
+@dataclass
+class Run:
+    """What one pytest process knows of its hosts. `targets` and `readings` stand in one order."""
+
+    inventory: Inventory
+    policy: Policy
+    targets: tuple[Target, ...]
+    readings: tuple[Reading, ...] = ()
+    collected: list[Check] = field(default_factory=list)
+    _suite: Suite | None = None
+    _hypervisors: dict[str, Hypervisor] = field(default_factory=dict)
+    _subjects: dict[str, Subjects] = field(default_factory=dict)
+    _judgements: dict[str, Judgement] = field(default_factory=dict)
+
+    @property
+    def evidences(self) -> tuple[Evidence, ...]:
+        """The hosts that were read."""
+        return tuple(one for one in self.readings if isinstance(one, Evidence))
+
+    @property
+    def unreachable(self) -> tuple[Unreachable, ...]:
+        """The hosts that were not."""
+        return tuple(one for one in self.readings if isinstance(one, Unreachable))
+
+    def collect(self, check: Check) -> None:
+        """Take a collected check into the suite."""
+        self.collected.append(check)
+        self._suite = None
+
+    @property
+    def suite(self) -> Suite:
+        """The packaged checks, overridden by the collected ones. Raises SuiteError."""
+        if self._suite is None:
+            self._suite = suites.combined(self.collected)
+        return self._suite
+
+    def hypervisor(self, host: str) -> Hypervisor:
+        """The facts of a host that was read."""
+        if host not in self._hypervisors:
+            evidence = next(one for one in self.evidences if one.host == host)
+            self._hypervisors[host] = Hypervisor(evidence, self.inventory.declared(host))
+        return self._hypervisors[host]
+
+    def subjects(self, host: str) -> Subjects:
+        """What checks can be about on a host."""
+        if host not in self._subjects:
+            self._subjects[host] = Subjects(self.hypervisor(host))
+        return self._subjects[host]
+
+    def judgement(self, host: str) -> Judgement:
+        """The findings of a host, by the suite as it is when first asked for."""
+        if host not in self._judgements:
+            self._judgements[host] = Judgement(self.suite, self.hypervisor(host), self.subjects(host))
+        return self._judgements[host]
+
+    def whole(self, host: str) -> tuple[Judged, ...]:
+        """Every finding of a host, as if the whole suite had been selected."""
+        return self.policy.judge(self.judgement(host))
+
+    def ill_judged(self, host: str) -> str | None:
+        """Why a host that was read counts as an error all the same, if it does."""
+        judged = self.whole(host)
+        told = {one.finding.outcome for one in judged}
+        if not told & {Outcome.PASS, Outcome.FAIL, Outcome.BLOCKED, Outcome.WAIVED}:
+            return f"{host}: nothing could be judged by what was read"
+        verdict = diagnose(self.judgement(host), judged).verdict
+        if self.policy.strict and verdict is HostVerdict.CANNOT_TELL:
+            return f"{host}: cannot tell whether it is ready, and --strict-unknown was given"
+        return None
+
+    def result(self, reading: Reading, selected: Iterable[Key], seconds: float) -> HostResult:
+        """What is to be reported of one host, of which the selected findings were asked for."""
+        if isinstance(reading, Unreachable):
+            return HostResult(
+                reading.host, _source(self._target(reading.host)), None, live=True,
+                hypervisor=None, reason=reading.reason, seconds=reading.seconds,
+            )  # fmt: skip
+        host = reading.host
+        keys = frozenset(selected)
+        judgement = self.judgement(host)
+        chosen = {one.finding.key: one for one in self._choose(judgement, keys)}
+        whole = self.whole(host)
+        judged = tuple(chosen.get(one.finding.key, one) for one in whole)
+        return HostResult(
+            host,
+            reading.source,
+            reading.collected,
+            reading.live,
+            judgement.hypervisor,
+            judged,
+            keys,
+            diagnose(judgement, whole),
+            seconds=seconds,
+        )
+
+    def _choose(self, judgement: Judgement, keys: frozenset[Key]) -> tuple[Judged, ...]:
+        return self.policy.judge(finding for finding in judgement if finding.key in keys)
+
+    def selected(self, host: str, keys: Iterable[Key]) -> Mapping[Key, Judged]:
+        """The findings of a host that are reported together, after policy."""
+        chosen = self._choose(self.judgement(host), frozenset(keys))
+        return {one.finding.key: one for one in chosen}
+
+    def _target(self, host: str) -> Target | None:
+        return next((target for target in self.targets if target.name == host), None)
+
+
+def _source(target: Target | None) -> str:
+    """The source word for a host that gave no evidence to say it."""
+    if target is None or target.kind == "bundle":
+        return "recording"
+    return target.kind
+
+
+def load_checks(files: Iterable[str]) -> list[Check]:
+    """The checks of files that were collected in other processes."""
+    return [check for file in sorted(set(files)) for check in suites.checks_of_file(Path(file))]

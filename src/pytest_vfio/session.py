@@ -1,0 +1,356 @@
+"""The session as pytest sees it: reading hosts, collecting checks, judging, reporting.
+
+Hosts are read once, in the controller, before collection and before xdist starts its workers; to
+a worker every host is a recording in a private folder.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pytest_vfio import hosts, sources
+from pytest_vfio.check import Check, Severity
+from pytest_vfio.inventory import InventoryError, must_know_checks
+from pytest_vfio.items import CheckItem, HostItem, finish
+from pytest_vfio.judgement import Key, subjects_of
+from pytest_vfio.policy import Policy
+from pytest_vfio.progress import watched
+from pytest_vfio.report import RunResult, junit, printable, results, terminal, write_atomically
+from pytest_vfio.run import Run, load_checks
+from pytest_vfio.suite import SuiteError
+
+REPORTS = {"junit": ("junit.xml", junit.to_xml), "json": ("results.json", results.to_json)}
+
+#: Marks for which an item may end without having told its finding.
+_SILENCING = ("skip", "skipif", "xfail")
+
+
+class Session:
+    """The hooks of one pytest process, and what they share. `run` exists once it has started."""
+
+    run: Run
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.started = time.time()
+        self.reported: dict[str, set[Key]] = {}
+        self.files: set[str] = set()
+        self.written: list[str] = []
+        self.no_host = False
+        self.private: Path | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Read the hosts; in a worker, read what the controller read."""
+        option = self.config.option
+        try:
+            known = hosts.inventory(option.vfio_inventory, self.config.rootpath)
+            policy = Policy(
+                _severities(option.vfio_fail_on),
+                option.vfio_strict_unknown,
+                known.waivers,
+                datetime.datetime.now(datetime.UTC).date(),
+            )
+            given = getattr(self.config, "workerinput", {})
+            if "vfio" in given:
+                self.config.option.hosts = given["vfio_testinfra"]
+                self.run = Run(known, policy, (), hosts.handed_over(Path(given["vfio"])))
+                return
+            self._report_names()
+            targets = hosts.targets(self.config, known)
+        except (InventoryError, sources.TargetError, hosts.HostError) as error:
+            raise pytest.UsageError(printable(str(error))) from error
+        self.run = Run(known, policy, targets)
+        if targets:
+            self._read()
+            self._announce()
+            self._record()
+        self._bridge_testinfra()
+
+    def _read(self) -> None:
+        option = self.config.option
+        if option.vfio_parallel < 1:
+            raise pytest.UsageError(f"--parallel-hosts {option.vfio_parallel}: at least 1")
+        if not option.vfio_timeout > 0:
+            raise pytest.UsageError(f"--host-timeout {option.vfio_timeout}: more than 0 seconds")
+        run, quiet = self.run, self.config.get_verbosity() < 0
+        with watched(len(run.targets), self._console(), quiet=quiet) as progress:
+            readings = sources.gather_now(
+                run.targets,
+                parallel=option.vfio_parallel,
+                timeout=option.vfio_timeout,
+                progress=progress,
+            )
+        run.readings = tuple(hosts.explained(one, run.inventory) for one in readings)
+
+    def _announce(self) -> None:
+        """Before anything else: what is a recording, so that nobody takes it for a live host."""
+        for evidence in self.run.evidences:
+            if not evidence.live:
+                self._console().print(
+                    f"{printable(evidence.host)}: a recording of "
+                    f"{evidence.collected or 'unknown date'} ({evidence.source}), not a live host",
+                    markup=False,
+                    highlight=False,
+                )
+
+    def _record(self) -> None:
+        if not self.config.option.vfio_record:
+            return
+        folder = Path(self.config.option.vfio_record)
+        for evidence in self.run.evidences:
+            path = sources.recording_path(folder, evidence.host)
+            try:
+                sources.write_recording(evidence, path)
+            except OSError as error:
+                raise pytest.UsageError(f"--record {folder}: {error}") from error
+            self.written.append(str(path))
+
+    def _bridge_testinfra(self) -> None:
+        """Let testinfra's own `host` fixture reach the same hosts, unless --hosts says which."""
+        option = self.config.option
+        if hasattr(option, "hosts") and option.hosts is None:
+            specs = [hosts.testinfra_spec(target) for target in self.run.targets]
+            option.hosts = ",".join(filter(None, specs)) or None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """xdist: hand the readings to a worker, through a private folder."""
+        if self.private is None:
+            self.private = Path(tempfile.mkdtemp(prefix="pytest-vfio-"))
+            hosts.hand_over(self.run.readings, self.private)
+        node.workerinput["vfio"] = str(self.private)
+        node.workerinput["vfio_testinfra"] = getattr(self.config.option, "hosts", None)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """xdist: a worker that had checks and no host says so."""
+        if getattr(node, "workeroutput", {}).get("vfio_no_host"):
+            self.no_host = True
+
+    def pytest_unconfigure(self) -> None:
+        """Take the private folder away."""
+        if self.private is not None:
+            shutil.rmtree(self.private, ignore_errors=True)
+
+    def pytest_pycollect_makeitem(
+        self, collector: pytest.Collector, name: str, obj: object
+    ) -> list[CheckItem] | None:
+        """Collect a decorated function as items of our own, one for each host and subject."""
+        check = getattr(obj, "vfio_check", None)
+        if not isinstance(check, Check):
+            return None
+        if check.file != str(collector.path):
+            return []  # imported from the file that defines it
+        self.run.collect(check)
+        return [
+            item
+            for evidence in self.run.evidences
+            for item in CheckItem.of(
+                collector,
+                name,
+                check,
+                evidence.host,
+                subjects_of(check, self.run.subjects(evidence.host)),
+            )
+        ]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """An ordinary test may ask for `hypervisor`: it runs once for each host that was read."""
+        if "hypervisor" in metafunc.fixturenames:
+            names = [evidence.host for evidence in self.run.evidences]
+            metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """After everybody's selection: add the hosts that are errors, and judge what is left."""
+        self._skip_without_connection(items)
+        yield
+        run = self.run
+        if not run.collected:
+            return
+        if not run.readings:
+            self._no_host(items)
+            return
+        try:
+            must_know_checks(run.inventory, run.suite.checks)
+        except (SuiteError, InventoryError) as error:
+            raise pytest.UsageError(printable(str(error))) from error
+        items.extend(self._host_items(session))
+        for host in {item.host for item in items if isinstance(item, CheckItem)}:
+            self._judge(host, [i for i in items if isinstance(i, CheckItem) and i.host == host])
+
+    def _judge(self, host: str, items: Iterable[CheckItem]) -> None:
+        told = [i.key for i in items if not any(i.get_closest_marker(m) for m in _SILENCING)]
+        judged = self.run.selected(host, told)
+        for item in items:
+            item.judged = judged.get(item.key)
+
+    def _host_items(self, session: pytest.Session) -> list[HostItem]:
+        sick = {host.host: host.reason for host in self.run.unreachable}
+        for evidence in self.run.evidences:
+            reason = self.run.ill_judged(evidence.host)
+            if reason is not None:
+                sick[evidence.host] = reason
+        return [
+            HostItem.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
+            for name, reason in sick.items()
+        ]
+
+    def _no_host(self, items: list[pytest.Item]) -> None:
+        """Checks were collected and there is nothing to judge: a usage error, also in a worker."""
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput["vfio_no_host"] = True
+            items.clear()
+            return
+        raise pytest.UsageError(self._no_host_message())
+
+    def _no_host_message(self) -> str:
+        known = ", ".join(self.run.inventory.hosts)
+        return (
+            "no host to judge: name one with --host NAME (a name in the inventory, local, an "
+            "OpenSSH alias or user@host, a testinfra spec), or a recording with --bundle PATH; "
+            f"the inventory has: {known}"
+        )
+
+    def _skip_without_connection(self, items: Iterable[pytest.Item]) -> None:
+        """Testinfra takes the local machine where it has no host: skip such tests instead."""
+        targets = self.run.targets
+        if not targets or any(hosts.testinfra_spec(target) for target in targets):
+            return
+        reason = "no host with a connection, and testinfra's `host` would be this machine"
+        for item in items:
+            if "_testinfra_host" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give the report of one of our items our outcome, and the name of its finding."""
+        report = yield
+        if isinstance(item, (CheckItem, HostItem)) and call.when == "call":
+            finish(item, call, report)
+        return report
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Remember which findings were reported, here or by a worker."""
+        if hasattr(report, "vfio_finding"):
+            host, id, kind, name, file = report.vfio_finding
+            self.reported.setdefault(host, set()).add((id, kind, name))
+            self.files.add(file)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """In the controller: write the reports, and keep --lf honest."""
+        if hasattr(self.config, "workerinput") or not hasattr(self, "run"):
+            return
+        if self.no_host:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            return
+        self._quieten()
+        complete = exitstatus in (0, 1) and not session.shouldstop and not session.shouldfail
+        if self.config.option.collectonly or not (self.reported or self.run.unreachable):
+            return
+        self.result = self._result(complete=complete)
+        self._write()
+
+    def _quieten(self) -> None:
+        """Findings bring their own text: pytest's lists of failures would say it all again."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        failed = [*reporter.stats.get("failed", ()), *reporter.stats.get("error", ())]
+        if failed and all(hasattr(report, "vfio_shown") for report in failed):
+            option = self.config.option
+            option.tbstyle = "no" if option.tbstyle == "auto" else option.tbstyle
+            reporter.reportchars = reporter.reportchars.replace("f", "").replace("E", "")
+
+    def _result(self, *, complete: bool) -> RunResult:
+        run = self.run
+        own = {check.file for check in run.collected}
+        for check in load_checks(self.files - own):
+            run.collect(check)
+        seconds = time.time() - self.started
+        return RunResult(
+            suite=run.suite,
+            hosts=tuple(
+                run.result(reading, self.reported.get(reading.host, ()), seconds)
+                for reading in run.readings
+            ),
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            seconds=seconds,
+            complete=complete,
+            fail_on=tuple(s for s in Severity if s in run.policy.fail_on),
+            product=f"pytest-vfio {importlib.metadata.version('pytest-vfio')}",
+        )
+
+    def _write(self) -> None:
+        folder = Path(self.config.option.vfio_report_dir or self.config.rootpath / "reports")
+        for word in self._report_names():
+            name, render = REPORTS[word]
+            try:
+                write_atomically(folder / name, render(self.result))
+            except OSError as error:
+                raise pytest.UsageError(f"--report-dir {folder}: {error}") from error
+            self.written.append(os.path.relpath(folder / name, self.config.invocation_params.dir))
+
+    def pytest_terminal_summary(self) -> None:
+        """Our own summary, unless nobody wants one."""
+        if self.no_host:
+            self._console().print(f"ERROR: {self._no_host_message()}", style="red", markup=False)
+        option = self.config.option
+        if hasattr(self, "result") and not option.no_summary and self.config.get_verbosity() > -2:
+            verbose = self.config.get_verbosity()
+            terminal.show(self.result, self._console(), verbose=verbose > 0, written=self.written)
+
+    def pytest_report_header(self) -> str | None:
+        """Which hosts are judged, and how each was read."""
+        if not hasattr(self, "run") or not self.run.readings:
+            return None
+        told = [f"{evidence.host} ({evidence.source})" for evidence in self.run.evidences]
+        told += [f"{host.host} (unreachable)" for host in self.run.unreachable]
+        more = "" if len(told) <= 8 else f" and {len(told) - 8} more"
+        return printable(f"hosts: {', '.join(told[:8])}{more}")
+
+    def _report_names(self) -> tuple[str, ...]:
+        names = tuple(filter(None, self.config.option.vfio_reports.split(",")))
+        for name in names:
+            if name not in REPORTS and name != "none":
+                raise pytest.UsageError(
+                    f"--report {name}: no such report; known: {', '.join(REPORTS)}, none"
+                )
+        return tuple(name for name in names if name != "none")
+
+    def _console(self) -> Console:
+        writer = self.config.get_terminal_writer()
+        return Console(
+            file=writer._file,  # noqa: SLF001 - the one public way would capture nothing of it
+            width=writer.fullwidth,
+            force_terminal=writer.hasmarkup,
+            no_color=not writer.hasmarkup,
+            highlight=False,
+            soft_wrap=not writer.hasmarkup,
+        )
+
+
+def _severities(text: str) -> frozenset[Severity]:
+    known = [severity.value for severity in Severity]
+    words = list(filter(None, (word.strip() for word in text.split(","))))
+    for word in words:
+        if word not in known:
+            raise pytest.UsageError(
+                f"--fail-on {word}: no such severity; known: {', '.join(known)}"
+            )
+    return frozenset(Severity(word) for word in words)
