@@ -1,0 +1,51 @@
+"""The recorded hosts of `fixtures/`, each with what it is meant for."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pytest_vfio import suite
+from pytest_vfio.evidence import Evidence
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import Declared
+from pytest_vfio.inventory import load
+from pytest_vfio.judgement import Judgement
+from pytest_vfio.sources import read_bundle
+
+ROOT = Path(__file__).parents[1]
+FIXTURES = ROOT / "fixtures"
+
+
+@cache
+def bundles() -> dict[str, tuple[Path, Declared]]:
+    """Every recorded host by name: where it is, and its intent from an inventory beside it."""
+    found = {
+        name: (host.bundle, host.declared)
+        for file in sorted(FIXTURES.glob("*.toml"))
+        for name, host in load(file).hosts.items()
+        if host.bundle is not None
+    }
+    named = {path.resolve() for path, _ in found.values()}
+    for path in sorted((FIXTURES / "hosts").iterdir()):
+        if path.resolve() not in named:
+            found[path.name.partition(".")[0]] = (path, Declared())
+    return found
+
+
+@cache
+def evidence(name: str) -> Evidence:
+    """What was read of a recorded host."""
+    return read_bundle(bundles()[name][0], name)
+
+
+@cache
+def whole_suite() -> suite.Suite:
+    """Every check of `checks/`."""
+    return suite.combined(())
+
+
+def judge(name: str, read: Evidence | None = None) -> Judgement:
+    """The judgement of a recorded host, or of what is left of its evidence."""
+    declared = bundles()[name][1]
+    return Judgement(whole_suite(), Hypervisor(read or evidence(name), declared))
