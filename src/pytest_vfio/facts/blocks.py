@@ -87,6 +87,16 @@ class Blocks:
         """The PCI functions that a device itself stands on, by its sysfs path."""
         return functions_in(self._tree.links.get(name, ""))
 
+    def holders(self, name: str) -> tuple[str, ...]:
+        """The devices that stand directly on one (`dm-0` on `sda3`)."""
+        return self._holders.get(name, ())
+
+    def title(self, name: str) -> str:
+        """How people call a device: `LVM vg0-root` for `dm-0`."""
+        called = self._tree.values.get(f"{name}/dm/name", "").strip()
+        layer = self._layer(name)
+        return layer if not called or called == layer else f"{layer} {called}"
+
     def network(self, name: str) -> str | None:
         """How a device comes over the network (`iSCSI session1`), None where it does not."""
         path = self._tree.links.get(name, "")
@@ -158,6 +168,14 @@ class Blocks:
             if kind == "slaves" and other and "/" not in other:
                 found.setdefault(name, []).append(other)
         return {name: tuple(lowers) for name, lowers in found.items()}
+
+    @cached_property
+    def _holders(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for upper, lowers in self._slaves.items():
+            for lower in lowers:
+                found.setdefault(lower, []).append(upper)
+        return {name: tuple(uppers) for name, uppers in found.items()}
 
     @cached_property
     def _nvme_paths(self) -> Mapping[tuple[str, str], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Item, Missing, Quote
 from pytest_vfio.facts.carrier import Use
+from pytest_vfio.facts.console import Console
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
@@ -27,8 +28,9 @@ class Protected:
     @property
     def functions(self) -> Mapping[str, str]:
         """All functions that the host lives on: address -> path. Raises Missing."""
-        if self.lacking:
-            raise Missing(*self.lacking)
+        lacking = (*self.lacking, *self.console.all_lacking)
+        if lacking:
+            raise Missing(*dict.fromkeys(lacking))
         return self.known
 
     @cached_property
@@ -46,7 +48,7 @@ class Protected:
 
     @cached_property
     def lacking(self) -> tuple[Item, ...]:
-        """What was not read or resolved; empty where `known` is everything."""
+        """What was not read or resolved of network and storage; empty where that is everything."""
         host = self._hypervisor
         topics = (host.storage.lacking, host.network.lacking, self._physicals[1])
         return tuple(dict.fromkeys(item for items in topics for item in items))
@@ -54,7 +56,18 @@ class Protected:
     def path(self, address: str) -> str | None:
         """Why a function must not be taken away; None where it may. Raises Missing."""
         found = self.known.get(address)
-        return found if found is not None else self.functions.get(address)
+        if found is not None:
+            return found
+        function = self._hypervisor.pci.get(address)
+        lacking = (*self.lacking, *(self.console.lacking(function) if function else ()))
+        if lacking:
+            raise Missing(*dict.fromkeys(lacking))
+        return None
+
+    @cached_property
+    def console(self) -> Console:
+        """The host's own screen and keyboard."""
+        return Console(self._hypervisor)
 
     def quotes(self, address: str) -> tuple[Quote, ...]:
         """The lines that prove that the host lives on a function."""
@@ -69,7 +82,7 @@ class Protected:
         )
 
     def _seen(self) -> tuple[Use, ...]:
-        return (*self._direct, *self._physicals[0])
+        return (*self._direct, *self._physicals[0], *self.console.uses)
 
     @cached_property
     def _direct(self) -> tuple[Use, ...]:

@@ -1,0 +1,247 @@
+"""Settings that name more than the intended device, and hit what the host lives on."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, check, fails, passes, skips
+from pytest_vfio.cures import safety
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.pci import is_vfio_driver
+
+
+@check("SAF004", severity=BLOCKER, refs=["F195", "F77"])
+def test_id_catches_protected_twin(hypervisor):
+    """A vfio-pci id catches a function the host lives on
+
+    Checks:
+        That none of the ids for vfio-pci, on the command line or in modprobe.d, in force or not,
+        matches a function that carries the network, the storage or the console of the host.
+    Why it matters:
+        An id names a model, not a card: at the next boot, or with the next initramfs, the twin
+        that the host boots from is on vfio-pci too.
+    Evidence:
+        proc/cmdline, modprobe.d, the ids of all PCI functions, and what SAF001 reads.
+    Fix:
+        Take the id out and pin the intended functions by address, or narrow the id by subsystem.
+    Fix safety:
+        Unsafe: boot files or initramfs change. Can be undone.
+    References:
+        F195, F77, S09; drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids.
+    """
+    patterns = hypervisor.modules.configured_vfio_ids
+    known = hypervisor.pci.known.values()
+    for pattern, function in _caught(patterns, known):
+        path = hypervisor.protected.known.get(function.address)
+        if path is not None:
+            return fails(
+                f"id {pattern.text} also catches {function.address}, on which the host lives: {path}",
+                actual=f"{pattern.text} catches {function.address}",
+                expected="ids that catch only what is intended for guests",
+                evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
+                cure=safety.pin_by_address(function.address, pattern.quote.source),
+            )
+    if hypervisor.modules.configured_ids_missing:
+        raise Missing(*hypervisor.modules.configured_ids_missing)
+    if not patterns:
+        return skips("no ids are configured for vfio-pci")
+    functions = hypervisor.pci.functions.values()
+    caught = [f for pattern in patterns for f in functions if pattern.catches(f)]
+    for function in caught:
+        if not is_vfio_driver(function.driver):
+            hypervisor.protected.path(function.address)
+    names = ", ".join(sorted({f.address for f in caught})) or "nothing"
+    return passes(f"the ids of vfio-pci catch {names}, where the host has nothing")
+
+
+@check("SAF005", severity=BLOCKER, refs=["F200"])
+def test_blacklist_hits_protected_driver(hypervisor):
+    """The driver of a function the host lives on is blacklisted
+
+    Checks:
+        That no blacklist, and no `install MODULE /bin/false`, names the driver of a function that
+        carries the network, the storage or the console of the host.
+    Why it matters:
+        A blacklist takes away every device of a driver. The host that still runs may have loaded
+        the driver from an older initramfs; the next boot comes up without disk or network.
+    Evidence:
+        modprobe.d, modprobe.blacklist= and module_blacklist= on the command line, the drivers of
+        the functions that SAF001 finds.
+    Fix:
+        Remove the line and bind single functions by driver_override.
+    Fix safety:
+        Unsafe: the initramfs changes. Can be undone.
+    References:
+        F200; modprobe.d(5).
+    """
+    modules = hypervisor.modules
+    refused = {**modules.known_blacklist, **_disabled(modules)}
+    for address, path in hypervisor.protected.known.items():
+        function = hypervisor.pci.known.get(address)
+        for name in _modules_of(function):
+            if name in refused:
+                return fails(
+                    f"{name} drives {address}, on which the host lives, and is blacklisted: {path}",
+                    actual=f"{name} is blacklisted",
+                    expected=f"{name} allowed to load",
+                    evidence=[refused[name], *hypervisor.protected.quotes(address)],
+                    cure=safety.unblacklist(name, refused[name].source),
+                )
+    if not modules.blacklisted and not refused:
+        return passes("no driver is blacklisted")
+    for address in hypervisor.protected.functions:
+        _ = hypervisor.pci.functions[address].driver if address in hypervisor.pci.functions else None
+    return passes(f"none of the {len(refused)} blacklisted drivers carries the host")
+
+
+@check("SAF009", severity=BLOCKER, refs=["F202", "F195"])
+def test_pin_hits_protected_function(hypervisor):
+    """A stored pin gives a function the host lives on to a VFIO driver
+
+    Checks:
+        That no file of driverctl and no udev rule that sets driver_override names the address of a
+        function that carries the network, the storage or the console of the host.
+    Why it matters:
+        Addresses move when a card is added or a firmware option changes. The pin then hits what
+        came to stand there, and the next boot hands it to vfio-pci.
+    Evidence:
+        etc/driverctl.d/, etc/udev/rules.d/, and what SAF001 reads.
+    Fix:
+        Remove the pin; compare vendor, device and serial before setting a new one.
+    Fix safety:
+        Unsafe: takes effect at boot. Can be undone.
+    References:
+        F202, F195, S30; driverctl(8), udev(7).
+    """
+    pins = [pin for pin in hypervisor.pins.known if is_vfio_driver(pin.driver)]
+    for pin in pins:
+        path = hypervisor.protected.known.get(pin.address)
+        if path is not None:
+            return fails(
+                f"{pin.address} is pinned to {pin.driver} and the host lives on it: {path}",
+                actual=f"pinned to {pin.driver}",
+                expected="no pin on what the host lives on",
+                evidence=[pin.quote, *hypervisor.protected.quotes(pin.address)],
+                cure=safety.remove_pin(pin.address, pin.quote.source),
+            )
+    if not hypervisor.pins.all:
+        return skips("no address is pinned to a driver")
+    for pin in pins:
+        function = hypervisor.pci.get(pin.address)
+        if function is not None and not is_vfio_driver(function.driver):
+            hypervisor.protected.path(pin.address)
+    return passes(f"{len(pins)} pinned addresses, none of them carries the host")
+
+
+@check("SAF010", severity=ADVICE, refs=["F202"])
+def test_pin_names_nothing_intended(hypervisor):
+    """A stored pin names no device, or one that is not intended
+
+    Checks:
+        That each address that driverctl or a udev rule gives to a VFIO driver is there and is
+        intended for a guest.
+    Why it matters:
+        Such a pin is a leftover of a card that was moved or removed, and waits for the next device
+        that gets its address.
+    Evidence:
+        etc/driverctl.d/, etc/udev/rules.d/, the PCI functions, the intent.
+    Fix:
+        Remove the pin, or name the device in the inventory.
+    Fix safety:
+        Unsafe: takes effect at boot. Can be undone.
+    References:
+        F202, F19; driverctl(8).
+    """
+    pins = [pin for pin in hypervisor.pins.known if is_vfio_driver(pin.driver)]
+    for pin in pins:
+        gone = hypervisor.pci.whole and pin.address not in hypervisor.pci.known
+        stray = hypervisor.intent.whole and hypervisor.intent.get(pin.address) is None
+        if gone or stray:
+            actual = "no device is there" if gone else "it is not intended for a guest"
+            return fails(
+                f"{pin.address} is pinned to {pin.driver}, and {actual}",
+                actual=actual,
+                expected="pins of intended devices only",
+                evidence=pin.quote,
+                cure=safety.remove_pin(pin.address, pin.quote.source),
+            )
+    if not hypervisor.pins.all:
+        return skips("no address is pinned to a driver")
+    _ = hypervisor.pci.functions
+    if hypervisor.intent.unknown:
+        raise Missing(*hypervisor.intent.unknown)
+    return passes(f"the {len(pins)} pinned addresses are intended devices")
+
+
+@check("SAF014", severity=SECURITY, refs=["F205"])
+def test_denylist_disabled(hypervisor):
+    """vfio-pci is told to accept devices on its denylist
+
+    Checks:
+        That `disable_denylist` of vfio-pci is not set, in the running kernel or in its settings.
+    Why it matters:
+        The list holds devices that are known to break isolation or the host when a guest has
+        them. Setting the option makes an error go away and leaves its cause.
+    Evidence:
+        sys/module/vfio_pci/parameters/disable_denylist; modprobe.d and the command line.
+    Fix:
+        Remove the option.
+    Fix safety:
+        Unsafe: the initramfs changes. Can be undone.
+    References:
+        F205; drivers/vfio/pci/vfio_pci.c.
+    """
+    modules = hypervisor.modules
+    wanted = [o for o in modules.known_options("vfio_pci") if o.name == "disable_denylist"]
+    running = _parameter(modules, "disable_denylist")
+    if running is not None:
+        proofs = [modules.parameter_quote("vfio_pci", "disable_denylist")]
+    else:
+        proofs = [option.quote for option in wanted[-1:]]
+        running = _truth(wanted[-1].value) if wanted else None
+    if running in ("Y", "1"):
+        return fails(
+            "vfio-pci accepts devices on its denylist",
+            actual="disable_denylist=Y",
+            expected="disable_denylist=N",
+            evidence=proofs,
+            cure=safety.keep_denylist(proofs[0].source),
+        )
+    if running is None:
+        modules.options("vfio_pci")  # raises unless every place that could set it was read
+        return passes("nothing sets disable_denylist of vfio-pci")
+    return passes("vfio-pci keeps its denylist", evidence=proofs)
+
+
+def _caught(patterns, functions):
+    """The pairs of an id and a function that are certain; those that nobody can tell left out."""
+    for pattern in patterns:
+        for function in functions:
+            try:
+                if pattern.catches(function):
+                    yield pattern, function
+            except Missing:
+                continue
+
+
+def _disabled(modules):
+    """`install MODULE /bin/false` does what a blacklist does, and more."""
+    lines = modules.modprobe.of("install")
+    ends = ("/false", "/true", "false", "true", ":")
+    return {line.module: line.quote for line in lines if line.rest.strip().endswith(ends)}
+
+
+def _modules_of(function):
+    """The module of the driver that is bound; xhci_hcd is the name that xhci_pci registers."""
+    if function is None or not function.knows("driver") or function.driver is None:
+        return ()
+    name = function.driver.replace("-", "_")
+    return (name, "xhci_pci") if name == "xhci_hcd" else (name,)
+
+
+def _parameter(modules, name):
+    try:
+        return modules.parameters("vfio_pci").get(name)
+    except Missing:
+        return None
+
+
+def _truth(value):
+    """How the kernel reads a boolean parameter: no value is yes (kstrtobool)."""
+    return "Y" if value is None or value[:1] in ("y", "Y", "1") or value[:2].lower() == "on" else "N"

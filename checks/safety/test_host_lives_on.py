@@ -1,0 +1,214 @@
+"""Devices that the host itself needs must not be given to a guest."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import safety
+from pytest_vfio.facts.holding import held
+from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
+
+ISA_BRIDGE, SMBUS = 0x0601, 0x0C05
+
+
+@check("SAF001", severity=BLOCKER, needs=["DEV001"], refs=["F190", "F191", "F192", "F193"])
+def test_intended_device_carries_host(hypervisor, device):
+    """The host lives on the intended device
+
+    Checks:
+        That neither the way to the host (default routes of all tables, live SSH sessions) nor its
+        storage (mounts, swap, fstab, through LVM, LUKS, RAID, multipath, iSCSI and NFS), nor its
+        only screen or keyboard, stands on the intended device, nor the inventory protects it.
+    Why it matters:
+        A guest that starts with the device takes it from the host without asking: the session
+        ends, the root file system fails, and only somebody at the machine can help.
+    Evidence:
+        The inventory, sys/class/net, ip/addr, ip/route4, ip/route6, sockets/sshd,
+        proc/self/mountinfo, proc/swaps, etc/fstab, sys/class/block, lsblk; for displays and USB
+        controllers boot_vga and proc/bus/input/devices. A device on a VFIO driver, or a device
+        other than a display without a driver, carries nothing of the host.
+    Fix:
+        Choose another device, or move what the host has on it to one that stays.
+    Fix safety:
+        Manual. Nothing unbinds a device that the host lives on.
+    References:
+        F190, F191, F192, F193; Documentation/ABI/testing/sysfs-class-net, sysfs-block.
+    """
+    path = hypervisor.protected.known.get(device.address or "")
+    if path is not None and device.wanted is not None and device.wanted.vfs:
+        return skips(f"{device.address} stays with the host, only its VFs are given away")
+    if path is not None:
+        return fails(
+            f"{device.address} is intended for a guest and the host lives on it: {path}",
+            actual=path,
+            expected="a device that carries nothing of the host",
+            evidence=hypervisor.protected.quotes(device.address),
+            cure=safety.another_device(device.address),
+        )
+    function = device.function
+    if _carries_nothing(function):
+        state = f"bound to {function.driver}" if function.driver else "bound to no driver"
+        return passes(
+            f"{device.address} is {state}: the host has nothing on it",
+            evidence=function.quote("driver"),
+        )
+    hypervisor.protected.path(device.address)  # raises where it cannot be told
+    return passes(f"nothing that the host lives on stands on {device.address}")
+
+
+@check("SAF002", severity=BLOCKER, needs=["IOM001"], refs=["F194"])
+def test_group_holds_protected_function(hypervisor, group):
+    """The group of an intended device holds a function the host lives on
+
+    Checks:
+        That no other member of the group, that is not intended itself, carries the network, the
+        storage or the console of the host.
+    Why it matters:
+        A group is given away as a whole. Detaching the sibling to make the group viable cuts off
+        the host: such a device is not assignable where it is now.
+    Evidence:
+        The members of the group and what SAF001 reads.
+    Fix:
+        Move the card to a slot with a group of its own, or choose another device.
+    Fix safety:
+        Manual.
+    References:
+        F194; Documentation/driver-api/vfio.rst, "Groups, Devices, and IOMMUs".
+    """
+    mates = [f for f in group.functions if hypervisor.intent.get(f.address) is None]
+    held = {f.address: hypervisor.protected.known.get(f.address) for f in mates}
+    taken = {address: path for address, path in held.items() if path is not None}
+    if taken:
+        paths = ", ".join(taken.values())
+        return fails(
+            f"group {group.number} holds what the host lives on: {paths}",
+            actual=paths,
+            expected="a group without anything of the host",
+            evidence=[quote for one in taken for quote in hypervisor.protected.quotes(one)],
+            cure=safety.another_slot(taken),
+        )
+    if len(group.all_members) == 1:
+        return passes(f"group {group.number} has no other member than {group.members[0]}")
+    for mate in mates:
+        if not mate.is_bridge and not _carries_nothing(mate):
+            hypervisor.protected.path(mate.address)
+    return passes(f"no other member of group {group.number} carries anything of the host")
+
+
+@check("SAF003", severity=DEGRADED, needs=["IOM001"], refs=["F100"])
+def test_group_holds_chipset_function(hypervisor, group):
+    """The group of an intended device holds the chipset's own functions
+
+    Checks:
+        That the group has no ISA/LPC bridge (class 0601) and no SMBus controller (class 0c05)
+        beside the intended device.
+    Why it matters:
+        These drive fans, sensors, firmware flash and legacy devices. Detaching them to make the
+        group viable can take the host down, and a guest that owns the group reaches them by DMA.
+    Evidence:
+        The members of the group and their classes.
+    Fix:
+        Use a card in a slot with a group of its own instead of a device of the chipset.
+    Fix safety:
+        Manual.
+    References:
+        F100; PCI Code and ID Assignment Specification.
+    """
+    known = [f for f in group.functions if f.knows("class_code")]
+    chipset = [f for f in known if f.class_code >> 8 in (ISA_BRIDGE, SMBUS)]
+    if chipset:
+        names = ", ".join(f"{f.address} (class {f.class_code >> 8:04x})" for f in chipset)
+        return fails(
+            f"group {group.number} holds functions of the chipset: {names}",
+            actual=names,
+            expected="a group without an ISA bridge or SMBus controller",
+            evidence=[f.quote("class_code") for f in chipset],
+            cure=safety.another_slot([f.address for f in chipset]),
+        )
+    members = group.all_members
+    if len(members) > 1:
+        _ = [hypervisor.pci.functions[member].class_code for member in members]
+    return passes(f"group {group.number} holds no function of the chipset")
+
+
+@check("SAF008", severity=ADVICE, needs=["DEV001"], refs=["F204"])
+def test_host_lives_on_physical_function(hypervisor, device):
+    """VFs are made on an adapter that the host lives on
+
+    Checks:
+        Whether the physical function of an intended VF, or the one that the inventory wants VFs
+        of, carries the host's network or storage.
+    Why it matters:
+        Giving away VFs is harmless. Changing their number is not: many adapters reset the port or
+        renumber, and the session that asked for it dies in the middle.
+    Evidence:
+        physfn of the VF, and what SAF001 reads.
+    Fix:
+        Make the VFs once, early at boot, and change their number from the console only.
+    Fix safety:
+        Manual.
+    References:
+        F204; Documentation/PCI/pci-iov-howto.rst.
+    """
+    function = device.function
+    wanted = device.wanted is not None and bool(device.wanted.vfs)
+    parent = device.address if wanted else function.physfn
+    if parent is None:
+        return skips(f"{device.address} is no VF and none are wanted of it")
+    uses = hypervisor.protected.uses.get(parent, ())
+    own = [use for use in uses if not use.purpose.startswith("VF ")]
+    if own:
+        return fails(
+            f"VFs are made on {parent}, which carries {own[0].purpose} of the host",
+            actual=own[0].path,
+            expected="VFs on an adapter that carries nothing of the host",
+            evidence=own[0].quote,
+            cure=safety.fixed_vfs(parent),
+        )
+    if not _carries_nothing(hypervisor.pci.functions[parent]):
+        hypervisor.protected.path(parent)
+    return passes(f"the host does not live on {parent}, the adapter of the VFs")
+
+
+@check("SAF016", severity=DEGRADED, needs=["DEV001", "SAF001"], refs=["F190", "F191"])
+def test_host_uses_device(hypervisor, device):
+    """The host has addresses or volumes on the intended device
+
+    Checks:
+        That no interface on the intended device has an address or belongs to a bridge, bond or
+        VLAN of the host, and that no block device on it is held by LVM, RAID or device mapper.
+    Why it matters:
+        The host would not die without the device, but what it has there goes with it, and a held
+        disk makes the unbind hang.
+    Evidence:
+        sys/class/net, ip/addr, sys/class/block. Nothing to ask for a device on a VFIO driver.
+    Fix:
+        Remove the device from the host's network and storage settings.
+    Fix safety:
+        Manual.
+    References:
+        F190, F191.
+    """
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{device.address} stays with the host, only its VFs are given away")
+    function = device.function
+    if _carries_nothing(function):
+        return passes(
+            f"{device.address} is bound to {function.driver or 'no driver'}",
+            evidence=function.quote("driver"),
+        )
+    found = held(hypervisor, device.address)
+    if not found:
+        return passes(f"the host has no address and no volume on {device.address}")
+    what = ", ".join(dict.fromkeys(one.what for one in found))
+    return fails(
+        f"{device.address} is still used by the host: {what}",
+        actual=what,
+        expected="nothing of the host on it",
+        evidence=[one.quote for one in found],
+        cure=safety.free_device(device.address, what),
+    )
+
+
+def _carries_nothing(function) -> bool:
+    """Bound to a VFIO driver, or to none: a display works without one, by the firmware's buffer."""
+    if is_vfio_driver(function.driver):
+        return True
+    return function.driver is None and function.base_class != DISPLAY_CLASS

@@ -1,0 +1,78 @@
+"""What the host has on a PCI function without living on it: addresses, bridge ports, volumes.
+
+The host would outlive the function, but these go with it, and a held disk makes the unbind hang.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.facts.iproute import address as ip
+from pytest_vfio.facts.network import Interface
+
+if TYPE_CHECKING:
+    from pytest_vfio.facts.hypervisor import Hypervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One thing of the host on a function, in words, and the line that proves it."""
+
+    what: str
+    quote: Quote
+
+
+def held(hypervisor: Hypervisor, function: str) -> tuple[Held, ...]:
+    """What the host has on a function.
+
+    What is certain is returned although something else was not read; raises Missing only where
+    nothing was found and something may be hidden.
+    """
+    found = (*_interfaces(hypervisor, function), *_volumes(hypervisor, function))
+    if not found:
+        _must_be_read(hypervisor)
+    return found
+
+
+def _interfaces(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
+    known = hypervisor.network.known
+    addresses = hypervisor.evidence.item("ip/addr")
+    tree = hypervisor.evidence.item("sys/class/net")
+    for link in known.values():
+        if function not in link.functions:
+            continue
+        for address in filter(_routable, link.addresses):
+            yield Held(f"{link.name} has {address}", addresses.quote(f"{link.name} {address}"))
+        for upper in _uppers(known.values(), link.name):
+            yield Held(f"{link.name} belongs to {upper}", tree.quote(f"{upper}/lower_{link.name}"))
+
+
+def _uppers(links: Iterable[Interface], name: str) -> Iterator[str]:
+    return (link.name for link in links if name in link.lowers)
+
+
+def _volumes(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
+    blocks = hypervisor.storage.blocks
+    item = hypervisor.evidence.item("sys/class/block")
+    for name in blocks.names:
+        if function in blocks.functions(name):
+            for holder in blocks.holders(name):
+                words = f"{name} is held by {blocks.title(holder)}"
+                yield Held(words, item.quote(f"{holder}/slaves/{name}"))
+
+
+def _must_be_read(hypervisor: Hypervisor) -> None:
+    items = [hypervisor.evidence.item(name) for name in ("sys/class/net", "ip/addr")]
+    unread = [item for item in items if item.status is not Status.PRESENT or not item.whole]
+    unread.extend(hypervisor.storage.blocks.lacking)
+    if unread:
+        raise Missing(*unread)
+
+
+def _routable(text: str) -> bool:
+    """Not one that every interface gets by itself."""
+    found = ip(text.partition("/")[0])
+    return found is not None and not (found.is_link_local or found.is_loopback)
