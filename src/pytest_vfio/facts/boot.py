@@ -1,0 +1,348 @@
+"""The boot chain: which loader booted the host, what is configured, generated and running.
+
+Configured is what a person edits (/etc/default/grub and its drop-ins, /etc/kernel/cmdline),
+generated is what a tool made of it for the loader (grub.cfg, loader entries), running is what the
+kernel was told. They are three things (S16, S17), and a word can get lost on either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.facts import entries as parsing
+from pytest_vfio.facts.cmdline import Cmdline
+from pytest_vfio.facts.entries import Entry, GrubCfg
+from pytest_vfio.facts.grub import GrubDefaults
+from pytest_vfio.facts.kernel import Kernel
+from pytest_vfio.facts.words import Word, named, parse
+
+GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI = "grub", "grub-bls", "systemd-boot", "ostree", "uki"
+
+#: Where loader entries lie; the file systems that may be mounted there.
+ENTRY_DIRECTORIES = ("boot/loader/entries/", "boot/efi/loader/entries/", "efi/loader/entries/")
+LOADER_CONF = ("boot/loader/loader.conf", "boot/efi/loader/loader.conf", "efi/loader/loader.conf")
+GRUB_CFG = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
+GRUBENV = ("boot/grub/grubenv", "boot/grub2/grubenv")
+
+#: Parameters that decide about assignment; a name that ends with a dot is a prefix.
+RELEVANT = (
+    "intel_iommu", "amd_iommu", "iommu", "iommu.passthrough", "iommu.strict", "intremap",
+    "nointremap", "vfio.", "vfio_pci.", "vfio_iommu_type1.", "vfio_pci_ids", "iommufd.",
+    "pcie_acs_override", "pci", "pci_stub.", "modprobe.blacklist", "module_blacklist",
+    "rd.driver.pre", "rd.driver.blacklist",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """What booted the host (GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI), and what proves it."""
+
+    kind: str
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The line that somebody configured. Known words prove presence; `missing` is in the way of
+    knowing all, empty where all is known. `unknown` says what could not be evaluated."""
+
+    words: tuple[Word, ...]
+    missing: tuple[Item, ...]
+    quote: Quote
+    source: str
+
+    @property
+    def whole(self) -> bool:
+        """All words are known."""
+        return not self.missing
+
+    def must_be_whole(self) -> None:
+        """Raise Missing unless all words are known."""
+        if self.missing:
+            raise Missing(*self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A parameter that stands in one line otherwise than in the next, `()` where it is absent."""
+
+    name: str
+    here: tuple[Word, ...]
+    there: tuple[Word, ...]
+
+
+class Boot:
+    """How the host comes to its command line."""
+
+    def __init__(self, evidence: Evidence, kernel: Kernel) -> None:
+        self.evidence = evidence
+        self.kernel = kernel
+        self.running = Cmdline(evidence, kernel)
+
+    # -- the loader -------------------------------------------------------------------------
+
+    @cached_property
+    def loader(self) -> Loader:
+        """What booted the running kernel, by what it left: state first. Raises Missing."""
+        ostree = self.evidence.item("run/ostree-booted")
+        if ostree.status is Status.PRESENT:
+            return Loader(OSTREE, ostree.quote())
+        first = self._first_word
+        if first is not None and named((first,), "BOOT_IMAGE"):
+            return self._grub(first.quote)
+        for variable, mark in (("StubInfo", "systemd-stub"), ("LoaderInfo", "")):
+            value, quote = self._efi_variable(variable)
+            if value is not None and mark and mark in value:
+                return Loader(UKI, quote)
+            if value is not None and "systemd-boot" in value:
+                return Loader(SYSTEMD_BOOT, quote)
+            if value is not None and "GRUB" in value.upper():
+                return self._grub(quote)
+        for word in self._running_words:
+            if word.name == "ostree":
+                return Loader(OSTREE, word.quote)
+            if word.name == "initrd" and "\\" in (word.value or ""):
+                return Loader(SYSTEMD_BOOT, word.quote)
+        if (bootctl := self._bootctl) is not None:
+            return bootctl
+        raise Missing(self.running.item, self.evidence.item("sys/firmware/efi"))
+
+    @property
+    def _running_words(self) -> tuple[Word, ...]:
+        try:
+            return self.running.all
+        except Missing:
+            return ()
+
+    @property
+    def _first_word(self) -> Word | None:
+        return next((word for word in self._running_words if word.name == "BOOT_IMAGE"), None)
+
+    def _grub(self, quote: Quote) -> Loader:
+        if any(word.name == "ostree" for word in self._running_words):
+            return Loader(OSTREE, quote)
+        if self.grub_cfg is not None and self.grub_cfg.blscfg:
+            return Loader(GRUB_BLS, quote)
+        if self.grub_cfg is None or (not self.grub_cfg.whole and not self.grub_cfg.entries):
+            raise Missing(self._grub_cfg_item)
+        return Loader(GRUB, quote)
+
+    @property
+    def by_grub(self) -> bool | None:
+        """GRUB started the kernel, of whatever kind its configuration is; None: not known."""
+        if self._first_word is not None:
+            return True
+        try:
+            return self.loader.kind in (GRUB, GRUB_BLS)
+        except Missing:
+            return None
+
+    def _efi_variable(self, name: str) -> tuple[str | None, Quote]:
+        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
+        for path, value in tree.values.items():
+            if path.removeprefix("efivars/").startswith(name) and value:
+                return value, tree.quote(path)
+        return None, tree.item.quote(name)
+
+    @property
+    def _bootctl(self) -> Loader | None:
+        """`Product: systemd-boot 252` under `Current Boot Loader:`."""
+        item = self.evidence.item("bootctl")
+        for line in item.text.split("\n"):
+            key, _, value = line.strip().partition(":")
+            if key in ("Current Stub", "Stub") and "systemd-stub" in value:
+                return Loader(UKI, item.quote(line.strip()))
+            if key == "Product" and "systemd-boot" in value:
+                return Loader(SYSTEMD_BOOT, item.quote(line.strip()))
+        return None
+
+    # -- configured -------------------------------------------------------------------------
+
+    @cached_property
+    def grub_defaults(self) -> GrubDefaults:
+        """/etc/default/grub and its drop-ins."""
+        return GrubDefaults(self.evidence)
+
+    @cached_property
+    def kernel_cmdline(self) -> Configured | None:
+        """/etc/kernel/cmdline, which kernel-install and proxmox-boot-tool read; None if absent."""
+        item = self.evidence.item("etc/kernel/cmdline")
+        if item.status is Status.ABSENT:
+            return None
+        lines = [line for line in item.text.split("\n") if not line.lstrip().startswith("#")]
+        line = " ".join(lines).strip()
+        quote = item.quote(line)
+        words = parse(line.encode("utf-8", "surrogateescape"), quote)
+        return Configured(words, () if item.whole else (item,), quote, item.name)
+
+    @cached_property
+    def grub_line(self) -> Configured | None:
+        """What GRUB's configuration comes to for an ordinary entry; None if there is none."""
+        defaults = self.grub_defaults
+        if defaults.absent:
+            return None
+        words = defaults.words
+        return Configured(words, defaults.missing, defaults.quote, defaults.source)
+
+    @cached_property
+    def configured(self) -> Configured | None:
+        """The line that the host's own loader is configured for.
+
+        None where there is no such source: entries that are edited themselves (grubby,
+        rpm-ostree), or a kernel-install that copies the running line.
+        """
+        kind = self.loader.kind
+        if kind == GRUB:
+            return self.grub_line
+        if kind in (SYSTEMD_BOOT, UKI):
+            return self.kernel_cmdline
+        return None
+
+    @property
+    def written(self) -> tuple[Configured, ...]:
+        """Every configured line that was found, whichever loader reads it."""
+        return tuple(line for line in (self.grub_line, self.kernel_cmdline) if line is not None)
+
+    # -- generated --------------------------------------------------------------------------
+
+    @cached_property
+    def _grub_cfg_item(self) -> Item:
+        return self._one_of(GRUB_CFG)
+
+    @cached_property
+    def grub_cfg(self) -> GrubCfg | None:
+        """The generated grub.cfg, as far as it was read; None where nothing of it was."""
+        item = self._grub_cfg_item
+        return parsing.grub_cfg(item, self.grubenv) if item.data else None
+
+    @cached_property
+    def grubenv(self) -> dict[str, str]:
+        """GRUB's environment block, as far as it was read."""
+        return parsing.grubenv(self._one_of(GRUBENV))
+
+    def _one_of(self, names: tuple[str, ...]) -> Item:
+        items = [self.evidence.item(name) for name in names]
+        for item in items:
+            if item.data:
+                return item
+        unread = (item for item in items if item.status is not Status.ABSENT)
+        return next(unread, items[0])
+
+    @cached_property
+    def _loader_files(self) -> tuple[tuple[Entry, ...], tuple[Item, ...]]:
+        """The entries of all loader directories, and what of them was not read."""
+        found: dict[str, Entry] = {}
+        missing: list[Item] = []
+        for directory in ENTRY_DIRECTORIES:
+            listing = self.evidence.item(directory)
+            if not listing.whole:
+                missing.append(listing)
+            for name in self._entry_files(directory, listing):
+                item = self.evidence.item(name)
+                entry = parsing.loader_entry(item, self.grubenv) if item.data else None
+                if entry is not None:
+                    found.setdefault(entry.id, entry)
+                if not item.whole:
+                    missing.append(item)
+        return tuple(found.values()), tuple(missing)
+
+    def _entry_files(self, directory: str, listing: Item) -> list[str]:
+        names = {directory + name for name in listing.text.split("\n") if name}
+        names |= {name for name in self.evidence.items if name.startswith(directory)}
+        return sorted(name for name in names if name.endswith(".conf"))
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All generated entries of the host's loader. Raises Missing unless all were read."""
+        kind = self.loader.kind
+        if kind == GRUB:
+            if self.grub_cfg is None or not self.grub_cfg.whole:
+                raise Missing(self._grub_cfg_item)
+            return self.grub_cfg.entries
+        if kind == UKI:
+            raise Missing(Item("efi/EFI/Linux/", Status.NOT_COLLECTED, detail="unified image"))
+        entries, missing = self._loader_files
+        if missing or not entries:
+            raise Missing(*(missing or (self.evidence.item(ENTRY_DIRECTORIES[0]),)))
+        return entries
+
+    @cached_property
+    def next_entry(self) -> Entry:
+        """The entry that an ordinary reboot takes. Raises Missing where that cannot be told."""
+        entry = self._grub_default if self.loader.kind == GRUB else self._loader_default
+        if entry is None or not entry.certain:
+            raise Missing(self._grub_cfg_item if self.loader.kind == GRUB else self._loader_conf)
+        return entry
+
+    @property
+    def _grub_default(self) -> Entry | None:
+        default = self.grub_cfg.default if self.grub_cfg else None
+        entries = self.entries
+        if not entries or _alike(entries):
+            return entries[0] if entries else None
+        if default is not None and "$" in default:
+            return self._saved(entries)
+        return parsing.pick(entries, default or "0")
+
+    def _saved(self, entries: tuple[Entry, ...]) -> Entry | None:
+        item = self._one_of(GRUBENV)
+        if not item.whole:
+            raise Missing(item)
+        saved = self.grubenv.get("next_entry") or self.grubenv.get("saved_entry") or "0"
+        return parsing.pick(entries, saved)
+
+    @property
+    def _loader_conf(self) -> Item:
+        return self._one_of(LOADER_CONF)
+
+    @property
+    def _loader_default(self) -> Entry | None:
+        entries = self.entries
+        if _alike(entries):
+            return parsing.newest(entries)
+        if self.loader.kind in (GRUB_BLS, OSTREE):
+            if not self._one_of(GRUBENV).whole:
+                raise Missing(self._one_of(GRUBENV))
+            saved = self.grubenv.get("next_entry") or self.grubenv.get("saved_entry") or ""
+            return next((entry for entry in entries if entry.id == saved), parsing.newest(entries))
+        chosen, _ = self._efi_variable("LoaderEntryDefault")
+        item = self._loader_conf
+        if chosen is None and not item.whole:
+            raise Missing(item)
+        for line in item.text.split("\n") if chosen is None else ():
+            key, _, value = line.strip().partition(" ")
+            if key == "default":
+                chosen = value.strip()
+        return parsing.newest(entries, chosen or "*") or parsing.newest(entries)
+
+
+def relevant(name: str) -> bool:
+    """The parameter decides about assignment."""
+    return name.startswith(tuple(known for known in RELEVANT if known.endswith("."))) or (
+        name in RELEVANT
+    )
+
+
+def differences(here: Iterable[Word], there: Iterable[Word]) -> tuple[Difference, ...]:
+    """The relevant parameters whose occurrences are not the same in both lines."""
+    left = [word for word in here if relevant(word.name)]
+    right = [word for word in there if relevant(word.name)]
+    names = dict.fromkeys(word.name for word in (*left, *right))
+    found = (Difference(name, named(left, name), named(right, name)) for name in names)
+    return tuple(
+        difference
+        for difference in found
+        if [(word.value, word.after_dashes) for word in difference.here]
+        != [(word.value, word.after_dashes) for word in difference.there]
+    )
+
+
+def _alike(entries: tuple[Entry, ...]) -> bool:
+    """No entry differs from another in a relevant word, so that any stands for all."""
+    ordinary = [entry for entry in entries if not entry.recovery]
+    return bool(ordinary) and all(
+        entry.certain and not differences(entry.words, ordinary[0].words) for entry in ordinary
+    ) and len({entry.release for entry in ordinary}) == 1
