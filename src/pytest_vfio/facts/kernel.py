@@ -22,8 +22,8 @@ _WHERE = (
     ("dmesg", re.compile(rf"\bLinux version {_RELEASE} \(")),
     ("journal/kernel", re.compile(rf"\bLinux version {_RELEASE} \(")),
     ("proc/cmdline", re.compile(rf"\bBOOT_IMAGE=\S*vmlinuz-{_RELEASE}")),
-    ("dmesg", re.compile(rf"\bommand line: .*\bBOOT_IMAGE=\S*vmlinuz-{_RELEASE}")),
-    ("journal/kernel", re.compile(rf"\bommand line: .*\bBOOT_IMAGE=\S*vmlinuz-{_RELEASE}")),
+    ("dmesg", re.compile(rf"\b[Cc]ommand line: .*\bBOOT_IMAGE=\S*vmlinuz-{_RELEASE}")),
+    ("journal/kernel", re.compile(rf"\b[Cc]ommand line: .*\bBOOT_IMAGE=\S*vmlinuz-{_RELEASE}")),
 )
 _MACHINE = re.compile(r"\b(x86_64|aarch64|arm64|amd64|i[3-6]86|ppc64le|ppc64|s390x|riscv64)\b")
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
