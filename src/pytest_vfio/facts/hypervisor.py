@@ -24,6 +24,7 @@ from pytest_vfio.facts.memory import Memory
 from pytest_vfio.facts.modules import Modules
 from pytest_vfio.facts.network import Network
 from pytest_vfio.facts.pci import Pci
+from pytest_vfio.facts.pins import Pins
 from pytest_vfio.facts.platform import Platform
 from pytest_vfio.facts.protected import Protected
 from pytest_vfio.facts.storage import Storage
@@ -120,6 +121,11 @@ class Hypervisor:
     def memory(self) -> Memory:
         """Memory, hugepages and NUMA nodes."""
         return Memory(self.evidence)
+
+    @cached_property
+    def pins(self) -> Pins:
+        """The addresses that get a driver at every boot: driverctl, udev rules."""
+        return Pins(self.evidence)
 
     @cached_property
     def protected(self) -> Protected:
