@@ -85,9 +85,10 @@ def test_blacklist_hits_protected_driver(hypervisor):
                 )
     if not modules.blacklisted and not refused:
         return passes("no driver is blacklisted")
-    for address in hypervisor.protected.functions:
-        _ = hypervisor.pci.functions[address].driver if address in hypervisor.pci.functions else None
-    return passes(f"none of the {len(refused)} blacklisted drivers carries the host")
+    functions = hypervisor.pci.functions
+    carriers = [functions[a] for a in hypervisor.protected.functions if a in functions]
+    drivers = ", ".join(sorted({one.driver or "none" for one in carriers}))
+    return passes(f"none of the drivers that carry the host is blacklisted: {drivers}")
 
 
 @check("SAF009", severity=BLOCKER, refs=["F202", "F195"])
@@ -120,13 +121,15 @@ def test_pin_hits_protected_function(hypervisor):
                 evidence=[pin.quote, *hypervisor.protected.quotes(pin.address)],
                 cure=safety.remove_pin(pin.address, pin.quote.source),
             )
-    if not hypervisor.pins.all:
+    if hypervisor.pins.all and not pins:
+        return passes("no address is pinned to a VFIO driver")
+    if not pins:
         return skips("no address is pinned to a driver")
     for pin in pins:
         function = hypervisor.pci.get(pin.address)
         if function is not None and not is_vfio_driver(function.driver):
             hypervisor.protected.path(pin.address)
-    return passes(f"{len(pins)} pinned addresses, none of them carries the host")
+    return passes(f"{len(pins)} pinned addresses, the host lives on none of them")
 
 
 @check("SAF010", severity=ADVICE, refs=["F202"])
@@ -163,10 +166,11 @@ def test_pin_names_nothing_intended(hypervisor):
             )
     if not hypervisor.pins.all:
         return skips("no address is pinned to a driver")
-    _ = hypervisor.pci.functions
-    if hypervisor.intent.unknown:
+    if pins and not hypervisor.pci.whole:
+        raise Missing(hypervisor.evidence.item("sys/bus/pci/devices"))
+    if pins and hypervisor.intent.unknown:
         raise Missing(*hypervisor.intent.unknown)
-    return passes(f"the {len(pins)} pinned addresses are intended devices")
+    return passes(f"{len(pins)} pinned addresses, all of them intended devices")
 
 
 @check("SAF014", severity=SECURITY, refs=["F205"])
@@ -187,15 +191,13 @@ def test_denylist_disabled(hypervisor):
     References:
         F205; drivers/vfio/pci/vfio_pci.c.
     """
-    modules = hypervisor.modules
-    wanted = [o for o in modules.known_options("vfio_pci") if o.name == "disable_denylist"]
-    running = _parameter(modules, "disable_denylist")
+    modules, item = hypervisor.modules, hypervisor.evidence.item("sys/module")
+    running = _running(modules, "disable_denylist")
+    wanted = [o for o in modules.known_options("vfio_pci") if o.name == "disable_denylist"][-1:]
+    proofs = [option.quote for option in wanted]
     if running is not None:
         proofs = [modules.parameter_quote("vfio_pci", "disable_denylist")]
-    else:
-        proofs = [option.quote for option in wanted[-1:]]
-        running = _truth(wanted[-1].value) if wanted else None
-    if running in ("Y", "1"):
+    if running in ("Y", "1") or (running is None and wanted and _true(wanted[0].value)):
         return fails(
             "vfio-pci accepts devices on its denylist",
             actual="disable_denylist=Y",
@@ -203,10 +205,12 @@ def test_denylist_disabled(hypervisor):
             evidence=proofs,
             cure=safety.keep_denylist(proofs[0].source),
         )
-    if running is None:
-        modules.options("vfio_pci")  # raises unless every place that could set it was read
-        return passes("nothing sets disable_denylist of vfio-pci")
-    return passes("vfio-pci keeps its denylist", evidence=proofs)
+    if running is not None:
+        return passes("vfio-pci keeps its denylist", evidence=proofs)
+    if not item.whole:
+        raise Missing(item)
+    modules.options("vfio_pci")  # raises unless every place that could set it was read
+    return passes("nothing sets disable_denylist of vfio-pci")
 
 
 def _caught(patterns, functions):
@@ -235,13 +239,14 @@ def _modules_of(function):
     return (name, "xhci_pci") if name == "xhci_hcd" else (name,)
 
 
-def _parameter(modules, name):
+def _running(modules, name):
+    """A readable parameter of vfio-pci, None where it is not there or was not read."""
     try:
         return modules.parameters("vfio_pci").get(name)
     except Missing:
         return None
 
 
-def _truth(value):
+def _true(value):
     """How the kernel reads a boolean parameter: no value is yes (kstrtobool)."""
-    return "Y" if value is None or value[:1] in ("y", "Y", "1") or value[:2].lower() == "on" else "N"
+    return value is None or value[:1] in ("y", "Y", "1") or value[:2].lower() == "on"
