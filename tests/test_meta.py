@@ -1,0 +1,192 @@
+"""What every check, every file and every import has to keep to. Read it before adding a check."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pytest_vfio.check import HEADINGS, Check
+from pytest_vfio.suite import LAYERS, layer
+from tests.recorded import whole_suite
+
+ROOT = Path(__file__).parents[1]
+CHECKS = tuple(whole_suite())
+PYTHON = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "checks").rglob("*.py")])
+#: The prefix of the ids of each layer.
+PREFIX = {
+    "firmware": "FW", "cmdline": "CMD", "iommu": "IOM", "drivers": "DRV", "groups": "GRP",
+    "devices": "DEV", "sriov": "SRV", "libvirt": "LIB", "guests": "GST", "tuning": "TUN",
+    "safety": "SAF",
+}  # fmt: skip
+
+each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+
+
+def short(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_are_checks_for_every_layer():
+    """No layer is empty, and no check stands outside of the layers."""
+    assert set(LAYERS) == {layer(check) for check in CHECKS}
+
+
+def test_ids_are_unique_over_all_files():
+    """An id names one check; a duplicate is seen even where one would override the other."""
+    text = "\n".join(path.read_text() for path in (ROOT / "checks").rglob("*.py"))
+    ids = Counter(re.findall(r"@check\(\s*\"([A-Z]+\d+)\"", text))
+
+    assert [] == [id for id, times in ids.items() if times > 1]
+    assert len(CHECKS) == ids.total()
+
+
+@each_check
+def test_an_id_bears_the_prefix_of_its_layer(check: Check):
+    """A check's id tells its layer."""
+    assert PREFIX[layer(check)] == check.id.rstrip("0123456789")
+
+
+@each_check
+def test_a_title_names_the_bad_state(check: Check):
+    """The first line is the title: short, no full stop, and not a wish."""
+    assert 0 < len(check.title) <= 70
+    assert not check.title.endswith(".")
+    assert not check.title.startswith(("Ensure", "Check", "Verify", "Test"))
+    assert check.title[0].isupper() or not check.title[0].isalpha()
+
+
+@each_check
+def test_a_check_is_documented(check: Check):
+    """The headings are there, each once and in order, and none is empty."""
+    headings = [line[:-1] for line in check.doc.splitlines() if re.fullmatch(r"[A-Z][\w ]*:", line)]
+    assert list(HEADINGS) == headings
+
+    bodies = re.split(rf"^(?:{'|'.join(HEADINGS)}):$", check.doc, flags=re.MULTILINE)[1:]
+    for heading, body in zip(HEADINGS, bodies, strict=True):
+        lines = body.strip("\n").splitlines()
+        assert "".join(lines).strip(), f"{check.id}: {heading} is empty"
+        assert all(line.startswith("    ") or not line for line in lines), f"{check.id}: {heading}"
+
+
+@each_check
+def test_a_check_is_short(check: Check):
+    """A check reads like a sentence: under 40 lines of code, docstring aside."""
+    tree = ast.parse(Path(check.file).read_text())
+    (function,) = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == check.function.__name__
+    )
+    body = function.body[1:]
+
+    assert body[-1].end_lineno - body[0].lineno + 1 < 40
+
+
+@each_check
+def test_a_check_names_what_it_is_an_instance_of(check: Check):
+    """References to the failure catalogue have its form."""
+    assert all(re.fullmatch(r"[FS]\d{2,3}", ref) for ref in check.refs)
+
+
+def scenarios() -> dict[str, set[str]]:
+    """What tests say of which check: `test_DEV003_fails_when_...` is a failing scenario."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "tests" / "checks").rglob("test_*.py"):
+        for id, kind in re.findall(
+            r"^def test_([A-Z]+\d{3})_(fails|passes|skips|unknown)", path.read_text(), re.MULTILINE
+        ):
+            found.setdefault(id, set()).add(kind)
+    return found
+
+
+SCENARIOS = scenarios()
+
+
+@each_check
+def test_a_check_has_its_scenarios(check: Check):
+    """Each check is seen failing, seen content (passing, or not applying), and without evidence."""
+    told = SCENARIOS.get(check.id, set())
+
+    assert "fails" in told, f"write test_{check.id}_fails_..."
+    assert told & {"passes", "skips"}, f"write test_{check.id}_passes_..."
+    assert "unknown" in told, f"write test_{check.id}_unknown_..."
+
+
+def test_no_scenario_is_left_over():
+    """A scenario of a check that does not exist tests nothing."""
+    assert set() == set(SCENARIOS) - {check.id for check in CHECKS}
+
+
+def test_files_are_small():
+    """A file that no longer fits a reader's head is two files."""
+    long = {short(p): n for p in PYTHON if (n := len(p.read_text().splitlines())) > 450}
+
+    assert {} == long
+
+
+def test_files_say_what_they_are_for():
+    """Each file opens with a docstring."""
+    assert [] == [short(p) for p in PYTHON if not ast.get_docstring(ast.parse(p.read_text()))]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or ".")
+    return found
+
+
+#: What knowledge is written with, and nothing that could read a host.
+STDLIB = {"__future__", "collections", "collections.abc", "dataclasses", "enum", "functools",
+          "itertools", "math", "re", "typing"}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "checks").rglob("test_*.py")), ids=short)
+def test_checks_import_facts_words_and_cures_only(path: Path):
+    """A check knows no pytest, no source, no report, and does no I/O."""
+    allowed = ("pytest_vfio.facts", "pytest_vfio.check", "pytest_vfio.cures", "pytest_vfio.evidence")
+
+    assert {
+        name for name in imports(path) - STDLIB if not f"{name}.".startswith(tuple(f"{a}." for a in allowed))
+    } == set()
+
+
+@pytest.mark.parametrize("folder", ["facts", "cures"])
+def test_facts_and_cures_read_nothing(folder):
+    """Facts and cures are made of evidence alone: no file, process, clock or environment."""
+    forbidden = {"os", "pathlib", "subprocess", "socket", "time", "datetime", "shutil", "tempfile",
+                 "glob", "pytest", "asyncio"}  # fmt: skip
+    for path in (ROOT / "src" / "pytest_vfio" / folder).rglob("*.py"):
+        assert set() == {name.partition(".")[0] for name in imports(path)} & forbidden, short(path)
+
+
+def test_pytest_is_known_to_the_plugin_and_the_items_only():
+    """The engine judges without pytest."""
+    knows = {
+        path.name
+        for path in (ROOT / "src").rglob("*.py")
+        if {name.partition(".")[0] for name in imports(path)} & {"pytest", "_pytest"}
+    }
+
+    assert {"plugin.py", "items.py"} >= knows
+
+
+def test_the_import_contract_holds():
+    """Imports point one way, as `pyproject.toml` says."""
+    pytest.importorskip("importlinter")
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()",
+         "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+
+    assert 0 == done.returncode, done.stdout
+
