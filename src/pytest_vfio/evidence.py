@@ -63,6 +63,12 @@ class Item:
         return self.data.decode("utf-8", "backslashreplace")
 
     @property
+    def lines(self) -> list[str]:
+        """The lines that were read to their end: of a cut text the last one proves nothing."""
+        lines = self.text.split("\n")
+        return lines if self.status is Status.PRESENT else lines[:-1]
+
+    @property
     def whole(self) -> bool:
         """Nothing is missing: the item was read to its end, or is known not to exist."""
         if self.status is Status.ABSENT:
@@ -175,7 +181,7 @@ class Tree:
         values: dict[str, str] = {}
         links: dict[str, str] = {}
         unread: dict[str, str] = {}
-        for line in item.text.split("\n"):
+        for line in item.lines:
             path, mark, rest = _split(line)
             if mark == "=":
                 values[path] = f"{values[path]}\n{rest}" if path in values else rest

@@ -77,7 +77,7 @@ class Network:
     @cached_property
     def sessions(self) -> tuple[iproute.Socket, ...]:
         """The established connections of sshd that were seen."""
-        return iproute.sockets(self._evidence.item("sockets/sshd").text)
+        return iproute.sockets("\n".join(self._evidence.item("sockets/sshd").lines))
 
     @cached_property
     def purposes(self) -> tuple[Purpose, ...]:

@@ -50,7 +50,7 @@ class Storage:
     def mounts(self) -> tuple[Mount, ...]:
         """The mounts that were seen, in the order of mounting."""
         item = self._evidence.item("proc/self/mountinfo")
-        parsed = (_mount(item, line) for line in item.text.split("\n"))
+        parsed = (_mount(item, line) for line in item.lines)
         return tuple(mount for mount in parsed if mount is not None)
 
     @cached_property
@@ -144,14 +144,14 @@ class Storage:
 
     def _swaps(self) -> Iterator[tuple[str, Quote]]:
         item = self._evidence.item("proc/swaps")
-        for line in item.text.split("\n"):
+        for line in item.lines:
             words = line.split()
             if len(words) > 1 and words[1] == "partition":
                 yield _unescape(words[0]), item.quote(line)
 
     def _fstab(self) -> Iterator[tuple[str, str, Quote]]:
         item = self._evidence.item("etc/fstab")
-        for line in item.text.split("\n"):
+        for line in item.lines:
             words = line.split()
             if len(words) < 3 or words[0].startswith("#"):
                 continue
