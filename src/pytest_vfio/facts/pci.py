@@ -15,7 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts import listings, nodedevs
 from pytest_vfio.facts.pciaddress import address, split
 from pytest_vfio.facts.pciconfig import ConfigSpace, VirtualFunctions
@@ -28,7 +28,10 @@ BRIDGE_CLASS = 0x06
 DISPLAY_CLASS = 0x03
 
 _CONFIG_FIELDS = frozenset({"config", "header_type"})
-_NO_MODULES = frozenset({"kernel_modules", "text"})
+
+
+#: The items that list every function, where they were read to their end.
+_LISTS = (SYSFS, nodedevs.ITEM, LSPCI)
 
 
 def is_vfio_driver(name: str | None) -> bool:
@@ -70,13 +73,14 @@ class PciFunction:
     def _unread(self, name: str) -> tuple[Item, ...]:
         """The item that would have told, with its status."""
         if name in _CONFIG_FIELDS:
-            item = self.pci.evidence.item(CONFIG)
-        elif name in _NO_MODULES:
-            item = self.pci.evidence.item(LSPCI)
+            item, path = self.pci.evidence.item(CONFIG), self.address
+        elif name == "kernel_modules":
+            item, path = self.pci.evidence.item(LSPCI), name
         else:
-            item = self.pci.evidence.item(SYSFS)
-        return (item if not item.whole else Item(f"{item.name}/{self.address}/{name}", item.status,
-                                                 detail="says nothing"),)
+            item, path = self.pci.evidence.item(SYSFS), f"{self.address}/{name}"
+        if not item.whole:
+            return (item,)
+        return (Item(f"{item.name}/{path}", Status.NOT_COLLECTED),)
 
     @property
     def vendor(self) -> int:
@@ -331,7 +335,7 @@ class Pci:
     @property
     def whole(self) -> bool:
         """Some source listed all functions."""
-        return any(self._lists_all(name) for name in (SYSFS, nodedevs.ITEM, LSPCI))
+        return any(self._lists_all(name) for name in _LISTS)
 
     @property
     def functions(self) -> Mapping[str, PciFunction]:
@@ -349,6 +353,11 @@ class Pci:
         if found is None and not self.whole:
             raise Missing(self.evidence.item(SYSFS))
         return found
+
+    def absence(self, where: str) -> Quote:
+        """The proof that there is no such function: the list that does not have it."""
+        item = next(item for name in _LISTS if self._lists_all(name) and (item := self.evidence.item(name)))
+        return Quote(item.name, f"(no {where})", item.status.value)
 
     def siblings(self, function: PciFunction) -> tuple[PciFunction, ...]:
         """The other known functions of the same slot."""

@@ -21,7 +21,7 @@ def address(text: str) -> str | None:
     >>> address("12:00.0"), address("pci_0000_AF_00_1"), address("10000:01:00.0")
     ('0000:12:00.0', '0000:af:00.1', '10000:01:00.0')
     """
-    lowered = text.strip().lower()
+    lowered = text.strip().lower().removeprefix("pci-")  # as driverctl names its files
     found = _COLONS.fullmatch(lowered) or _NODEDEV.fullmatch(lowered)
     if found is None:
         return None

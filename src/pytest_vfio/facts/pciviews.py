@@ -119,9 +119,9 @@ def _override(text: str) -> str | None:
 
 
 def _speed(text: str) -> float | None:
-    """`8 GT/s`, `8.0 GT/s PCIe`: compare the numbers (S24). Unknown speeds are none."""
+    """`8 GT/s`, `8.0 GT/s PCIe`: compare the numbers (S24). `Unknown` is no link: 0."""
     found = re.match(r"([0-9]{1,4}(?:\.[0-9]{1,2})?) GT/s", text)
-    return float(found.group(1)) if found else None
+    return float(found.group(1)) if found else 0.0 if text.startswith("Unknown") else None
 
 
 def _counters(text: str) -> dict[str, int]:
@@ -285,7 +285,7 @@ class NodeView:
             "device": (_hex(device.device), "device"),
             "class_code": (device.class_code, "class"),
             "totalvfs": (device.max_vfs, "max_vfs"),
-            "virtfns": (device.vfs or None, "max_vfs"),
+            "virtfns": (device.vfs if device.max_vfs is not None else None, "max_vfs"),
             "numvfs": (len(device.vfs) if device.max_vfs is not None else None, "max_vfs"),
             "physfn": (device.physfn, "physfn"),
         }

@@ -1,0 +1,76 @@
+"""Who binds a device to a VFIO driver, and when: now, or libvirt when a guest starts.
+
+libvirt detaches a managed hostdev from whatever driver it has at the guest's start
+(`virHostdevPreparePCIDevices`, `src/hypervisor/virhostdev.c`), so a device of a guest that is off
+may rest on its host driver (S21). An unmanaged one, and any device of a running guest, may not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_vfio.evidence import Missing, Quote
+
+if TYPE_CHECKING:
+    from pytest_vfio.facts.guests import Domain, Hostdev
+    from pytest_vfio.facts.hypervisor import Hypervisor
+    from pytest_vfio.facts.intent import IntendedDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """When the device has to be on a VFIO driver. `guest` is the one that decides it, if any."""
+
+    now: bool
+    why: str
+    guest: str | None = None
+    quotes: tuple[Quote, ...] = ()
+
+
+def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
+    """When the device has to be bound. Raises Missing where a guest that was not read decides."""
+    takers = [(d, h) for d in hypervisor.guests.known for h in hostdevs(d, device.address)]
+    unread: Missing | None = None
+    for domain, hostdev in takers:
+        try:
+            verdict = _must(domain, hostdev)
+        except Missing as missing:
+            unread = missing
+            continue
+        if verdict is not None:
+            return verdict
+    if unread is not None:
+        raise unread
+    wanted = device.wanted.managed if device.wanted is not None else None
+    if wanted is False:
+        return Handover(True, "the inventory says managed = false")
+    domains = hypervisor.guests.domains
+    if takers:
+        domain, hostdev = takers[0]
+        return Handover(False, f"libvirt binds it when {domain.name} starts", domain.name, (hostdev.quote,))
+    if wanted:
+        return Handover(False, "the inventory says that libvirt manages it")
+    return Handover(True, "no guest has it as a managed hostdev" if domains else "there is no guest")
+
+
+def _must(domain: Domain, hostdev: Hostdev) -> Handover | None:
+    if not hostdev.managed:
+        why = f"{domain.name} has it with managed='no'"
+        return Handover(True, why, domain.name, (hostdev.quote,))
+    if hostdev.live:
+        return Handover(True, f"{domain.name} runs with it", domain.name, (hostdev.quote,))
+    return None
+
+
+def hostdevs(domain: Domain, where: str | None) -> tuple[Hostdev, ...]:
+    """The hostdevs of a guest that name an address."""
+    return tuple(h for h in domain.hostdevs if where is not None and h.address == where)
+
+
+def released(hypervisor: Hypervisor, where: str) -> bool:
+    """libvirt detaches the function when a guest that has other members of its group starts.
+
+    True where some known guest has it as a managed hostdev.
+    """
+    return any(h.managed for d in hypervisor.guests.known for h in hostdevs(d, where))
