@@ -17,6 +17,7 @@ from pytest_vfio.facts.cmdline import Cmdline
 from pytest_vfio.facts.entries import Entry, GrubCfg
 from pytest_vfio.facts.grub import GrubDefaults
 from pytest_vfio.facts.kernel import Kernel
+from pytest_vfio.facts.switches import harmful
 from pytest_vfio.facts.words import Word, named, parse
 
 GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI = "grub", "grub-bls", "systemd-boot", "ostree", "uki"
@@ -46,8 +47,10 @@ class Loader:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The line that somebody configured. Known words prove presence; `missing` is in the way of
-    knowing all, empty where all is known. `unknown` says what could not be evaluated."""
+    """The line that somebody configured.
+
+    Known words prove presence; `missing` is what stands in the way of knowing all of them.
+    """
 
     words: tuple[Word, ...]
     missing: tuple[Item, ...]
@@ -72,6 +75,27 @@ class Difference:
     name: str
     here: tuple[Word, ...]
     there: tuple[Word, ...]
+
+    @property
+    def arriving(self) -> bool:
+        """The first line brings what the second lacks, or has dropped what does harm."""
+        there = [word.value for word in self.there]
+        lacking = any(word.value not in there for word in self.here)
+        return lacking or self._dropped_harm or len(self.here) == len(self.there)
+
+    @property
+    def leaving(self) -> bool:
+        """The second line has a useful word that the first lacks."""
+        return not self.arriving and any(not harmful(word) for word in self.there)
+
+    @property
+    def _dropped_harm(self) -> bool:
+        here = [word.value for word in self.here]
+        return any(harmful(word) and word.value not in here for word in self.there)
+
+    def __str__(self) -> str:
+        """The words of the first line, or that it has none."""
+        return " ".join(word.text for word in self.here) or f"no {self.name}"
 
 
 class Boot:
@@ -158,6 +182,14 @@ class Boot:
             if key == "Product" and "systemd-boot" in value:
                 return Loader(SYSTEMD_BOOT, item.quote(line.strip()))
         return None
+
+    @property
+    def spoken(self) -> tuple[Word, ...]:
+        """The words to look for mistakes in: the running line, or where nothing of it is known,
+        what is configured. For a pass the running line has to be whole."""
+        if self._running_words:
+            return self.running.words
+        return tuple(word for line in self.written for word in line.words)
 
     # -- configured -------------------------------------------------------------------------
 

@@ -145,7 +145,8 @@ class Modules:
         if self.loaded_quote(module) is not None or module in self._dep:
             return True
         item = self.evidence.item("modules.dep")
-        if item.whole and item.data:
+        ours = any(part in module for part in ("vfio", "kvm", "iommu"))  # all that it lists
+        if item.whole and item.data and ours:
             return self.loaded(module)
         option = CONFIG.get(module)
         if option is None:
@@ -238,6 +239,14 @@ class Modules:
     def listed(self) -> tuple[Listed, ...]:
         """Module names in the lists that load early or put into an initramfs, as far as read."""
         return listed(self.evidence)
+
+    @property
+    def early_lists_missing(self) -> tuple[Item, ...]:
+        """The lists of modules for an initramfs that were not read."""
+        names = ("etc/initramfs-tools/modules", "etc/dracut.conf", "etc/dracut.conf.d/",
+                 "etc/mkinitcpio.conf")  # fmt: skip
+        items = (self.evidence.item(name) for name in names)
+        return tuple(item for item in items if not item.whole)
 
     @cached_property
     def initramfs(self) -> Initramfs:

@@ -153,6 +153,49 @@ def boolean(value: str | None) -> bool | None:
     return None
 
 
+#: Parameters of ours, and how many letters a misspelling of one may differ in.
+_KNOWN_NAMES = {"intel_iommu": 2, "amd_iommu": 2, "iommu": 1, "vfio_pci.ids": 2, "intremap": 1}
+#: Parameters of the kernel that look like a misspelling and are none.
+_REAL_NAMES = frozenset({"iomem", "vfio_pci_ids", "nointremap"})
+
+
+def meant(name: str) -> str | None:
+    """The parameter that a misspelt name stands for, if it is near one of ours.
+
+    >>> [meant(name) for name in ("inteliommu", "intel_iommu:on", "ro", "intel_iommu", "iomem")]
+    ['intel_iommu', 'intel_iommu', None, None, None]
+    """
+    spelt = name.partition(":")[0].lower()
+    if name in _KNOWN_NAMES or name in _REAL_NAMES or len(spelt) > 16:
+        return None
+    return next(
+        (known for known, far in _KNOWN_NAMES.items() if _distance(spelt, known) <= far), None
+    )
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters to insert, delete or change (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(one, 1):
+        previous, row[0] = row[0], at
+        for to, wanted in enumerate(other, 1):
+            cost = min(row[to] + 1, row[to - 1] + 1, previous + (letter != wanted))
+            previous, row[to] = row[to], cost
+    return row[-1]
+
+
+def harmful(word: Word) -> bool:
+    """The word takes something away from assignment, so that its absence is wanted."""
+    if word.name in ("iommu", "intel_iommu", "amd_iommu", "intremap"):
+        return any(piece.startswith("off") for piece in word.pieces)
+    return word.name in (
+        "nointremap", "pcie_acs_override", "modprobe.blacklist", "module_blacklist",
+    ) or (word.name == "pci" and any(piece in _BAD_PCI for piece in word.pieces))  # fmt: skip
+
+
+_BAD_PCI = frozenset({"off", "nomsi", "noats"})
+
+
 def _pieces(words: Iterable[Word], name: str) -> tuple[Switch, ...]:
     return tuple(
         Switch(word, piece) for word in named(words, name) for piece in word.pieces if piece
