@@ -1,0 +1,142 @@
+"""Cures for the kernel command line, each in the words of the boot chain that the host has.
+
+A generated file is never edited: the source is, and the host's own tool makes the rest of it.
+Debian's drop-in leaves /etc/default/grub alone and sorts last, so that nothing overrides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_vfio.cures import MANUAL, UNSAFE, Cure
+from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.facts.boot import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
+
+_DROP_IN = "/etc/default/grub.d/zz-vfio.cfg"
+
+
+def add(boot: Boot, *words: str) -> Cure:
+    """Put words on the command line of the next boot."""
+    text = " ".join(words)
+    return _cure(f"add {text} to the kernel command line", boot, _adding(boot, text))
+
+
+def drop(boot: Boot, *words: str) -> Cure:
+    """Take words off the command line of the next boot."""
+    text = " ".join(words)
+    return _cure(f"remove {text} from the kernel command line", boot, _dropping(boot, text))
+
+
+def replace(boot: Boot, old: str, new: str) -> Cure:
+    """Write one word in place of another."""
+    steps = (*_dropping(boot, old, last=False), *_adding(boot, new))
+    return _cure(f"replace {old} by {new} on the kernel command line", boot, steps)
+
+
+def regenerate(boot: Boot) -> Cure:
+    """Make the loader's files anew from what is configured."""
+    return _cure("generate the boot files again from what is configured", boot, _generate(boot))
+
+
+def reboot() -> Cure:
+    """Nothing to write: what was generated is waiting for a reboot."""
+    return Cure(UNSAFE, "reboot into the generated entry", ("systemctl reboot",), reboot=True)
+
+
+def boot_entry(title: str) -> Cure:
+    """Start another of the loader's entries."""
+    return Cure(
+        MANUAL,
+        f"boot the entry {title!r}",
+        (f"choose {title!r} in the boot menu, or make it the default, then reboot",),
+        reboot=True,
+    )
+
+
+def move(boot: Boot, words: str, wrong: str, right: str) -> Cure:
+    """Words that stand where this host's loader does not look."""
+    steps = (*_adding(boot, words), f"take {words} out of {wrong}, which nothing reads")
+    return _cure(f"move {words} from {wrong} to {right}", boot, steps)
+
+
+def keep_old_value(file: str, variable: str) -> Cure:
+    """Let a drop-in append instead of override."""
+    return Cure(
+        UNSAFE,
+        f"let {file} append to {variable}",
+        (
+            f'in {file} write {variable}="${variable} ..." instead of {variable}="..."',
+            "update-grub",
+        ),
+        reboot=True,
+        undo=True,
+    )
+
+
+def _cure(title: str, boot: Boot, steps: Iterable[str]) -> Cure:
+    del boot
+    return Cure(UNSAFE, title, tuple(steps), reboot=True, undo=True)
+
+
+def _kind(boot: Boot) -> str:
+    try:
+        return boot.loader.kind
+    except Missing:
+        return GRUB if boot.by_grub else ""
+
+
+def _adding(boot: Boot, text: str) -> tuple[str, ...]:
+    kind = _kind(boot)
+    if kind == GRUB and boot.grub_defaults.reads_drop_ins:
+        line = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT {text}"'
+        return (f"echo '{line}' >> {_DROP_IN}", *_generate(boot))
+    if kind == GRUB:
+        return (f"append {text} to GRUB_CMDLINE_LINUX in /etc/default/grub", *_generate(boot))
+    if kind == GRUB_BLS:
+        return (f'grubby --update-kernel=ALL --args="{text}"',)
+    if kind == OSTREE:
+        return tuple(f"rpm-ostree kargs --append-if-missing={word}" for word in text.split())
+    if kind in (SYSTEMD_BOOT, UKI):
+        return (f"append {text} to the line in /etc/kernel/cmdline", *_generate(boot))
+    return (f"append {text} where the host's boot loader is configured", *_generate(boot))
+
+
+def _dropping(boot: Boot, text: str, *, last: bool = True) -> tuple[str, ...]:
+    kind = _kind(boot)
+    after = _generate(boot) if last else ()
+    if kind == GRUB_BLS:
+        return (f'grubby --update-kernel=ALL --remove-args="{text}"',)
+    if kind == OSTREE:
+        return tuple(f"rpm-ostree kargs --delete-if-present={word}" for word in text.split())
+    if kind in (SYSTEMD_BOOT, UKI):
+        return (f"take {text} out of /etc/kernel/cmdline", *after)
+    return (f"take {text} out of {_holder(boot, text)}", *after)
+
+
+def _holder(boot: Boot, text: str) -> str:
+    """The configuration file that holds a word, where that was read."""
+    line = boot.grub_line
+    for word in line.words if line else ():
+        if word.text in text.split():
+            return f"/{word.quote.source}"
+    return "/etc/default/grub or a drop-in of it"
+
+
+def _generate(boot: Boot) -> tuple[str, ...]:
+    kind = _kind(boot)
+    proxmox = boot.evidence.item("etc/kernel/proxmox-boot-uuids").status is Status.PRESENT
+    if proxmox and kind in (GRUB, SYSTEMD_BOOT):
+        return ("proxmox-boot-tool refresh",)
+    if kind == GRUB and boot.grub_defaults.reads_drop_ins:
+        return ("update-grub",)
+    if kind == GRUB:
+        made = "grub2/grub.cfg" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub/grub.cfg"
+        tool = "grub2-mkconfig" if "grub2" in made else "grub-mkconfig"
+        return (f"{tool} -o /boot/{made}",)
+    if kind == SYSTEMD_BOOT:
+        return ("kernel-install add-all",)
+    if kind == UKI:
+        return ("build and sign the unified kernel image again (kernel-install add-all)",)
+    if kind in (GRUB_BLS, OSTREE):
+        return ()
+    return ("generate the loader's files with the distribution's own tool",)
