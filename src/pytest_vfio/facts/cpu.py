@@ -77,6 +77,14 @@ class Cpu:
         name = self._fields.get("model name")
         return name.strip() if name is not None else None
 
+    @property
+    def physical_bits(self) -> int:
+        """The width of a physical address, in bits. Raises Missing where it is not shown."""
+        found = re.match(r"([0-9]{1,3}) bits physical", self._fields.get("address sizes", ""))
+        if found is None:
+            raise Missing(self._item)
+        return int(found[1])
+
     @cached_property
     def _seen_flags(self) -> frozenset[str]:
         return frozenset(self._fields.get("flags", self._fields.get("Features", "")).split())

@@ -14,7 +14,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Missing, Quote, Status, Tree
+from pytest_vfio.facts.iommu_faults import Fault, read_faults
 from pytest_vfio.facts.iommu_units import Unit, read_units
+from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
@@ -35,6 +37,7 @@ _JOINS = re.compile(r"\bpci [0-9a-f]{4,8}:[0-9a-f:.]{7}: Adding to iommu group \
 _JOINS_OLD = re.compile(r"\biommu: Adding device [0-9a-f:.]{7,16} to group \d+")  # to 4.20
 
 _IR_CHIP = re.compile(r"\bIR-(?:IO-APIC|PCI-MSI|HPET|MSI|DMAR)|\bITS-[A-Za-z-]*MSI")
+_PLAIN_CHIP = re.compile(r"(?<![\w-])IO-APIC|\bGICv2m-|(?<![\w-])MSI\b")  # ITS-MSI is none
 _IR_ON = re.compile(
     r"DMAR-IR: Enabled IRQ remapping in (?:x2apic|xapic) mode|AMD-Vi: Interrupt remapping enabled"
 )
@@ -86,6 +89,11 @@ class Iommu:
         return False
 
     @property
+    def proven_on(self) -> bool:
+        """Something that was read proves that it is on; False says nothing. Never raises."""
+        return self._proof is not None
+
+    @property
     def quote(self) -> Quote:
         """What proves that it is on, or off."""
         if self._proof is not None:
@@ -105,7 +113,8 @@ class Iommu:
         """The first proof that it is on, by the ladder."""
         if self.seen_units:
             return self.seen_units[0].quote
-        return next(self._group_proofs(), None) or self._log_proof
+        group = next(self._group_proofs(), None)
+        return group if group is not None or self._is_off else self._log_proof
 
     def _group_proofs(self) -> Iterator[Quote]:
         for number, kind in self.seen_groups.items():
@@ -142,8 +151,6 @@ class Iommu:
 
         Those are made only for functions bound to a VFIO driver, numbered from 0 upwards.
         """
-        from pytest_vfio.facts.pci import is_vfio_driver
-
         bound = 0
         highest: tuple[int, Quote] | None = None
         for function in self._hypervisor.pci.known.values():
@@ -174,14 +181,19 @@ class Iommu:
             joined = log.first(_JOINS_OLD)
         return joined.quote if joined is not None else None
 
-    def _must_be_off(self) -> None:
-        """Raise Missing unless it is known that nothing translates.
+    @property
+    def _is_off(self) -> bool:
+        """State says that nothing translates.
 
         Every x86 driver registers its units; elsewhere some only make groups.
         """
         if self._group_item.whole and not (set(self.seen_groups.values()) - {NOIOMMU}):
-            return
-        if self._class.whole and self._hypervisor.cpu.is_x86:
+            return True
+        return self._class.whole and not self.seen_units and self._hypervisor.cpu.is_x86 is True
+
+    def _must_be_off(self) -> None:
+        """Raise Missing unless it is known that nothing translates."""
+        if self._is_off:
             return
         unread = [item for item in (self._class, self._group_item) if not item.whole]
         raise Missing(*(unread or [self._group_item]))
@@ -229,6 +241,11 @@ class Iommu:
         raise Missing(self._interrupts)
 
     @property
+    def remapping_proven(self) -> bool:
+        """Something that was read proves remapping; False says nothing. Never raises."""
+        return self._ir_on is not None
+
+    @property
     def interrupt_quote(self) -> Quote:
         """The line that says so."""
         found = self._ir_on or self._ir_off
@@ -247,6 +264,9 @@ class Iommu:
     @cached_property
     def _ir_off(self) -> Quote | None:
         """The proof that interrupts are not remapped."""
+        plain = _PLAIN_CHIP.search(self._interrupts.text)
+        if plain is not None:
+            return self._interrupts.quote(_line_of(self._interrupts.text, plain.start()))
         if self._interrupts.whole and self._interrupts.data and self._hypervisor.cpu.is_x86:
             return self._interrupts.quote("(no IR- chip)")
         return self._ir_refused
@@ -274,6 +294,35 @@ class Iommu:
         """The switches that are on."""
         modules = Tree.of(self._module_item)
         return tuple(modules.quote(path) for path in _UNSAFE if _yes(modules.values.get(path)))
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """The refused accesses that were kept in the log; none means nothing by itself."""
+        return read_faults(self._hypervisor.klog)
+
+    def rmrr_of(self, function: PciFunction) -> str | None:
+        """In words, the RMRR whose scope names a function that Linux does not exempt.
+
+        DMAR can prove a reservation; its silence proves nothing, since scopes may name bridges.
+        None where it does not, or was not read. Never raises.
+        """
+        try:
+            table = self._hypervisor.acpi.dmar
+            display_or_usb = function.base_class == 0x03 or function.class_code >> 8 == 0x0C03
+        except Missing:
+            return None
+        if table is None or display_or_usb:
+            return None
+        try:
+            chain = function.path
+        except Missing:
+            chain = ()
+        for region in table.reserved:
+            for scope in region.scopes:
+                one_hop = scope.address(region.segment) == function.address
+                if scope.type == 1 and (one_hop or scope.leads_to(chain, region.segment)):
+                    return f"RMRR {region.base:#x}-{region.limit:#x}"
+        return None
 
     # -- no-IOMMU mode
 

@@ -123,6 +123,11 @@ def _text(tree: Tree, path: str) -> str | None:
 
 
 def _hex(tree: Tree, path: str) -> int | None:
-    """A register as sysfs prints it: hex without `0x`; AMD prints EFR2 after a colon."""
-    value = (_text(tree, path) or "").rpartition(":")[2].removeprefix("0x")
-    return int(value, 16) if re.fullmatch(r"[0-9a-fA-F]{1,16}", value) else None
+    """A register as sysfs prints it: hex without `0x`.
+
+    AMD's features are two registers, EFR2:EFR from 5.19 to 6.6 and EFR:EFR2 from 6.7 on. EFR has
+    more bits in use, so it is the larger.
+    """
+    words = (_text(tree, path) or "").split(":")
+    found = [int(word, 16) for word in words if re.fullmatch(r"(?:0x)?[0-9a-fA-F]{1,16}", word)]
+    return max(found, default=None)

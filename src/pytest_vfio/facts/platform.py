@@ -28,6 +28,12 @@ TAINTS = {
     15: "kernel live patched (K)",
 }
 
+#: systemd-detect-virt names the container, not the machine below it.
+CONTAINERS = frozenset(
+    {"openvz", "lxc", "lxc-libvirt", "systemd-nspawn", "docker", "podman", "rkt", "wsl", "proot",
+     "pouch", "container-other"}
+)  # fmt: skip
+
 #: What firmware calls itself inside a virtual machine (systemd's own table).
 _DMI_VENDORS = (
     ("KVM", "kvm"),
@@ -68,13 +74,24 @@ class Platform:
         return None if value is None else value.strip()
 
     @property
-    def is_xen_dom0(self) -> bool:
-        """The host is Xen's control domain, where VFIO has no IOMMU. Raises Missing."""
-        tree = Tree.of(self._evidence.item("sys/hypervisor"))
-        if tree.get("type") != "xen":
-            return False
-        detected = self._detected
-        return detected == "none" if detected is not None else self.virtualization != "xen"
+    def seen_xen_dom0(self) -> bool:
+        """The host is seen to be Xen's control domain, where VFIO has no IOMMU.
+
+        systemd-detect-virt says `none` there. False says nothing.
+        """
+        return self._hypervisor_tree.values.get("type", "").strip() == "xen" and (
+            "control_d" in self._hypervisor_tree.values.get("capabilities", "")
+            or self._detected == "none"
+        )
+
+    @property
+    def xen_quote(self) -> Quote:
+        """The line that says so."""
+        return self._hypervisor_tree.quote("type")
+
+    @cached_property
+    def _hypervisor_tree(self) -> Tree:
+        return Tree.of(self._evidence.item("sys/hypervisor"))
 
     @property
     def virtualization(self) -> str:
@@ -85,11 +102,15 @@ class Platform:
         found = self._guest_of
         if found is not None:
             return found[0]
+        if self._hypervisor_tree.values.get("type", "").strip() == "xen":
+            return "xen"
         if self._detected == "none":
+            if not self._hypervisor_tree.item.whole:  # Xen's dom0 is `none` too
+                raise Missing(self._hypervisor_tree.item)
             return "none"
         if self._cpu.is_x86 is not False and self._cpu.has("hypervisor"):
             return "vm-other"
-        for item in (self._dmi.item, self._evidence.item("sys/hypervisor")):
+        for item in (self._dmi.item, self._hypervisor_tree.item):
             if not item.whole:
                 raise Missing(item)
         return "none"
@@ -100,6 +121,8 @@ class Platform:
         found = self._guest_of
         if found is not None:
             return found[1]
+        if "type" in self._hypervisor_tree.values:
+            return self.xen_quote
         if self._detected is not None:
             return self._evidence.item("systemd/detect-virt").quote(self._detected)
         return self._cpu.quote
@@ -125,7 +148,15 @@ class Platform:
         if item.status not in {Status.PRESENT, Status.FAILED}:
             return None
         word = item.text.strip().split("\n")[0].strip()
-        return word if re.fullmatch(r"[a-z0-9-]{2,32}", word) else None
+        if word in CONTAINERS or not re.fullmatch(r"[a-z0-9-]{2,32}", word):
+            return None
+        return word
+
+    @property
+    def container(self) -> str | None:
+        """The container manager that we are inside of, None where none is seen."""
+        word = self._evidence.item("systemd/detect-virt").text.strip()
+        return word if word in CONTAINERS else None
 
     @property
     def secure_boot(self) -> bool:
@@ -171,10 +202,9 @@ class Platform:
             raise Missing(item)
         return int(text)
 
-    @property
-    def taints(self) -> tuple[str, ...]:
-        """The taint bits in words."""
-        bits = self.tainted
+    def taint_words(self, among: int = -1) -> tuple[str, ...]:
+        """The taint bits in words; `among` chooses bits."""
+        bits = self.tainted & among
         return tuple(words for bit, words in TAINTS.items() if bits >> bit & 1)
 
     @property

@@ -1,0 +1,72 @@
+"""CPU virtualisation."""
+
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
+from pytest_vfio.cures import firmware as cures
+from pytest_vfio.evidence import Missing, Status
+
+#: All that KVM has said of a CPU that firmware locked, 4.15 to 6.12, and arm64's own words.
+_REFUSED = (
+    r"kvm: disabled by bios|kvm: support for '[a-z_]+' disabled by bios"
+    r"|VMX not enabled \(by BIOS\) in MSR_IA32_FEAT_CTL|VMX \(outside TXT\) disabled by BIOS"
+    r"|SVM disabled \(by BIOS\) in MSR_VM_CR|kvm \[\d+\]: HYP mode not available"
+)
+#: From here on the kernel takes the flag away where firmware locked the feature.
+_FLAG_TELLS = {"vmx": (5, 6, 0), "svm": (6, 8, 0)}
+
+
+@check("FW001", severity=BLOCKER, refs=["F01", "F02", "S15"])
+def test_cpu_virtualization_off(hypervisor) -> Verdict:
+    """CPU virtualisation is switched off in firmware
+
+    Checks:
+        That the CPU has VT-x or AMD-V and that the firmware has not locked it. The flag in
+        /proc/cpuinfo proves that only from 5.6 (Intel) and 6.8 (AMD) on; older kernels keep it
+        although KVM is refused, so KVM itself is asked.
+    Why it matters:
+        Without it no KVM guest starts, whatever is passed through. It says nothing of the IOMMU:
+        VT-x is not VT-d.
+    Evidence:
+        /dev/kvm, the flags in /proc/cpuinfo, the loaded kvm_intel or kvm_amd, the kernel log.
+    Fix:
+        Switch on Intel Virtualization Technology or SVM Mode in the firmware's setup, and power
+        the machine off and on: the lock survives a warm reset.
+    Fix safety:
+        Nothing else on the host depends on it. Manual, with a power cycle.
+    References:
+        F01, F02, S15; arch/x86/kernel/cpu/feat_ctl.c, arch/x86/kvm/.
+    """
+    refused = hypervisor.klog.first(_REFUSED)
+    if refused is not None:
+        return _off(hypervisor, f"KVM was refused: {refused.text}"[:200], refused.quote)
+    if hypervisor.evidence.item("dev/kvm").status is Status.PRESENT:
+        quote = hypervisor.evidence.item("dev/kvm").quote("/dev/kvm")
+        return passes("KVM is usable: /dev/kvm exists", evidence=quote)
+    if hypervisor.cpu.is_x86 is False:
+        raise Missing(hypervisor.evidence.item("dev/kvm"))
+    flag = next((name for name in _FLAG_TELLS if hypervisor.cpu.has(name)), None)
+    if flag is None:
+        return _off(hypervisor, "the CPU shows neither vmx nor svm", hypervisor.cpu.quote)
+    if hypervisor.kernel.version >= _FLAG_TELLS[flag]:
+        return passes(f"the CPU shows {flag}", evidence=hypervisor.cpu.quote)
+    # /dev/kvm may only wait for its module, and an old kernel's flag proves nothing
+    raise Missing(hypervisor.evidence.item("dev/kvm"))
+
+
+def _off(hypervisor, actual, quote) -> Verdict:
+    try:
+        vendor = hypervisor.cpu.vendor
+    except Missing:
+        vendor = ""
+    try:
+        nested = hypervisor.platform.virtualization != "none"
+    except Missing:
+        nested = False
+    return fails(
+        actual,
+        actual="no CPU virtualisation",
+        expected="vmx or svm, not locked by firmware",
+        evidence=quote,
+        refs=["F02" if vendor in {"amd", "hygon"} else "F01"],
+        acts="vendor" if nested else "firmware",
+        cure=cures.enable_cpu_virtualization(vendor, nested),
+    )

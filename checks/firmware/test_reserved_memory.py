@@ -1,0 +1,78 @@
+"""Memory that firmware keeps mapped for a device, whoever uses it."""
+
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
+from pytest_vfio.cures import firmware as cures
+from pytest_vfio.evidence import Missing
+
+_DISPLAY, _USB = 0x03, 0x0C03
+_REFUSED = (
+    r"Device is ineligible for IOMMU domain attach due to platform RMRR requirement"
+    r"|Firmware has requested this device have a 1:1 IOMMU mapping"
+)
+
+
+@check("FW007", severity=BLOCKER, needs=["IOM001", "DEV001"], refs=["F15", "S25"])
+def test_firmware_reserves_device(hypervisor, device) -> Verdict:
+    """Firmware reserves memory for the device (RMRR)
+
+    Checks:
+        That no `direct` region is reserved for the device's group. `direct-relaxable` (USB and
+        display, 5.3 and newer), `msi` and `reserved` are fine; before 5.3 those of USB and display
+        devices read `direct` as well and do not block.
+    Why it matters:
+        The kernel refuses to hand such a device to a guest: the firmware goes on writing to that
+        memory by the device. HPE ProLiant servers do so for every slot unless told otherwise.
+    Evidence:
+        reserved_regions of the group; where it was not read, DMAR's RMRR scopes and the log can
+        prove the reservation, but not its absence.
+    Fix:
+        The vendor's option for the slot (HPE: RBSU, conrep, or system utilities), another slot.
+    Fix safety:
+        The firmware loses its health data of the card. Never the relax_rmrr patch.
+    References:
+        F15, S25; ABI sysfs-kernel-iommu_groups; drivers/iommu/intel/iommu.c.
+    """
+    function = device.function
+    said = next((line for line in hypervisor.klog.seen(_REFUSED) if device.address in line.text), None)
+    if said is not None:
+        return _reserved(hypervisor, device, "refused by the kernel for its 1:1 mapping", said.quote)
+    group = hypervisor.groups.of(function)
+    if group is None:
+        return skips(f"{device.address} has no IOMMU group")
+    try:
+        regions = [region for region in group.reserved_regions if region.kind == "direct"]
+    except Missing:
+        rmrr = hypervisor.iommu.rmrr_of(function)
+        if rmrr is None:
+            raise
+        return _reserved(hypervisor, device, rmrr, hypervisor.acpi.quote("DMAR", rmrr))
+    quote = hypervisor.groups.tree.quote(f"{group.number}/reserved_regions")
+    if not regions:
+        return passes(f"group {group.number} of {device.address} has no direct region", evidence=quote)
+    if all(_exempt(member) for member in group.functions) and hypervisor.kernel.version < (5, 3, 0):
+        return passes(
+            f"{device.address} is a USB or display device, whose regions do not block before 5.3",
+            evidence=quote,
+        )
+    words = ", ".join(f"{region.start:#x}-{region.end:#x}" for region in regions[:4])
+    return _reserved(hypervisor, device, f"direct region {words}", quote)
+
+
+def _exempt(function) -> bool:
+    """Linux calls the regions of display and USB devices relaxable."""
+    return function.base_class == _DISPLAY or function.class_code >> 8 == _USB
+
+
+def _reserved(hypervisor, device, words, quote) -> Verdict:
+    try:
+        vendor = hypervisor.platform.dmi("sys_vendor") or ""
+    except Missing:
+        vendor = ""
+    return fails(
+        f"firmware reserves memory for {device.address}: {words}, expected none",
+        actual=words,
+        expected="no direct region",
+        evidence=quote,
+        acts="firmware",
+        cure=cures.free_slot(device.address, vendor),
+    )

@@ -1,0 +1,142 @@
+"""What the units can do."""
+
+from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
+from pytest_vfio.cures import iommu as cures
+from pytest_vfio.evidence import Missing
+
+_UNLIKE = (
+    r"DMAR: IOMMU feature [a-z0-9_]{1,40} inconsistent|EFR mismatch\. Use IVHD EFR"
+    r"|Found inconsistent EFR"
+)
+_CONFLICT = (
+    r"Device needs domain type [^\n]{1,40}, but device [^\n]{1,60} in the same iommu group requires"
+    r"|Cannot change default domain: Group has more than one device"
+)
+
+
+@check("IOM010", severity=ADVICE, needs=["IOM001"], refs=["F59"])
+def test_address_width(hypervisor) -> Verdict:
+    """IOMMU maps fewer address bits than the CPU has
+
+    Checks:
+        On Intel, that every unit maps as many bits (MGAW) as the CPU's physical addresses have,
+        which a guest with host-passthrough may use.
+    Why it matters:
+        The guest's firmware places 64-bit BARs at the top of its address space; mapping them
+        fails with Invalid argument. Peer-to-peer is lost, or the guest does not start.
+    Evidence:
+        cap of every unit, address sizes in /proc/cpuinfo.
+    Fix:
+        maxphysaddr of the guest's CPU set to the unit's width.
+    Fix safety:
+        Takes effect when the guest is started anew.
+    References:
+        F59; VT-d specification, CAP_REG; libvirt formatdomain, maxphysaddr.
+    """
+    narrow = [unit for unit in hypervisor.iommu.seen_units if unit.address_width is not None]
+    if not narrow:
+        if hypervisor.iommu.kind != "intel":
+            return skips("no Intel IOMMU on this host")
+        raise Missing(hypervisor.evidence.item("sys/class/iommu"))
+    least = min(narrow, key=lambda unit: unit.address_width)
+    bits, cpu = least.address_width, hypervisor.cpu.physical_bits
+    if bits >= cpu:
+        hypervisor.iommu.units  # raises where a narrower unit may be hidden
+        return passes(f"the units map {bits} bits, the CPU has {cpu}", evidence=least.quote_cap)
+    return fails(
+        f"{least.name} maps {bits} address bits, the CPU has {cpu}",
+        actual=f"{bits} bits",
+        expected=f"{cpu} bits",
+        evidence=least.quote_cap,
+        acts="guest",
+        cure=cures.limit_guest_addresses(bits),
+    )
+
+
+@check("IOM011", severity=ADVICE, needs=["IOM001"], refs=["F66"])
+def test_units_differ(hypervisor) -> Verdict:
+    """IOMMU units have different features
+
+    Checks:
+        That the kernel reports no unit whose features do not match the others'.
+    Why it matters:
+        The kernel falls back to what all units have in common, or uses what one unit lacks.
+    Evidence:
+        The kernel log; units of integrated graphics differ by design, so registers alone are not
+        compared.
+    Fix:
+        Update the firmware.
+    Fix safety:
+        Nothing needs to be done for VFIO to work.
+    References:
+        F66; drivers/iommu/intel/cap_audit.c, drivers/iommu/amd/init.c.
+    """
+    said = hypervisor.klog.find(_UNLIKE)
+    if said is None:
+        return passes("the kernel found no unit unlike the others")
+    return fails(
+        f"units differ: {said.text[:160]}",
+        actual="different features",
+        expected="alike",
+        evidence=said.quote,
+        acts="firmware",
+        cure=cures.update_kernel_or_firmware(),
+    )
+
+
+@check("IOM013", severity=ADVICE, needs=["IOM001"], refs=["F67"])
+def test_default_domains_conflict(hypervisor) -> Verdict:
+    """Devices of one group ask for different default domains
+
+    Checks:
+        That the kernel found no conflict about a group's default domain.
+    Why it matters:
+        The host's drivers get the common default instead of what they asked for. Assigned devices
+        are not affected.
+    Evidence:
+        The kernel log.
+    Fix:
+        None is needed for VFIO.
+    Fix safety:
+        Nothing is changed.
+    References:
+        F67; drivers/iommu/iommu.c.
+    """
+    said = hypervisor.klog.find(_CONFLICT)
+    if said is None:
+        return passes("no group has conflicting default domains")
+    return fails(
+        f"default domains conflict: {said.text[:160]}",
+        actual="conflict",
+        expected="one type in each group",
+        evidence=said.quote,
+    )
+
+
+@check("IOM014", severity=ADVICE, needs=["IOM001"], refs=["F18", "S07"])
+def test_passthrough_mode_ignored(hypervisor) -> Verdict:
+    """Memory encryption overrides iommu=pt
+
+    Checks:
+        That passthrough mode, where it is asked for, was not dropped because memory is encrypted.
+    Why it matters:
+        Host devices pay for translation although the command line says otherwise. Assigned devices
+        are translated with either.
+    Evidence:
+        The kernel log.
+    Fix:
+        Take iommu=pt off the line: it does nothing here.
+    Fix safety:
+        Nothing changes but the line.
+    References:
+        F18, S07; drivers/iommu/iommu.c (iommu_subsys_init).
+    """
+    said = hypervisor.klog.find(r"Memory encryption detected - Disabling default IOMMU Passthrough")
+    if said is None:
+        return passes("memory encryption overrides nothing")
+    return fails(
+        "memory encryption overrides passthrough mode",
+        actual="Translated",
+        expected="Passthrough, as the command line asks",
+        evidence=said.quote,
+    )

@@ -1,0 +1,150 @@
+"""Cures for the kernel's side of the IOMMU. Command-line cures are in `cures.cmdline`."""
+
+from __future__ import annotations
+
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+
+
+def read_the_log() -> Cure:
+    """The IOMMU is off although everything asks for it."""
+    return Cure(
+        MANUAL,
+        "find in the kernel log why the IOMMU's driver gave up",
+        ("dmesg | grep -iE 'DMAR|AMD-Vi|smmu|iommu'", "then a firmware update or a newer kernel"),
+        reboot=True,
+    )
+
+
+def boot_generic_kernel(options: str) -> Cure:
+    """The running flavour was built without a driver."""
+    return Cure(
+        UNSAFE,
+        f"install the distribution's generic kernel, which has {options}, and boot it",
+        reboot=True,
+        undo=True,
+    )
+
+
+def force_amd() -> Cure:
+    """Linux refuses the IOMMU of a platform."""
+    return Cure(
+        MANUAL,
+        "use another machine; amd_iommu=force_enable overrides the refusal at your own risk",
+        reboot=True,
+        undo=True,
+    )
+
+
+def split_memory_encryption() -> Cure:
+    """SME and this IOMMU exclude each other."""
+    return Cure(
+        MANUAL,
+        "take mem_encrypt=on off the kernel command line",
+        ("this IOMMU cannot work with encrypted addresses",),
+        reboot=True,
+        undo=True,
+    )
+
+
+def restore_interrupt_remapping() -> Cure:
+    """Interrupts are not remapped, and no cause was found."""
+    return Cure(
+        MANUAL,
+        "get interrupt remapping to work",
+        ("dmesg | grep -E 'DMAR-IR|AMD-Vi.*nterrupt remapping|x2apic'",
+         "never allow unsafe interrupts instead"),
+        reboot=True,
+    )  # fmt: skip
+
+
+def forbid_unsafe_interrupts(modules: tuple[str, ...]) -> Cure:
+    """The override is on."""
+    return Cure(
+        SAFE,
+        "forbid unsafe interrupts",
+        (
+            *(f"echo N > /sys/module/{m}/parameters/allow_unsafe_interrupts" for m in modules),
+            "take allow_unsafe_interrupts out of /etc/modprobe.d and the command line",
+        ),
+        undo=True,
+    )
+
+
+def leave_noiommu_mode() -> Cure:
+    """VFIO without an IOMMU."""
+    return Cure(
+        UNSAFE,
+        "switch no-IOMMU mode off and use a real IOMMU",
+        ("end the programs that use /dev/vfio/noiommu-*",
+         "echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+         "take enable_unsafe_noiommu_mode out of /etc/modprobe.d and the command line"),
+        undo=True,
+    )  # fmt: skip
+
+
+def quiet_device(address: str) -> Cure:
+    """A device uses addresses that nobody gave it."""
+    return Cure(
+        MANUAL,
+        f"stop {address} from reaching for memory that is not mapped",
+        ("update its firmware and its driver, in the guest too",
+         "reset it before it changes hands",
+         "if the addresses belong to the firmware, update the machine's firmware"),
+    )  # fmt: skip
+
+
+def reset_stalled_device() -> Cure:
+    """The IOMMU waits for a device that does not answer."""
+    return Cure(
+        MANUAL,
+        "shut the guest down and power-cycle the machine; replace or update the device",
+        reboot=True,
+    )
+
+
+def limit_guest_addresses(bits: int) -> Cure:
+    """The IOMMU maps fewer bits than guests may use."""
+    return Cure(
+        UNSAFE,
+        f"limit the guests' addresses to {bits} bits",
+        (f"<cpu ...><maxphysaddr mode='emulate' bits='{bits}'/></cpu>, then restart the guest",),
+        undo=True,
+    )
+
+
+def update_kernel_or_firmware() -> Cure:
+    """Units or groups of unlike features; nothing is lost but speed."""
+    return Cure(MANUAL, "update the firmware, or leave it so: VFIO works", reboot=True)
+
+
+def ask_for_iommu() -> Cure:
+    """The IOMMU is on only because the firmware insists."""
+    return Cure(
+        MANUAL,
+        "say intel_iommu=on instead of off, so that the line says what happens",
+        reboot=True,
+        undo=True,
+    )
+
+
+def sign_modules() -> Cure:
+    """Lockdown refuses modules that are not signed."""
+    return Cure(
+        MANUAL,
+        "sign the module and enrol the key (mokutil --import), or do without it",
+        reboot=True,
+        undo=True,
+    )
+
+
+def work_under_lockdown() -> Cure:
+    """Some cures cannot work."""
+    return Cure(
+        MANUAL,
+        "use ways that lockdown allows: sysfs, libvirt and the boot files; not setpci or /dev/mem",
+    )
+
+
+def reboot_after_crash() -> Cure:
+    """The kernel reported a crash of its own."""
+    return Cure(MANUAL, "read the first crash in the kernel log, then reboot", reboot=True)
