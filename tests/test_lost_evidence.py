@@ -53,8 +53,12 @@ def complaints(name: str, less: Evidence) -> list[str]:
         elif now.key != key and now.outcome in GOOD:
             found.append(f"{key}: {was.outcome} has vanished, and the host says {now.message}")
         elif was.outcome in BAD and now.outcome in GOOD:
-            found.append(f"{key}: {was.outcome} ({was.message}) became {now.outcome} ({now.message})")
-    found += [f"{f.key}: {f.message}\n{f.actual}" for f in after.values() if f.outcome is Outcome.ERROR]
+            found.append(
+                f"{key}: {was.outcome} ({was.message}) became {now.outcome} ({now.message})"
+            )
+    found += [
+        f"{f.key}: {f.message}\n{f.actual}" for f in after.values() if f.outcome is Outcome.ERROR
+    ]
     if verdict(judgement) is HostVerdict.READY and verdict(judge(name)) is not HostVerdict.READY:
         found.append("the host became ready")
     return found

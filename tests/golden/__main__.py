@@ -1,4 +1,4 @@
-"""`python -m tests.golden [HOST...]` writes what the checks say now. Read the diff before you keep it."""
+"""`python -m tests.golden [HOST...]` writes what the checks say now: read the diff."""
 
 from __future__ import annotations
 

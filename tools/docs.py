@@ -1,0 +1,25 @@
+"""`python -m tools.docs` writes the generated pages of `docs/`; a test keeps them fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.recorded import whole_suite
+from tools import checks_page, evidence_page
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def pages() -> Mapping[Path, str]:
+    """Every generated page, as it has to be."""
+    return {
+        DOCS / "checks.md": checks_page.page(whole_suite()),
+        DOCS / "evidence.md": evidence_page.page(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text)
+        print(path)

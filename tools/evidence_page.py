@@ -1,0 +1,90 @@
+"""`docs/evidence.md`: every item of live evidence, and which checks use it.
+
+What a check uses is seen, not declared: each check judges each recorded host on evidence that
+notes what it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+from collections.abc import Iterator
+
+from pytest_vfio.check import Check
+from pytest_vfio.evidence import Evidence, Item, Missing
+from pytest_vfio.judgement import Judgement, subjects_of
+from pytest_vfio.sources.items import ITEMS
+from pytest_vfio.subjects import Subject
+from tests.recorded import bundles, evidence, judge, whole_suite
+
+_INTRO = """\
+# What is read from a host
+
+Made by `python -m tools.docs`. `pytest --print-probe` prints the script that reads all of it, in
+one session, as root where it may be and else as whoever logs in; nothing on the host is changed.
+An item that cannot be read is reported as such, and what would need it is *unknown*.
+
+*Used by* was seen on the recorded hosts in `fixtures/`. An item that no check uses yet is kept in
+recordings for later ones.
+"""
+
+
+class Traced(Evidence):
+    """Evidence that notes which items it was asked for."""
+
+    def __init__(self, inner: Evidence) -> None:
+        super().__init__(inner.host, inner.source, inner.items, inner.collected, inner.live)
+        object.__setattr__(self, "asked", set())
+
+    def item(self, name: str) -> Item:
+        """As of any evidence, with a note."""
+        self.asked.add(name)
+        return super().item(name)
+
+
+def uses() -> dict[str, set[str]]:
+    """The items that each check asked for, on any recorded host."""
+    found: dict[str, set[str]] = {check.id: set() for check in whole_suite()}
+    for host in bundles():
+        for check in whole_suite():
+            traced = Traced(evidence(host))
+            judgement = judge(host, traced)
+            for subject in subjects_of(check, judgement.subjects):
+                if subject.kind == check.subject:
+                    with contextlib.suppress(Missing):
+                        _call(check, judgement, subject)
+            found[check.id] |= traced.asked
+    return found
+
+
+def _call(check: Check, judgement: Judgement, subject: Subject) -> None:
+    arguments = () if check.subject == "host" else (subject.value,)
+    check.function(judgement.hypervisor, *arguments)
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([_INTRO, *_rows()]) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    used = uses()
+    kinds = {check.id: check.subject for check in whole_suite()}
+    yield "| item | read from | right | limit | used by |"
+    yield "|---|---|---|---|---|"
+    for item in ITEMS:
+        users = {id for id, names in used.items() if fnmatch.filter(names, item.name)}
+        yield (
+            f"| `{item.name}` | `{item.source}` | {item.right} | {item.limit} s "
+            f"| {', '.join(_told(users, kinds))} |"
+        )
+
+
+def _told(users: set[str], kinds: dict[str, str]) -> Iterator[str]:
+    """Ids; in place of all checks about a kind of subject, the kind."""
+    for kind in ("device", "group", "guest", "hostdev"):
+        every = {id for id, of in kinds.items() if of == kind}
+        if every and every <= users:
+            yield f"every check about a {kind}"
+            users = users - every
+    yield from sorted(users)
