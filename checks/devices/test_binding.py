@@ -1,0 +1,256 @@
+"""Which driver an intended device is on, and what decides that."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import devices as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import devicelog, handover
+from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.pins import Pins
+
+#: `vfio_pci_is_denylisted` (drivers/vfio/pci/vfio_pci.c): Intel QAT, DSA and IAA, with their VFs.
+DENYLIST = frozenset(
+    "8086:0435 8086:0443 8086:19e2 8086:19e3 8086:37c8 8086:37c9 8086:0b25 8086:0cfe".split()
+)
+DENYLIST_SINCE = (5, 9, 0)
+
+
+@check(
+    "DEV003",
+    severity=BLOCKER,
+    needs=["DEV001", "DEV002", "DEV004", "DEV010", "DEV030", "DRV001", "CMD010", "CMD011"],
+    refs=["F71", "F78", "F89"],
+)
+def test_not_bound_to_vfio(hypervisor, device):
+    """The device is not bound to a VFIO driver where it has to be
+
+    Checks:
+        That the device is on vfio-pci or a variant of it, unless libvirt will bind it: a managed
+        hostdev of a guest that is off may rest on its host driver. A PF whose VFs are wanted is
+        left out, it belongs to its host driver.
+    Why it matters:
+        An unmanaged hostdev, a raw QEMU and a running guest need the VFIO driver now; pci-stub
+        keeps the host away and does not give the device to anybody.
+    Evidence:
+        The driver of the function; the hostdevs of all guests.
+    Fix:
+        Bind this one address with driver_override, or use managed='yes'.
+    Fix safety:
+        Unsafe where a host driver has it: whatever stands on the device goes. Can be undone.
+    References:
+        F71, F78, F89, S21, S22; libvirt src/hypervisor/virhostdev.c.
+    """
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{device.address} keeps its host driver: its VFs are what guests get")
+    function = device.function
+    driver = function.driver
+    if is_vfio_driver(driver):
+        return passes(f"{device.address} is bound to {driver}", evidence=function.quote("driver"))
+    when = handover.of(hypervisor, device)
+    shown = f"is bound to {driver}" if driver else "has no driver"
+    if not when.now:
+        proofs = [function.quote("driver"), *when.quotes]
+        return passes(f"{device.address} {shown}; {when.why}", evidence=proofs)
+    return fails(
+        f"{device.address} {shown}, expected vfio-pci: {when.why}",
+        actual=driver or "no driver",
+        expected="vfio-pci",
+        evidence=[function.quote("driver"), *when.quotes],
+        refs=["F89"] if driver == "pci-stub" else ["F71"] if driver else ["F71", "F78"],
+        cure=cures.bind(device.address, driver),
+    )
+
+
+@check("DEV007", severity=DEGRADED, needs=["DEV001"], refs=["F79"])
+def test_override_names_other_driver(hypervisor, device):
+    """driver_override keeps the device from the VFIO driver
+
+    Checks:
+        That driver_override of the device is unset or names a VFIO driver.
+    Why it matters:
+        With an override only the named driver can bind. `none`, or a host driver's name left over
+        from a test, makes every other bind fail without a word. libvirt replaces it, tools do not.
+    Evidence:
+        driver_override in /sys/bus/pci/devices; `(null)` is unset.
+    Fix:
+        Write vfio-pci, or an empty line, into driver_override.
+    Fix safety:
+        Safe: nothing is unbound by it. Lost at the next reboot anyway.
+    References:
+        F79, S22; Documentation/ABI/testing/sysfs-bus-pci.
+    """
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{device.address} keeps its host driver: its VFs are what guests get")
+    function = device.function
+    override, quote = function.driver_override, function.quote("driver_override")
+    if override is None or is_vfio_driver(override):
+        return passes(f"{device.address} has driver_override {override or 'unset'}", evidence=quote)
+    return fails(
+        f"{device.address} has driver_override {override}, expected vfio-pci or none at all",
+        actual=override,
+        expected="vfio-pci or unset",
+        evidence=quote,
+        cure=cures.clear_override(device.address),
+    )
+
+
+@check("DEV031", severity=ADVICE, refs=["F79"])
+def test_stale_override(hypervisor):
+    """A driver_override is left over on a device of the host
+
+    Checks:
+        That no function without a driver has a driver_override that keeps its host driver away,
+        other than the intended ones.
+    Why it matters:
+        After a device went back to the host the override of an earlier assignment still forbids
+        its own driver: an interface or a disk is simply not there.
+    Evidence:
+        driver and driver_override of all functions in /sys/bus/pci/devices.
+    Fix:
+        Clear the override and let the kernel probe.
+    Fix safety:
+        Safe: the device has no driver that could be taken away.
+    References:
+        F79, S22.
+    """
+    meant = {device.address for device in hypervisor.intent.known}
+    unread = []
+    for address, function in hypervisor.pci.known.items():
+        try:
+            if address in meant or not function.driver_override or function.driver:
+                continue
+        except Missing as missing:
+            unread.extend(missing.items)
+            continue
+        return fails(
+            f"{address} has no driver, and its driver_override is {function.driver_override}",
+            actual=function.driver_override,
+            expected="unset",
+            evidence=function.quote("driver_override"),
+            cure=cures.clear_override(address),
+        )
+    if unread:
+        raise Missing(*dict.fromkeys(unread))
+    count = len(hypervisor.pci.functions)
+    return passes(f"none of {count} functions lacks its driver because of an override")
+
+
+@check("DEV008", severity=DEGRADED, needs=["DEV001"], refs=["F80"])
+def test_pinned_to_other_driver(hypervisor, device):
+    """A stored pin gives the device to another driver
+
+    Checks:
+        That driverctl and udev rules do not pin the intended address to a host driver.
+    Why it matters:
+        The pin is applied again at every boot and hot-plug, behind the back of libvirt and of the
+        ids: the device flips back.
+    Evidence:
+        etc/driverctl.d/, etc/udev/rules.d/.
+    Fix:
+        One owner for each device: change or remove the pin.
+    Fix safety:
+        Unsafe: takes effect at boot. Can be undone.
+    References:
+        F80; driverctl(8).
+    """
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{device.address} keeps its host driver: its VFs are what guests get")
+    pins = Pins(hypervisor.evidence)
+    for pin in pins.known:
+        if pin.address == device.address and not is_vfio_driver(pin.driver):
+            return fails(
+                f"{device.address} is pinned to {pin.driver}, expected vfio-pci or no pin",
+                actual=pin.driver,
+                expected="vfio-pci or no pin",
+                evidence=pin.quote,
+                cure=cures.pin_to_vfio(device.address),
+            )
+    if pins.lacking:
+        raise Missing(*pins.lacking)
+    pin = pins.of(device.address)
+    if pin is None:
+        return passes(f"{device.address} is not pinned to a driver")
+    return passes(f"{device.address} is pinned to {pin.driver}", evidence=pin.quote)
+
+
+@check("DEV009", severity=ADVICE, needs=["DEV001"], refs=["F81"])
+def test_card_split(hypervisor, device):
+    """Only part of a graphics card is handed over
+
+    Checks:
+        That the audio, USB and UCSI functions of a graphics card are not on host drivers while
+        another function of the card is for a guest. Ports of a network card are independent.
+    Why it matters:
+        The functions share power states and resets: a host driver on one of them wakes, resets or
+        blocks the others, and the guest's driver may miss them.
+    Evidence:
+        Classes and drivers of all functions of the slot.
+    Fix:
+        Give all functions of the card to the same guest.
+    Fix safety:
+        Unsafe: the functions leave the host. Can be undone.
+    References:
+        F81; where they share a group, GRP001 judges.
+    """
+    function = device.function
+    card = (function, *hypervisor.pci.siblings(function))
+    meant = {one.address for one in hypervisor.intent.known}
+    if not any(one.base_class == DISPLAY_CLASS for one in card):
+        hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is no other
+        return skips(f"{device.address} is no part of a graphics card")
+    left, unread = [], []
+    for one in card:
+        try:
+            if one.address not in meant and one.driver and not is_vfio_driver(one.driver):
+                left.append(one)
+        except Missing as missing:
+            unread.extend(missing.items)
+    if left:
+        shown = ", ".join(f"{one.address} on {one.driver}" for one in left)
+        return fails(
+            f"{device.address} is for a guest, and of the same card {shown} is not",
+            actual=shown,
+            expected="all functions of the card in one hand",
+            evidence=[one.quote("driver") for one in left],
+            cure=cures.whole_card(", ".join(one.address for one in left)),
+        )
+    if unread:
+        raise Missing(*dict.fromkeys(unread))
+    hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is no other
+    return passes(f"no function of the card of {device.address} stays on a host driver")
+
+
+@check("DEV010", severity=BLOCKER, needs=["DEV001"], refs=["F83"])
+def test_denylisted(hypervisor, device):
+    """vfio-pci refuses this model
+
+    Checks:
+        That the device is none of the accelerators that vfio-pci does not hand out: a guest could
+        harm the host through them.
+    Why it matters:
+        The bind fails; switching the list off takes the risk instead of removing it.
+    Evidence:
+        vendor:device, and the kernel's own refusal in its log.
+    Fix:
+        Another device.
+    Fix safety:
+        Manual.
+    References:
+        F83; drivers/vfio/pci/vfio_pci.c.
+    """
+    function = device.function
+    if function.id not in DENYLIST:
+        proof = function.quote("device")
+        return passes(f"{function.id} is not on the denylist of vfio-pci", evidence=proof)
+    if is_vfio_driver(function.driver):
+        proof = function.quote("driver")
+        return passes(f"{function.id} is bound to {function.driver}", evidence=proof)
+    lines = devicelog.about(hypervisor.klog, devicelog.DENIED, device.address)
+    if not lines and hypervisor.kernel.version < DENYLIST_SINCE:
+        return skips(f"Linux {hypervisor.kernel.release} has no denylist")
+    return fails(
+        f"{device.address} is {function.id}, which vfio-pci refuses",
+        actual=function.id,
+        expected="a device that vfio-pci hands out",
+        evidence=lines[-1].quote if lines else function.quote("device"),
+        cure=cures.deny_list(device.address),
+    )

@@ -1,0 +1,204 @@
+"""Intended devices have to be there, alive, and the ones they are taken for."""
+
+from pytest_vfio.check import BLOCKER, check, fails, passes, skips
+from pytest_vfio.cures import devices as cures
+from pytest_vfio.evidence import Item, Missing, Status, Tree
+from pytest_vfio.facts import devicelog
+from pytest_vfio.facts.pciviews import CONFIG
+
+
+@check("DEV001", severity=BLOCKER, refs=["F19", "F145", "F20"])
+def test_intended_device_missing(hypervisor, device):
+    """An intended device does not exist
+
+    Checks:
+        That a PCI function stands at the intended address, or that some function has the intended
+        id or interface.
+    Why it matters:
+        Addresses move when a card is added, a port is switched off or the firmware is updated. The
+        guest does not start, or gets what came to stand at the old address.
+    Evidence:
+        The list of PCI functions: /sys/bus/pci/devices, libvirt's node devices, or all of lspci.
+    Fix:
+        Find the device and write its present address into the inventory and the guest.
+    Fix safety:
+        Manual: compare vendor, device, subsystem and serial number first.
+    References:
+        F19, F145, F20, S30; libvirt src/util/virpci.c.
+    """
+    pci = hypervisor.pci
+    if device.address is None:
+        return fails(
+            f"no device of this host is {device.name}",
+            actual="no such function",
+            expected=device.name,
+            evidence=pci.absence(device.name),
+            refs=["F19"],
+            cure=cures.find_again(device.name),
+        )
+    function = pci.get(device.address)
+    if function is not None:
+        return passes(f"{device.address} exists", evidence=function.seen)
+    others = [one.address for one in pci.known.values() if one.same_slot(device.address)]
+    ref = "F145" if device.intent_from == "hostdev" else "F20" if others else "F19"
+    beside = f", although {others[0]} does" if others else ""
+    return fails(
+        f"{device.address} does not exist{beside}",
+        actual="no such function",
+        expected=device.address,
+        evidence=pci.absence(device.address),
+        refs=[ref],
+        cure=cures.find_again(device.address),
+    )
+
+
+@check("DEV002", severity=BLOCKER, needs=["DEV001"], refs=["F19"])
+def test_other_identity(hypervisor, device):
+    """The device at the intended address is another one
+
+    Checks:
+        That vendor:device, subsystem, interface, MAC and serial number are those of the inventory,
+        as far as it names them.
+    Why it matters:
+        An address names a place. After a change of hardware or firmware another device stands
+        there, and passing it through can take the host's own disk or network away.
+    Evidence:
+        /sys/bus/pci/devices, libvirt's node devices or lspci -nn; /sys/class/net for MACs.
+    Fix:
+        Find out which device stands there and correct the inventory, or the hardware.
+    Fix safety:
+        Manual: nothing is to be bound before this is clear.
+    References:
+        F19, F202, S30.
+    """
+    if device.wanted is None:
+        return skips("the inventory does not say what the device has to be")
+    wanted, unread, proved = device.wanted, [], []
+    for name in ("id", "subsystem", "netdev", "mac", "serial"):
+        expected = getattr(wanted, name)
+        if expected is None:
+            continue
+        try:
+            actual, quote = _identity(hypervisor, device.function, name)
+        except Missing as missing:
+            unread.extend(missing.items)
+            continue
+        if str(expected).lower() not in actual:
+            shown = ", ".join(actual) or "none"
+            return fails(
+                f"{device.address} has {name} {shown}, expected {expected}",
+                actual=shown,
+                expected=expected,
+                evidence=quote,
+                cure=cures.compare_identity(device.address),
+            )
+        proved.append(f"{name} {expected}")
+    if unread:
+        raise Missing(*unread)
+    if not proved:
+        return skips("the inventory names nothing but the address")
+    return passes(f"{device.address} has {', '.join(proved)}")
+
+
+def _identity(hypervisor, function, name):
+    """What a function answers for one of the inventory's keys, and the line that says so."""
+    if name == "id":
+        return (function.id,), function.quote("device")
+    if name == "subsystem":
+        return (function.subsystem or "none",), function.quote("subdevice")
+    if name == "serial":
+        return (function.serial.lower(),), function.quote("serial")
+    if not function.netdevs:
+        item = Item("sys/class/net", Status.NOT_COLLECTED, detail=f"{function.address} has no interface now")
+        raise Missing(item)
+    if name == "netdev":
+        return function.netdevs, function.quote("netdevs")
+    tree = Tree.of(hypervisor.evidence.item("sys/class/net"))
+    path = f"{function.netdevs[0]}/address"
+    return ((tree.get(path) or "").lower(),), tree.quote(path)
+
+
+@check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])
+def test_device_dead(hypervisor, device):
+    """The device does not answer
+
+    Checks:
+        That the configuration space does not read as ones only, and that the kernel did not fail
+        to wake the device.
+    Why it matters:
+        A device that is off or has fallen off the bus stops the guest's start, and can hang the
+        host when the IOMMU waits for it. The vendor file in sysfs is cached and proves nothing.
+    Evidence:
+        The first bytes of /sys/bus/pci/devices/*/config, else lspci; the kernel log for a device
+        that sleeps and was therefore not read.
+    Fix:
+        Power cycle; remove and rescan only if nothing else hangs off the bridge.
+    Fix safety:
+        Manual: takes the host down.
+    References:
+        F106, F91, F57; drivers/pci/pci.c.
+    """
+    function = device.function
+    if function.knows("config"):
+        if not function.config.dead:
+            return passes(f"{device.address} answers", evidence=function.quote("config"))
+        return fails(
+            f"{device.address} answers with ones only",
+            actual="ff ff ff ff",
+            expected=function.id if function.knows("device") else "vendor and device id",
+            evidence=function.quote("config"),
+            refs=["F106"],
+            cure=cures.revive(device.address),
+        )
+    lines = devicelog.about(hypervisor.klog, devicelog.UNREACHABLE, device.address)
+    if lines:
+        return fails(
+            f"{device.address} could not be woken",
+            actual=lines[-1].text,
+            expected="a device that comes back to D0",
+            evidence=lines[-1].quote,
+            refs=["F106", "F91"],
+            cure=cures.revive(device.address),
+        )
+    unread = function.unread("config")
+    if function.runtime_status != "suspended" or unread[0].name == CONFIG:
+        raise Missing(*unread)
+    hypervisor.klog.must_be_whole()
+    return passes(
+        f"{device.address} sleeps, and the kernel never failed to wake it",
+        evidence=function.quote("runtime_status"),
+    )
+
+
+@check("DEV026", severity=BLOCKER, needs=["DEV001"], refs=["F120"])
+def test_not_assignable_type(hypervisor, device):
+    """The device is a bridge or another type that cannot be assigned
+
+    Checks:
+        That the intended function is an endpoint, not a bridge, a port or an event collector.
+    Why it matters:
+        vfio-pci refuses every function whose header type is not 0, libvirt and QEMU everything
+        that is no endpoint. A bridge in a group is fine where it is.
+    Evidence:
+        The class of the function.
+    Fix:
+        Assign the functions below it.
+    Fix safety:
+        Manual: the inventory or the guest names the wrong address.
+    References:
+        F120, F101; vfio_pci_core_register_device; libvirt virPCIDeviceIsAssignable.
+    """
+    function = device.function
+    kind = function.class_code >> 8
+    if function.is_bridge or kind in (0x0607, 0x0807):
+        what = "a bridge" if kind >> 8 == 0x06 else "an event collector"
+        return fails(
+            f"{device.address} is {what} (class {kind:04x}), expected an endpoint",
+            actual=f"class {kind:04x}",
+            expected="an endpoint",
+            evidence=function.quote("class_code"),
+            cure=cures.endpoint(device.address),
+        )
+    return passes(
+        f"{device.address} is an endpoint (class {kind:04x})", evidence=function.quote("class_code")
+    )

@@ -1,0 +1,106 @@
+"""Ids of vfio-pci name a model, not a device: whatever bears them is caught."""
+
+from pytest_vfio.check import ADVICE, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import devices as cures
+from pytest_vfio.evidence import Missing
+
+
+@check("DEV005", severity=DEGRADED, refs=["F77"])
+def test_id_catches_more_than_intended(hypervisor):
+    """A vfio-pci id catches devices that are not for guests
+
+    Checks:
+        That every function that an id of vfio-pci catches, in force or not, is on the inventory's
+        list of devices. Where the inventory has no list, the ids themselves are the intent.
+    Why it matters:
+        A second card of the same model goes to vfio-pci with the first: the host loses an
+        interface or a controller that it was to keep, at the latest with the next reboot.
+    Evidence:
+        proc/cmdline, modprobe.d, the ids of all PCI functions.
+    Fix:
+        Pin addresses, or narrow the id by subsystem.
+    Fix safety:
+        Unsafe: boot files or initramfs change. Can be undone.
+    References:
+        F77, S09; where the host lives on such a function, SAF004 says so.
+    """
+    if hypervisor.declared.devices is None:
+        return skips("the inventory has no list of devices; the ids themselves are the intent")
+    meant = {device.address for device in hypervisor.intent.known}
+    patterns = hypervisor.modules.configured_vfio_ids
+    unread = list(hypervisor.modules.configured_ids_missing)
+    caught = []
+    for pattern in patterns:
+        for address, function in hypervisor.pci.known.items():
+            try:
+                if pattern.catches(function) and not function.is_bridge:
+                    caught.append((pattern, address))
+            except Missing as missing:
+                unread.extend(missing.items)
+    extra = [(pattern, address) for pattern, address in caught if address not in meant]
+    if extra and hypervisor.intent.whole:
+        pattern, shown = extra[0][0], ", ".join(dict.fromkeys(address for _, address in extra))
+        return fails(
+            f"id {pattern.text} also catches {shown}, which the inventory does not name",
+            actual=f"{pattern.text} catches {shown}",
+            expected="ids that catch only intended devices",
+            evidence=pattern.quote,
+            cure=cures.narrow_id(pattern.text, pattern.quote.source),
+        )
+    unread.extend(hypervisor.intent.unknown)
+    if unread:
+        raise Missing(*dict.fromkeys(unread))
+    if not patterns:
+        return skips("no ids are configured for vfio-pci")
+    hypervisor.pci.functions  # noqa: B018 - only a whole list shows that no other is caught
+    return passes(f"the ids of vfio-pci catch {len(caught)} functions, all of them intended")
+
+
+@check("DEV006", severity=ADVICE, needs=["DEV001"], refs=["F77"])
+def test_caught_for_nobody(hypervisor, device):
+    """A vfio-pci id catches a device that no guest has
+
+    Checks:
+        That a device which an id of vfio-pci takes from the host is spoken of for some guest,
+        where another device that the same id catches is.
+    Why it matters:
+        The id was written for the one and takes the other as well: it serves neither the host nor
+        a guest, and nobody may have meant that.
+    Evidence:
+        proc/cmdline, modprobe.d, the functions' ids, the guests of inventory and libvirt.
+    Fix:
+        Name the device for a guest, or pin addresses instead of the id.
+    Fix safety:
+        Manual: somebody has to decide.
+    References:
+        F77, S09.
+    """
+    function = device.function
+    patterns = [p for p in hypervisor.modules.configured_vfio_ids if p.catches(function)]
+    if device.guests:
+        return passes(f"{device.address} is for {device.guest}")
+    if not patterns:
+        if hypervisor.modules.configured_ids_missing:
+            raise Missing(*hypervisor.modules.configured_ids_missing)
+        return skips(f"no id of vfio-pci catches {device.address}")
+    twins = [one for one in hypervisor.intent.known if one.guests and _catches(patterns, one)]
+    if not twins:
+        hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
+        return skips("no device that the id catches is for a guest yet")
+    if not hypervisor.declared.guests:
+        hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
+    shown = ", ".join(one.address for one in twins)
+    return fails(
+        f"id {patterns[0].text} catches {device.address}, but only {shown} is spoken of for a guest",
+        actual="no guest has it",
+        expected="a guest, or left to the host",
+        evidence=[patterns[0].quote, function.quote("device")],
+        cure=cures.give_or_release(device.address),
+    )
+
+
+def _catches(patterns, device):
+    try:
+        return any(pattern.catches(device.function) for pattern in patterns)
+    except Missing:
+        return False

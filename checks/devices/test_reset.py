@@ -1,0 +1,209 @@
+"""Whether a device can be reset between two guests, and what went wrong when it was."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import devices as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import devicelog
+from pytest_vfio.facts.pciaddress import split
+
+#: AMD graphics of the Polaris, Vega and Navi 10 families by device id (F105).
+_AMD_FAMILIES = (
+    (0x67C0, 0x67FF), (0x6860, 0x687F), (0x6980, 0x699F), (0x66A0, 0x66AF), (0x7310, 0x731F),
+    (0x7340, 0x734F), (0x7360, 0x7362),
+)  # fmt: skip
+
+
+@check("DEV012", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F103", "F107"])
+def test_no_reset(hypervisor, device):
+    """The kernel knows no way to reset the device
+
+    Checks:
+        That /sys/bus/pci/devices/*/reset exists and reset_method was not emptied.
+    Why it matters:
+        Between two starts of a guest the device keeps its state: the second start finds it as the
+        first one left it, and data of one guest can reach the next. A reset of the whole bus is
+        still possible where everything on the bus is assigned together.
+    Evidence:
+        reset and reset_method in /sys/bus/pci/devices, the configuration bytes.
+    Fix:
+        Assign everything on the bus to one guest, or use a device with function level reset.
+    Fix safety:
+        Manual.
+    References:
+        F103, F107, S23; drivers/pci/pci.c, drivers/pci/quirks.c.
+    """
+    function = device.function
+    if function.resettable:
+        quote = function.quote("resettable")
+        if function.knows("reset_methods"):
+            quote = function.quote("reset_methods")
+        return passes(f"{device.address} can be reset", evidence=quote)
+    offered = function.config.reset_methods if function.knows("config") else None
+    switched_off = function.knows("reset_methods") and function.reset_methods == ()
+    why = "reset_method was emptied" if switched_off else "the kernel offers none"
+    if offered and not switched_off:
+        why = f"the hardware offers {', '.join(offered)}, which a quirk of the kernel forbids"
+    return fails(
+        f"{device.address} cannot be reset by itself: {why}",
+        actual="no reset",
+        expected="a function level reset",
+        evidence=function.quote("resettable"),
+        refs=["F107"] if offered and not switched_off else ["F103"],
+        cure=cures.whole_bus(device.address),
+    )
+
+
+@check("DEV013", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F98"])
+def test_bus_reset_hits_others(hypervisor, device):
+    """Resetting the device would reset what stays with others
+
+    Checks:
+        For a device that only a bus reset can reset: that no function of the same bus is outside
+        its group.
+    Why it matters:
+        VFIO resets a bus only where it owns everything on it; otherwise the guest starts with
+        `depends on group which is not owned` and without a reset.
+    Evidence:
+        reset and reset_method, the list of functions, their groups.
+    Fix:
+        Assign the whole bus to one guest, or move the card.
+    Fix safety:
+        Manual.
+    References:
+        F98; QEMU hw/vfio/pci.c, vfio_pci_pci_hot_reset.
+    """
+    function = device.function
+    if function.physfn is not None:
+        return skips(f"{device.address} is a VF: it has a function level reset")
+    if function.resettable:
+        return skips(f"{device.address} can be reset by itself", evidence=function.quote("resettable"))
+    mates = [one for one in hypervisor.pci.known.values() if _same_bus(device.address, one.address)]
+    outside, unread = [], []
+    for one in mates:
+        try:
+            if one.group != function.group:
+                outside.append(one)
+        except Missing as missing:
+            unread.extend(missing.items)
+    if outside:
+        shown = ", ".join(one.address for one in outside)
+        return fails(
+            f"only a bus reset could reset {device.address}, and {shown} is on the bus too",
+            actual=f"{shown} in other groups",
+            expected="nothing else on the bus",
+            evidence=[function.quote("resettable"), outside[0].quote("group")],
+            cure=cures.whole_bus(device.address),
+        )
+    if unread:
+        raise Missing(*dict.fromkeys(unread))
+    hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is nothing else
+    return passes(f"a bus reset of {device.address} hits nothing outside its group")
+
+
+def _same_bus(ours, other):
+    return ours != other and split(ours)[:2] == split(other)[:2]
+
+
+@check("DEV014", severity=DEGRADED, needs=["DEV001"], refs=["F105"])
+def test_amd_reset_bug(hypervisor, device):
+    """The AMD graphics card does not survive a reset
+
+    Checks:
+        For Polaris, Vega and Navi 10: that the device specific reset of vendor-reset comes first,
+        before 5.15 that the module is loaded.
+    Why it matters:
+        The card works once for each boot of the host; the next reset hangs it, and with it the
+        IOMMU and the host.
+    Evidence:
+        vendor:device, reset_method, /sys/module.
+    Fix:
+        vendor-reset, clean shutdowns, amdgpu kept away.
+    Fix safety:
+        Manual: an out-of-tree module.
+    References:
+        F105; github.com/gnif/vendor-reset.
+    """
+    function = device.function
+    if function.vendor != 0x1002 or not any(
+        low <= function.device <= high for low, high in _AMD_FAMILIES
+    ):
+        return skips(f"{device.address} ({function.id}) is none of the affected models")
+    if function.knows("reset_methods"):
+        methods = function.reset_methods
+        good = methods[:1] == ("device_specific",)
+        shown, quote = " ".join(methods) or "none", function.quote("reset_methods")
+    else:
+        good = hypervisor.modules.loaded("vendor_reset")
+        shown, quote = "vendor-reset loaded" if good else "vendor-reset not loaded", function.seen
+    if good:
+        return passes(f"{device.address} has a reset of its own ({shown})", evidence=quote)
+    return fails(
+        f"{device.address} is {function.id}, which hangs on reset: {shown}",
+        actual=shown,
+        expected="device_specific first",
+        evidence=quote,
+        cure=cures.device_specific_reset(device.address),
+    )
+
+
+@check("DEV015", severity=BLOCKER, needs=["DEV001"], refs=["F104", "F105"])
+def test_reset_failed(hypervisor, device):
+    """The device did not come back from a reset
+
+    Checks:
+        That the kernel never gave up waiting for the device after a reset in this boot.
+    Why it matters:
+        The device is gone until the host is powered off; QEMU hangs in the kernel, and the host
+        may follow.
+    Evidence:
+        The kernel log.
+    Fix:
+        Another reset method; update firmware or kernel.
+    Fix safety:
+        Manual.
+    References:
+        F104, F105; drivers/pci/pci.c, pci_dev_wait.
+    """
+    for pattern, ref in ((devicelog.RESET_GAVE_UP, "F104"), (devicelog.DEVICE_SPECIFIC, "F105")):
+        lines = devicelog.about(hypervisor.klog, pattern, device.address)
+        if lines:
+            return fails(
+                f"{device.address} did not come back from a reset",
+                actual=lines[-1].text,
+                expected="a device that answers after a reset",
+                evidence=lines[-1].quote,
+                refs=[ref],
+                cure=cures.other_reset(device.address),
+            )
+    hypervisor.klog.must_be_whole()
+    return passes(f"the kernel never waited in vain for {device.address}")
+
+
+@check("DEV028", severity=ADVICE, needs=["DEV001"], refs=["F122"])
+def test_reset_behind_back(hypervisor, device):
+    """The device was reset while in use
+
+    Checks:
+        That vfio-pci did not have to restore the BARs of the device.
+    Why it matters:
+        Something resets it behind QEMU's back: the guest, a neighbour on the bus, a flapping link.
+    Evidence:
+        The kernel log.
+    Fix:
+        Give the neighbours on the bus to the same guest; look at power and link.
+    Fix safety:
+        Manual.
+    References:
+        F122; drivers/vfio/pci/vfio_pci_config.c.
+    """
+    lines = devicelog.about(hypervisor.klog, devicelog.RESTORED, device.address)
+    if lines:
+        return fails(
+            f"vfio-pci restored the BARs of {device.address} {len(lines)} times after a reset",
+            actual=f"{len(lines)} times",
+            expected="never",
+            evidence=lines[-1].quote,
+            cure=cures.whole_bus(device.address),
+        )
+    hypervisor.klog.must_be_whole()
+    return passes(f"vfio-pci never had to restore the BARs of {device.address}")
