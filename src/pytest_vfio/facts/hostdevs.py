@@ -87,13 +87,19 @@ def merge(
 ) -> tuple[Hostdev, ...]:
     """One Hostdev for each function. What it says of itself is taken from the live XML first."""
     merged: dict[str, Hostdev] = {}
-    for mark, hostdevs in (("live", live), ("stored", stored), ("loose", loose)):
+    for place, hostdevs in enumerate((live, stored, loose)):
         times: dict[str, int] = {}
         for hostdev in hostdevs:
             name = hostdev.name
             times[name] = times.get(name, 0) + 1
             known = merged.get(name, hostdev)
-            merged[name] = replace(known, times=max(known.times, times[name]), **{mark: True})
+            merged[name] = replace(
+                known,
+                times=max(known.times, times[name]),
+                live=known.live or place == 0,
+                stored=known.stored or place == 1,
+                loose=known.loose or place == 2,
+            )
     return tuple(merged.values())
 
 

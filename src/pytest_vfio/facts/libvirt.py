@@ -2,7 +2,7 @@
 
 Follows libvirt's "Monolithic and modular daemons", "Capabilities XML", "Network XML format" and
 `src/qemu/qemu.conf.in`. A daemon that is only socket-activated and does not run at the moment is
-healthy; nobody may wake it to ask (that starts guests), so what it would have said is not collected.
+healthy; nobody may wake it to ask (that starts guests): what it would have said is not collected.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
-from pytest_vfio.facts import nodedevs, xmltext
+from pytest_vfio.facts import nodedevs as nodes
+from pytest_vfio.facts import xmltext
 from pytest_vfio.facts.nodedevs import NodeDevice, attribute_address
 from pytest_vfio.facts.xmltext import Element
 
@@ -93,7 +94,7 @@ class Libvirt:
     @property
     def answered(self) -> Quote | None:
         """A line that libvirt itself has printed, if any: then it runs and can be read."""
-        names = (VERSION, CAPABILITIES, nodedevs.ITEM, NETWORKS, "virsh/list", "virsh/dumpxml")
+        names = (VERSION, CAPABILITIES, nodes.ITEM, NETWORKS, "virsh/list", "virsh/dumpxml")
         for name in names:
             item = self._evidence.item(name)
             first = next(
@@ -135,7 +136,7 @@ class Libvirt:
     @property
     def nodedevs(self) -> Mapping[str, NodeDevice]:
         """All PCI node devices, by address. Raises Missing."""
-        item = self._evidence.item(nodedevs.ITEM)
+        item = self._evidence.item(nodes.ITEM)
         if item.status is not Status.PRESENT or not item.whole:
             raise Missing(item)
         if self._nodedevs.broken:
@@ -143,8 +144,8 @@ class Libvirt:
         return self._nodedevs.devices
 
     @cached_property
-    def _nodedevs(self) -> nodedevs.NodeDevices:
-        return nodedevs.parse(self._evidence.item(nodedevs.ITEM))
+    def _nodedevs(self) -> nodes.NodeDevices:
+        return nodes.parse(self._evidence.item(nodes.ITEM))
 
     # settings
 
