@@ -3,7 +3,7 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
 from pytest_vfio.cures import safety
 from pytest_vfio.facts.holding import held
-from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.protected import out_of_use
 
 ISA_BRIDGE, SMBUS = 0x0601, 0x0C05
 
@@ -43,13 +43,12 @@ def test_intended_device_carries_host(hypervisor, device):
             cure=safety.another_device(device.address),
         )
     function = device.function
-    if _carries_nothing(function):
-        state = f"bound to {function.driver}" if function.driver else "bound to no driver"
+    hypervisor.protected.path(device.address)  # raises where it cannot be told
+    if out_of_use(function):
         return passes(
-            f"{device.address} is {state}: the host has nothing on it",
+            f"{device.address} is bound to {function.driver or 'no driver'}: the host has nothing on it",
             evidence=function.quote("driver"),
         )
-    hypervisor.protected.path(device.address)  # raises where it cannot be told
     return passes(f"nothing that the host lives on stands on {device.address}")
 
 
@@ -87,8 +86,8 @@ def test_group_holds_protected_function(hypervisor, group):
     if len(group.all_members) == 1:
         return passes(f"group {group.number} has no other member than {group.members[0]}")
     for mate in mates:
-        if not mate.is_bridge and not _carries_nothing(mate):
-            hypervisor.protected.path(mate.address)
+        if not mate.is_bridge:
+            hypervisor.protected.path(mate.address)  # raises where it cannot be told
     return passes(f"no other member of group {group.number} carries anything of the host")
 
 
@@ -162,8 +161,7 @@ def test_host_lives_on_physical_function(hypervisor, device):
             evidence=own[0].quote,
             cure=safety.fixed_vfs(parent),
         )
-    if not _carries_nothing(hypervisor.pci.functions[parent]):
-        hypervisor.protected.path(parent)
+    hypervisor.protected.path(parent)  # raises where it cannot be told
     return passes(f"the host does not live on {parent}, the adapter of the VFs")
 
 
@@ -189,7 +187,7 @@ def test_host_uses_device(hypervisor, device):
     if device.wanted is not None and device.wanted.vfs:
         return skips(f"{device.address} stays with the host, only its VFs are given away")
     function = device.function
-    if _carries_nothing(function):
+    if out_of_use(function):
         return passes(
             f"{device.address} is bound to {function.driver or 'no driver'}",
             evidence=function.quote("driver"),
@@ -206,9 +204,3 @@ def test_host_uses_device(hypervisor, device):
         cure=safety.free_device(device.address, what),
     )
 
-
-def _carries_nothing(function) -> bool:
-    """Bound to a VFIO driver, or to none: a display works without one, by the firmware's buffer."""
-    if is_vfio_driver(function.driver):
-        return True
-    return function.driver is None and function.base_class != DISPLAY_CLASS

@@ -121,3 +121,15 @@ def cpulist(text: str) -> frozenset[int]:
 
 def _failed(name: str, detail: str) -> Item:
     return Item(name, Status.FAILED, detail=detail)
+
+
+def cpuset(text: str) -> frozenset[int]:
+    """The numbers of a libvirt set, which has exclusions: `0-7,^3` (virBitmapParse).
+
+    >>> sorted(cpuset("0-3,^2"))
+    [0, 1, 3]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    kept = ",".join(part for part in parts if not part.startswith("^"))
+    out = ",".join(part[1:] for part in parts if part.startswith("^"))
+    return cpulist(kept) - cpulist(out)

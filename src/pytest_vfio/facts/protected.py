@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_vfio.evidence import Item, Missing, Quote
 from pytest_vfio.facts.carrier import Use
 from pytest_vfio.facts.console import Console
+from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction, is_vfio_driver
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
@@ -54,13 +55,18 @@ class Protected:
         return tuple(dict.fromkeys(item for items in topics for item in items))
 
     def path(self, address: str) -> str | None:
-        """Why a function must not be taken away; None where it may. Raises Missing."""
+        """Why a function must not be taken away; None where it may. Raises Missing.
+
+        State beats everything: nothing of the host runs on a function that a VFIO driver has, nor
+        on one without a driver, save on a display, which the firmware's frame buffer shows.
+        """
         found = self.known.get(address)
         if found is not None:
             return found
         function = self._hypervisor.pci.get(address)
-        lacking = (*self.lacking, *(self.console.lacking(function) if function else ()))
-        if lacking:
+        if function is None or out_of_use(function):
+            return None
+        if lacking := (*self.lacking, *self.console.lacking(function)):
             raise Missing(*dict.fromkeys(lacking))
         return None
 
@@ -109,3 +115,13 @@ class Protected:
         pci = self._hypervisor.pci
         function = pci.get(address) or pci.functions.get(address)
         return None if function is None else function.physfn
+
+
+def out_of_use(function: PciFunction) -> bool:
+    """No driver of the host is bound to a function; False also where nobody knows."""
+    try:
+        if is_vfio_driver(function.driver):
+            return True
+        return function.driver is None and function.base_class != DISPLAY_CLASS
+    except Missing:
+        return False

@@ -1,0 +1,177 @@
+"""What happens at the next start: of a guest, of the host, or after it slept."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import safety
+from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.pci import is_vfio_driver
+
+
+@check("SAF006", severity=BLOCKER, refs=["F203"])
+def test_autostart_guest_takes_protected_device(hypervisor, guest):
+    """A guest that starts by itself takes a device the host lives on
+
+    Checks:
+        That no guest with autostart names, with managed='yes', a function that carries the
+        network, the storage or the console of the host.
+    Why it matters:
+        libvirt detaches a managed device without asking. The host boots well, and loses its disk
+        or its network some seconds later, at every boot.
+    Evidence:
+        The stored definition of the guest, its autostart mark, and what SAF001 reads.
+    Fix:
+        Switch off autostart before the next boot; then take the device out of the guest.
+    Fix safety:
+        Safe: the guest goes on as it is. Can be undone.
+    References:
+        F203; libvirt src/hypervisor/virhostdev.c, virHostdevPreparePCIDevices.
+    """
+    taken = [h for h in guest.hostdevs if h.stored and h.managed and h.address]
+    for hostdev in taken if guest.autostart else ():
+        path = hypervisor.protected.known.get(hostdev.address)
+        if path is not None:
+            return fails(
+                f"{guest.name} starts by itself and takes {hostdev.address} from the host: {path}",
+                actual=f"autostart with {hostdev.address}",
+                expected="no autostart with a device that the host lives on",
+                evidence=[
+                    guest.autostart_quote,
+                    hostdev.quote,
+                    *hypervisor.protected.quotes(hostdev.address),
+                ],
+                acts="libvirt",
+                cure=safety.no_autostart(guest.name),
+            )
+    guest.know("autostart", "stored")
+    if not guest.autostart:
+        return skips(f"{guest.name} does not start by itself")
+    for hostdev in taken:
+        hypervisor.protected.path(hostdev.address)  # raises where it cannot be told
+    return passes(f"{guest.name} starts by itself and takes nothing that the host lives on")
+
+
+@check("SAF007", severity=ADVICE, refs=["F203"])
+def test_stored_guest_names_protected_device(hypervisor, hostdev):
+    """A stored guest names a device the host lives on
+
+    Checks:
+        That no definition of a guest, autostart or not, names a function that carries the network,
+        the storage or the console of the host.
+    Why it matters:
+        The first `virsh start` takes it away.
+    Evidence:
+        The definition of the guest, and what SAF001 reads.
+    Fix:
+        Remove the hostdev from the definition.
+    Fix safety:
+        Manual: somebody put it there for a reason.
+    References:
+        F203.
+    """
+    if hostdev.address is None:
+        return skips(f"{hostdev.name} names no address")
+    path = hypervisor.protected.path(hostdev.address)
+    if path is None:
+        return passes(f"the host does not live on {hostdev.address}")
+    return fails(
+        f"{hostdev.guest} names {hostdev.address}, and the host lives on it: {path}",
+        actual=path,
+        expected="guests that name only what is free",
+        evidence=[hostdev.quote, *hypervisor.protected.quotes(hostdev.address)],
+        acts="libvirt",
+        cure=safety.detach_from_guest(hostdev.guest, hostdev.address),
+    )
+
+
+@check("SAF012", severity=DEGRADED, refs=["F69"])
+def test_host_may_sleep(hypervisor):
+    """The host may sleep while guests have its devices
+
+    Checks:
+        That the sleep targets of systemd are masked while a guest runs with an assigned device.
+    Why it matters:
+        The state of an assigned device is not saved. After the resume the device is gone or dead,
+        and its guest with it.
+    Evidence:
+        The running guests, and what systemd says of its sleep targets.
+    Fix:
+        Mask the targets.
+    Fix safety:
+        Safe: takes effect at once. Can be undone.
+    References:
+        F69; systemd.special(7), sleep.target.
+    """
+    running = [g for g in hypervisor.guests.known if g.running and any(h.live for h in g.hostdevs)]
+    item = hypervisor.evidence.item("systemd/sleep-targets")
+    states = [line.strip() for line in item.lines if line.strip()]
+    awake = [state for state in states if state.startswith("masked")]
+    if running and len(awake) < len(states):
+        state = next(state for state in states if state not in awake)
+        return fails(
+            f"the host may sleep while {running[0].name} runs with an assigned device",
+            actual=f"a sleep target is {state}",
+            expected="masked",
+            evidence=[item.quote(state), running[0].quote],
+            cure=safety.no_sleep(),
+        )
+    if not running:
+        for domain in hypervisor.guests.domains:
+            domain.know("running")
+        return skips("no guest runs with an assigned device")
+    if not states or not item.whole:
+        raise Missing(item)
+    return passes("the sleep targets are masked", evidence=item.quote(states[0]))
+
+
+@check("SAF013", severity=DEGRADED, needs=["DEV001", "DEV003"], refs=["F71", "S22"])
+def test_binding_lost_at_reboot(hypervisor, device):
+    """The device is on a VFIO driver now, and nothing repeats that at boot
+
+    Checks:
+        That something lasting accounts for the binding: an id for vfio-pci, a pin of its address
+        (driverctl, udev), or a guest that names the device with managed='yes'.
+    Why it matters:
+        driver_override, new_id and `virsh nodedev-detach` are gone with the reboot: the host's
+        driver takes the device back, and the guest does not start.
+    Evidence:
+        driver of the device; the command line, modprobe.d, etc/driverctl.d/, etc/udev/rules.d/,
+        the definitions of all guests.
+    Fix:
+        Pin the address, or let libvirt bind it: managed='yes'.
+    Fix safety:
+        Safe: changes nothing until the next boot. Can be undone.
+    References:
+        F71, S21, S22; Documentation/ABI/testing/sysfs-bus-pci, driver_override.
+    """
+    function, where = device.function, device.address
+    pin = hypervisor.pins.of(where)
+    for pattern in hypervisor.modules.configured_vfio_ids:
+        if pattern.catches(function):
+            return passes(f"id {pattern.text} catches {where} at boot", evidence=pattern.quote)
+    if pin is not None and is_vfio_driver(pin.driver):
+        return passes(f"{where} is pinned to {pin.driver}", evidence=pin.quote)
+    for _, hostdev in hypervisor.guests.holding(where):
+        if hostdev.managed:
+            return passes(f"libvirt binds {where} for {hostdev.guest}", evidence=hostdev.quote)
+    if not is_vfio_driver(function.driver):
+        return skips(f"{where} is bound to {function.driver or 'no driver'}")
+    if function.physfn is not None:
+        return skips(f"{where} is a VF, which is made anew after each boot")
+    _everything_was_read(hypervisor)
+    return fails(
+        f"{where} is bound to {function.driver}, and nothing repeats that at the next boot",
+        actual="no id, no pin, no guest with managed='yes'",
+        expected="a binding that outlasts a reboot",
+        evidence=function.quote("driver"),
+        cure=safety.keep_binding(where),
+    )
+
+
+def _everything_was_read(hypervisor):
+    """Raise Missing unless every place that could bind a device at boot was read."""
+    if hypervisor.modules.configured_ids_missing:
+        raise Missing(*hypervisor.modules.configured_ids_missing)
+    for line in hypervisor.modules.modprobe.of("install"):
+        if line.module.startswith("vfio"):
+            detail = f"a command of its own loads {line.module}, and may bind anything"
+            raise Missing(Item(line.quote.source, Status.FAILED, detail=detail))
+    _ = hypervisor.pins.all, hypervisor.guests.domains

@@ -1,0 +1,163 @@
+"""Guests and what their memory and vCPUs cost the assigned devices."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import tuning
+from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.memory import cpuset
+
+GIB = 1024 * 1024  # in KiB
+#: From this size on, pinning and mapping 4 KiB pages is felt.
+BIG = 16 * GIB
+
+
+@check("TUN002", severity=DEGRADED, needs=["DEV001"], refs=["F181"])
+def test_guest_on_other_node(hypervisor, hostdev):
+    """The guest's vCPUs or memory are on another node than its device
+
+    Checks:
+        That at least one vCPU may run on the device's NUMA node, and that memory may come from it.
+        A guest that is pinned nowhere is told as advice.
+    Why it matters:
+        Every DMA and every interrupt crosses the sockets.
+    Evidence:
+        numa_node of the device, the CPUs of the nodes, vcpupin and numatune of the guest.
+    Fix:
+        Pin the guest to the node, or give it a device of its own node.
+    Fix safety:
+        Safe: takes effect at the guest's next start. Can be undone.
+    References:
+        F181; libvirt "Domain XML format", CPU Tuning, NUMA Node Tuning.
+    """
+    function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
+    if function is None:
+        return skips(f"{hostdev.name} names no device of this host")
+    node, nodes = function.numa_node, hypervisor.memory.nodes
+    if node < 0 or len(nodes) == 1 or node not in nodes:
+        return skips(f"{hostdev.address} is on node {node}, the host has {len(nodes)}")
+    domain = _domain(hypervisor, hostdev.guest)
+    pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
+    memory = frozenset().union(*(cpuset(nodeset) for _, nodeset in domain.numatune))
+    bound = [mode for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
+    far_cpus = bool(pinned) and not pinned & nodes[node].cpus
+    far_memory = bool(bound) and node not in memory
+    if not (far_cpus or far_memory or not (pinned or memory)):
+        return passes(f"{hostdev.guest} is on node {node}, as is {hostdev.address}")
+    what = "vCPUs are" if far_cpus else "memory is" if far_memory else "vCPUs and memory are"
+    where = "off" if far_cpus or far_memory else "not pinned to"
+    return fails(
+        f"{hostdev.address} is on node {node}, {hostdev.guest}'s {what} {where} it",
+        actual=f"{what} {where} node {node}",
+        expected=f"node {node}",
+        evidence=[domain.quote("vcpu"), function.quote("numa_node")],
+        acts="libvirt",
+        cure=tuning.pin_guest(hostdev.guest, node),
+        severity=None if far_cpus or far_memory else ADVICE,
+    )
+
+
+@check("TUN003", severity=ADVICE, refs=["F182"])
+def test_big_guest_without_hugepages(hypervisor, guest):
+    """A big guest with assigned devices has no hugepages
+
+    Checks:
+        That a guest of more than 16 GiB with an assigned device has its memory in hugepages.
+    Why it matters:
+        All of its memory is pinned and mapped at start, page by page: the start takes long, and
+        the IOMMU's cache misses more often.
+    Evidence:
+        memory and memoryBacking of the guest.
+    Fix:
+        Reserve hugepages on the device's node and back the guest with them.
+    Fix safety:
+        Unsafe: pages of 1 GiB are reserved at boot. Can be undone.
+    References:
+        F182; Documentation/admin-guide/mm/hugetlbpage.rst.
+    """
+    domain = _document(guest)
+    size = _memory(guest)
+    if not guest.hostdevs:
+        return skips(f"{guest.name} has no device of the host")
+    if size <= BIG:
+        return skips(f"{guest.name} has {size // GIB} GiB, which 4 KiB pages can serve")
+    if domain.hugepages:
+        return passes(
+            f"{guest.name} has its {size // GIB} GiB in hugepages",
+            evidence=domain.quote("hugepages"),
+        )
+    return fails(
+        f"{guest.name} has {size // GIB} GiB in 4 KiB pages",
+        actual=f"{size // GIB} GiB without hugepages",
+        expected="hugepages",
+        evidence=domain.quote("memory"),
+        acts="libvirt",
+        cure=tuning.hugepages(guest.name),
+    )
+
+
+@check("TUN009", severity=BLOCKER, refs=["F189"])
+def test_guest_memory_exceeds_host(hypervisor, guest):
+    """The pinned memory of guests exceeds the host's
+
+    Checks:
+        That the guest's memory and the 1 GiB that libvirt adds fit into the host's memory: alone,
+        and beside the guests with assigned devices that run now or start by themselves as it does.
+    Why it matters:
+        Memory of a guest with an assigned device is pinned whole. It is never swapped, shared or
+        ballooned: the start fails, or the host kills what it needs.
+    Evidence:
+        MemTotal in proc/meminfo; the memory of each guest that has an assigned device.
+    Fix:
+        Smaller guests, fewer at once, or more memory.
+    Fix safety:
+        Manual.
+    References:
+        F189, S32; libvirt src/qemu/qemu_domain.c, qemuDomainGetMemLockLimitBytes.
+    """
+    if not guest.hostdevs:
+        guest.know("live", "stored")
+        return skips(f"{guest.name} has no device of the host")
+    total, need = hypervisor.memory.total, _memory(guest) + GIB
+    others = [g for g in hypervisor.guests.known if g.name != guest.name and _beside(g, guest)]
+    beside = sum(_memory(g) + GIB for g in others if g.documents)
+    proofs = [_document(guest).quote("memory"), hypervisor.memory.total_quote]
+    if need + beside <= total:
+        for one in hypervisor.guests.domains:
+            one.know("running", "autostart")
+        return passes(f"{guest.name} and those beside it need {(need + beside) // GIB} GiB")
+    alone = need > total
+    names = "" if alone else f" beside {', '.join(g.name for g in others)}"
+    return fails(
+        f"{guest.name} needs {need // GIB} GiB{names}, the host has {total // GIB} GiB",
+        actual=f"{(need if alone else need + beside) // GIB} GiB pinned",
+        expected=f"less than {total // GIB} GiB",
+        evidence=proofs,
+        acts="libvirt",
+        cure=tuning.smaller_guests(),
+        severity=None if alone else DEGRADED,
+    )
+
+
+def _beside(other, guest):
+    """The other guest holds pinned memory when this one starts."""
+    if not other.hostdevs:
+        return False
+    return bool(other.running) or bool(other.autostart and guest.autostart)
+
+
+def _domain(hypervisor, name):
+    return _document(hypervisor.guests.get(name))
+
+
+def _document(guest):
+    """The guest as it runs, else as it is stored, else as somebody pasted it."""
+    if not guest.documents:
+        guest.know("live", "stored")
+    return guest.documents[0]
+
+
+def _memory(guest):
+    """KiB. Raises Missing where the document does not say."""
+    document = _document(guest)
+    if document.memory is None:
+        raise Missing(Item(document.source, Status.FAILED, detail=f"{guest.name}: no memory size"))
+    return document.memory

@@ -1,0 +1,110 @@
+"""Devices, vCPUs, memory and interrupts on the same NUMA node."""
+
+from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.cures import tuning
+from pytest_vfio.evidence import Missing
+
+
+@check("TUN001", severity=ADVICE, needs=["DEV001"], refs=["F16"])
+def test_device_without_numa_node(hypervisor, device):
+    """The device has no NUMA node on a host that has several
+
+    Checks:
+        That the kernel knows the node of the device, on a host with more than one, or on one whose
+        other devices have a node.
+    Why it matters:
+        Nobody can place the guest near a device of which nobody knows where it is. Across sockets
+        throughput drops and latency rises.
+    Evidence:
+        numa_node of the device, from sysfs or libvirt (which leaves the element out for -1);
+        sys/devices/system/node; the nodes of the other devices.
+    Fix:
+        A firmware update; until then find the slot's socket in the manual and pin by hand.
+    Fix safety:
+        Manual. Writing numa_node in sysfs taints the kernel.
+    References:
+        F16; Documentation/ABI/testing/sysfs-bus-pci, numa_node.
+    """
+    function = device.function
+    if function.numa_node >= 0:
+        return passes(
+            f"{device.address} is on NUMA node {function.numa_node}",
+            evidence=function.quote("numa_node"),
+        )
+    proofs, why = [function.quote("numa_node")], ""
+    others = _located(hypervisor)
+    nodes = _nodes(hypervisor)
+    if nodes == 1:
+        return skips(f"{device.address} has no NUMA node, and the host has only one")
+    if nodes is not None:
+        why = f"the host has {nodes} nodes"
+        proofs.append(hypervisor.memory.online)
+    elif others:
+        why = f"{others[0].address} is on node {others[0].numa_node}"
+        proofs.append(others[0].quote("numa_node"))
+    else:
+        _ = hypervisor.memory.nodes  # raises: how many nodes there are was not read
+    return fails(
+        f"{device.address} has no NUMA node, while {why}",
+        actual="no NUMA node",
+        expected="the node of its slot",
+        evidence=proofs,
+        acts="vendor",
+        cure=tuning.tell_the_node(device.address),
+    )
+
+
+@check("TUN007", severity=ADVICE, needs=["DEV001"], refs=["F187"])
+def test_interrupts_on_other_node(hypervisor, device):
+    """The device's interrupts are handled on another NUMA node
+
+    Checks:
+        That most of the interrupts of the device, while a guest runs with it, were handled by CPUs
+        of the device's own node.
+    Why it matters:
+        Each interrupt crosses the sockets before the guest hears of it: jitter.
+    Evidence:
+        proc/interrupts (rows vfio-msix, vfio-msi, vfio-intx), numa_node, the CPUs of the nodes.
+    Fix:
+        Set the affinity of the interrupts, and keep irqbalance from undoing it.
+    Fix safety:
+        Safe: takes effect at once, can be undone.
+    References:
+        F187; drivers/vfio/pci/vfio_pci_intrs.c.
+    """
+    counts = hypervisor.interrupts.of(device.address)
+    if not counts:
+        return skips(f"no guest has interrupts of {device.address} at the moment")
+    node = device.function.numa_node
+    if node < 0:
+        return skips(f"{device.address} has no NUMA node")
+    nodes = hypervisor.memory.nodes
+    if len(nodes) == 1 or node not in nodes:
+        return skips("the host has one NUMA node")
+    total = sum(counts.values())
+    far = sum(count for cpu, count in counts.items() if cpu not in nodes[node].cpus)
+    words = f"{far} of {total} interrupts of {device.address}"
+    proof = hypervisor.interrupts.quote(device.address)
+    if far * 2 <= total:
+        return passes(f"{words} were handled off node {node}", evidence=proof)
+    return fails(
+        f"{words} were handled off its node {node}",
+        actual=f"{far} of {total} on other nodes",
+        expected=f"CPUs of node {node}",
+        evidence=proof,
+        cure=tuning.local_interrupts(device.address, node),
+    )
+
+
+def _nodes(hypervisor):
+    """How many nodes the host has, None where that was not read."""
+    try:
+        return len(hypervisor.memory.nodes)
+    except Missing:
+        return None
+
+
+def _located(hypervisor):
+    """The known functions that have a node."""
+    known = [f for f in hypervisor.pci.known.values() if f.knows("numa_node")]
+    return [function for function in known if function.numa_node >= 0]

@@ -1,0 +1,185 @@
+"""What address translation and interrupt delivery cost."""
+
+from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.cures import tuning
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.pci import is_vfio_driver
+
+#: Before this version a group does not tell its domain type.
+TYPE_FILE = (5, 11, 0)
+
+
+@check("TUN004", severity=ADVICE, needs=["IOM001", "IOM002"], refs=["F183"])
+def test_interrupts_not_posted(hypervisor):
+    """Interrupts of assigned devices are not posted to running guests
+
+    Checks:
+        Intel: that all units can post interrupts (bit 59 of cap), `intremap=nopost` is not on the
+        command line and KVM uses APICv. AMD: that KVM uses AVIC.
+    Why it matters:
+        Without it each interrupt of an assigned device stops the guest: an exit, a host thread, an
+        injection.
+    Evidence:
+        sys/class/iommu, sys/module/kvm_intel, sys/module/kvm_amd, proc/cmdline.
+    Fix:
+        Load the KVM module with the option, switch on x2APIC in the firmware, or live with it:
+        older units cannot do it.
+    Fix safety:
+        Unsafe: the module is loaded anew. Can be undone.
+    References:
+        F183; drivers/iommu/intel/irq_remapping.c, set_irq_posting_cap.
+    """
+    kind = hypervisor.iommu.kind
+    if kind not in ("intel", "amd"):
+        return skips(f"the IOMMU is of kind {kind or 'none'}, which is neither Intel's nor AMD's")
+    module, option = ("kvm_intel", "enable_apicv") if kind == "intel" else ("kvm_amd", "avic")
+    for word in hypervisor.cmdline.seen("intremap"):
+        if kind == "intel" and "nopost" in word.pieces:
+            return _not_posted(word.text, word.quote, tuning.drop_word(word.text))
+    for unit in hypervisor.iommu.seen_units:
+        if unit.posts_interrupts is False:
+            return _not_posted(f"{unit.name} cannot post interrupts", unit.quote_cap, None)
+    value = hypervisor.modules.parameters(module).get(option)
+    if value in ("N", "0"):
+        quote = hypervisor.modules.parameter_quote(module, option)
+        return _not_posted(f"{module} has {option}={value}", quote, tuning.module_option(module, f"{option}=1"))
+    if value is None and not hypervisor.evidence.item("sys/module").whole:
+        raise Missing(hypervisor.evidence.item("sys/module"))
+    if value is None:
+        return skips(f"{module} is not loaded")
+    if kind == "intel":
+        hypervisor.cmdline.must_be_whole()
+        if any(unit.posts_interrupts is None for unit in hypervisor.iommu.units):
+            raise Missing(hypervisor.evidence.item("sys/class/iommu"))
+    return passes(
+        f"interrupts are posted: {module} has {option}={value}",
+        evidence=hypervisor.modules.parameter_quote(module, option),
+    )
+
+
+@check("TUN005", severity=ADVICE, needs=["IOM001"], refs=["F185"])
+def test_host_devices_translated(hypervisor):
+    """The host's own devices pay for translation
+
+    Checks:
+        That the groups of devices with a host driver have identity domains. Kernels before 5.11 do
+        not tell; there the command line has to ask for it.
+    Why it matters:
+        Each DMA buffer of the host's NICs and disks is mapped and unmapped, for nothing that
+        guests would gain: assigned devices are isolated either way.
+    Evidence:
+        type of each group in sys/kernel/iommu_groups, the drivers; else proc/cmdline.
+    Fix:
+        `iommu=pt` on x86, `iommu.passthrough=1` elsewhere.
+    Fix safety:
+        Unsafe: a boot file changes. Can be undone. It gives up protection from the host's own
+        devices.
+    References:
+        F185, S07; drivers/iommu/iommu.c, iommu_get_default_domain_type.
+    """
+    if hypervisor.iommu.on is False:
+        return skips("the IOMMU is off")
+    if hypervisor.kernel.version < TYPE_FILE:
+        return _by_command_line(hypervisor)
+    groups = hypervisor.groups
+    kinds = {number: _kind(group) for number, group in groups.known.items()}
+    translated, served = [], 0
+    for function in hypervisor.pci.known.values():
+        if not (function.knows("driver") and function.knows("group")):
+            continue
+        if function.driver is None or is_vfio_driver(function.driver) or function.is_bridge:
+            continue
+        served += 1
+        if (kinds.get(function.group) or "").startswith("DMA"):
+            translated.append(function)
+    if translated:
+        first = translated[0]
+        path = f"{first.group}/type"
+        return fails(
+            f"{len(translated)} host devices are translated, {first.address} ({first.driver}) is one",
+            actual=kinds[first.group],
+            expected="identity",
+            evidence=groups.tree.quote(path),
+            cure=tuning.host_passthrough(_word(hypervisor)),
+        )
+    item = groups.tree.item
+    if not item.whole or None in kinds.values():
+        raise Missing(item)
+    _ = hypervisor.pci.functions
+    return passes(f"none of the {served} devices with a host driver is translated")
+
+
+@check("TUN006", severity=ADVICE, needs=["DEV001"], refs=["F186"])
+def test_payload_size_mismatch(hypervisor, device):
+    """The kernel could not match the device's payload size to its path
+
+    Checks:
+        That the kernel has not logged `can't set Max Payload Size` for the device.
+    Why it matters:
+        Packets larger than a port on the way accepts are errors; smaller ones than needed waste
+        the link.
+    Evidence:
+        The kernel log of this boot.
+    Fix:
+        `pci=pcie_bus_safe`, and a report to the vendor of the board.
+    Fix safety:
+        Unsafe: a boot file changes. Can be undone.
+    References:
+        F186; drivers/pci/probe.c, pci_configure_mps.
+    """
+    pattern = rf"{device.address.replace('.', '[.]')}: can't set Max Payload Size to [0-9]+"
+    line = hypervisor.klog.first(pattern)
+    if line is not None:
+        return fails(
+            f"{device.address}: the kernel could not set the payload size of the path",
+            actual=line.quote.line,
+            expected="one payload size on the whole path",
+            evidence=line.quote,
+            acts="firmware",
+            cure=tuning.payload(),
+        )
+    hypervisor.klog.must_be_whole()
+    return passes(f"the kernel has set the payload size of {device.address}")
+
+
+def _not_posted(why, quote, cure):
+    return fails(
+        f"interrupts are not posted: {why}",
+        actual=why,
+        expected="interrupts posted to running guests",
+        evidence=quote,
+        acts="os" if cure else "vendor",
+        cure=cure,
+    )
+
+
+def _by_command_line(hypervisor):
+    found = hypervisor.cmdline.host_passthrough
+    if found is not None and found[0]:
+        return passes("host devices are not translated", evidence=found[1].quote)
+    if found is not None:
+        why, proof = found[1].text, found[1].quote
+    else:
+        hypervisor.kernel.config("IOMMU_DEFAULT_PASSTHROUGH")  # raises where it was not read
+        if hypervisor.kernel.config("IOMMU_DEFAULT_PASSTHROUGH") == "y":
+            return passes("the kernel was built not to translate host devices")
+        why, proof = f"no {_word(hypervisor)} on the command line", hypervisor.cmdline.quote
+    return fails(
+        f"host devices are translated: {why}",
+        actual=why,
+        expected=_word(hypervisor),
+        evidence=proof,
+        cure=tuning.host_passthrough(_word(hypervisor)),
+    )
+
+
+def _kind(group):
+    try:
+        return group.type
+    except Missing:
+        return None
+
+
+def _word(hypervisor):
+    """The spelling that this architecture reads."""
+    return "iommu.passthrough=1" if hypervisor.cpu.is_x86 is False else "iommu=pt"
