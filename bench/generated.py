@@ -18,7 +18,7 @@ def host(name: str, devices: int) -> Evidence:
         "proc/sys/kernel/osrelease": "6.12.0-amd64\n",
         "proc/cpuinfo": "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\n\n",
         "uname": f"Linux {name} 6.12.0-amd64 #1 SMP x86_64 GNU/Linux\n",
-        "kernel-config": "CONFIG_INTEL_IOMMU=y\nCONFIG_VFIO=m\nCONFIG_VFIO_PCI=m\nCONFIG_IRQ_REMAP=y\n",
+        "kernel-config": "CONFIG_INTEL_IOMMU=y\nCONFIG_IRQ_REMAP=y\nCONFIG_VFIO_PCI=m\n",
         "proc/modules": "vfio_pci 16384 1 - Live 0x0\nvfio_pci_core 94208 1 - Live 0x0\n",
         "dmesg": f"[    0.000000] Command line: {_LINE}\n[    0.500000] DMAR: IOMMU enabled\n"
         "[    0.600000] DMAR-IR: Enabled IRQ remapping in x2apic mode\n",
