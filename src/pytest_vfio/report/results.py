@@ -5,6 +5,7 @@ The JSON Schema that ships as `schemas/results.json` describes what is written h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -44,7 +45,9 @@ def to_json(run: RunResult) -> bytes:
         },
         "hosts": [_host(host) for host in run.hosts],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    # A name given on the command line can hold bytes that are not UTF-8, which JSON cannot carry.
+    text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return msgspec.json.format(text, indent=2) + b"\n"
 
 
 def _host(host: HostResult) -> Json:

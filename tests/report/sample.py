@@ -1,0 +1,89 @@
+"""One small run with every outcome, and with text in it that wants to break a report."""
+
+from __future__ import annotations
+
+import datetime
+
+from pytest_vfio.check import ADVICE, BLOCKER, Check, Severity, fails, passes, skips
+from pytest_vfio.cures import UNSAFE, Cure
+from pytest_vfio.diagnosis import diagnose
+from pytest_vfio.evidence import Item, Missing, Quote, Status
+from pytest_vfio.facts.intent import Declared, WantedDevice
+from pytest_vfio.inventory import Waiver
+from pytest_vfio.judgement import Judgement
+from pytest_vfio.policy import Policy
+from pytest_vfio.report import HostResult, RunResult
+from pytest_vfio.suite import Suite
+from tests.build import hypervisor
+
+NASTY = "\x1b[31m<b>&[bold]\x00\ud800]]>\u202e$(reboot)"
+DEVICE = "0000:01:00.0"
+CURE = Cure(UNSAFE, "remove intel_iommu=off", reboot=True, undo=True)
+
+
+def _missing(*_):
+    raise Missing(Item("dmesg", Status.DENIED, detail=NASTY))
+
+
+def _bad(*_):
+    quote = Quote("proc/cmdline", f"quiet intel_iommu=off {NASTY}")
+    return fails(f"it is {NASTY}", actual=NASTY, expected="on", evidence=quote, cure=CURE, refs=["F22"])
+
+
+def _check(id, function, subject="host", needs=(), severity=BLOCKER, layer="cmdline"):
+    function.__doc__ = f"Title of {id}"
+    return Check(id, severity, needs, ("F1",), subject, function, f"x/{layer}/t.py")
+
+
+CHECKS = (
+    _check("AAA001", lambda _: passes("fine")),
+    _check("AAA002", lambda _: _bad()),
+    _check("AAA003", lambda _, device: _bad(), "device", ("AAA002",), layer="devices"),
+    _check("AAA004", lambda _: skips("not this one")),
+    _check("AAA005", lambda _: _missing()),
+    _check("AAA006", lambda _: 1 / 0),
+    _check("AAA007", lambda _: _bad(), severity=ADVICE),
+    _check("AAA008", lambda _: _bad()),
+)
+WAIVER = Waiver("AAA008", "TICKET-7", datetime.date(2027, 1, 31))
+POLICY = Policy(
+    frozenset((Severity.BLOCKER, Severity.SECURITY)), False, (WAIVER,), datetime.date(2026, 11, 22)
+)
+
+
+def host(name: str = "bmt.example.org", selected: tuple[str, ...] | None = None) -> HostResult:
+    """A host with every outcome, of which the named checks were asked for."""
+    declared = Declared((WantedDevice(address=DEVICE),))
+    judgement = Judgement(
+        Suite(CHECKS), hypervisor({"sys/bus/pci/devices": f"{DEVICE}/vendor=0x8086"}, declared, name)
+    )
+    judged = POLICY.judge(judgement)
+    return HostResult(
+        name,
+        "recording",
+        None,
+        False,
+        judgement.hypervisor,
+        judged,
+        frozenset(j.finding.key for j in judged if selected is None or j.finding.id in selected),
+        diagnose(judgement, judged),
+        seconds=1.23456,
+    )
+
+
+def unreachable(name: str = "gone") -> HostResult:
+    """A host that could not be reached."""
+    return HostResult(name, "ssh", None, True, None, reason=f"{name}: no route {NASTY}")
+
+
+def run(*hosts: HostResult) -> RunResult:
+    """A finished run over hosts."""
+    return RunResult(
+        Suite(CHECKS),
+        hosts or (host(), host("healthy", ("AAA001",)), unreachable()),
+        "2026-11-22T12:00:00Z",
+        2.5,
+        True,
+        (Severity.BLOCKER, Severity.SECURITY),
+        "pytest-vfio 0",
+    )
