@@ -1,0 +1,44 @@
+"""Reading hosts: one script and one session each, or a bundle that somebody recorded.
+
+Whatever the way, what comes of it is `Evidence`, or `Unreachable` where there is none.
+"""
+
+from __future__ import annotations
+
+from pytest_vfio.sources.gather import Reading, gather, gather_now, probe_text, read_bundle
+from pytest_vfio.sources.recording import (
+    BundleError,
+    dump_recording,
+    load_recording,
+    recording_path,
+    write_recording,
+)
+from pytest_vfio.sources.target import (
+    Target,
+    TargetError,
+    Unreachable,
+    bundle_target,
+    expand,
+    libvirt_target,
+    target,
+)
+
+__all__ = [
+    "BundleError",
+    "Reading",
+    "Target",
+    "TargetError",
+    "Unreachable",
+    "bundle_target",
+    "dump_recording",
+    "expand",
+    "gather",
+    "gather_now",
+    "libvirt_target",
+    "load_recording",
+    "probe_text",
+    "read_bundle",
+    "recording_path",
+    "target",
+    "write_recording",
+]

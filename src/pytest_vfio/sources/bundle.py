@@ -1,0 +1,62 @@
+"""`--bundle PATH`: finds out what the path is, and has it read."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from pytest_vfio.evidence import Evidence
+from pytest_vfio.sources import loose, paste, sosreport
+from pytest_vfio.sources.errors import BundleError
+from pytest_vfio.sources.recording import is_recording, load_recording
+
+#: A single file larger than this is refused, in bytes.
+LIMIT = 256 << 20
+
+
+def read_bundle(path: Path, name: str = "") -> Evidence:
+    """The evidence that a path holds: a recording, a sosreport, loose files, or a pasted text.
+
+    `name` is the host's; where it is empty, what the bundle says, else the path's last part.
+    Raises BundleError.
+    """
+    try:
+        if path.is_dir():
+            return _folder(path, name)
+        if not path.is_file():
+            raise BundleError(f"{path}: no such file or folder")
+        return _file(path, name)
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}") from error
+
+
+def host_name(path: Path) -> str:
+    """The last part of a path, without what only says which kind of file it is."""
+    name = path.resolve().name
+    for suffix in (".xz", ".gz", ".bz2", ".tar", ".vfio", ".txt", ".log"):
+        name = name.removesuffix(suffix)
+    return name or "bundle"
+
+
+def _folder(path: Path, name: str) -> Evidence:
+    if sosreport.is_sosreport(path):
+        return sosreport.read_folder(path, name or host_name(path))
+    return loose.read_loose(path, name)
+
+
+def _file(path: Path, name: str) -> Evidence:
+    if tarfile.is_tarfile(path):
+        return sosreport.read_archive(path, name or host_name(path))
+    if path.stat().st_size > LIMIT:
+        raise BundleError(f"{path}: {path.stat().st_size} bytes, more than {LIMIT}")
+    data = path.read_bytes()
+    if is_recording(data):
+        return load_recording(data, name or host_name(path))
+    evidence = paste.carve(data.decode("utf-8", "backslashreplace"), name or host_name(path))
+    if not evidence.items:
+        raise BundleError(
+            f"{path}: neither a recording nor a sosreport, and nothing in the text is known: "
+            "expected kernel log lines, lspci or IOMMU group listings, a command line, GRUB or "
+            "modprobe lines, libvirt XML, or QEMU and libvirt errors"
+        )
+    return evidence
