@@ -55,6 +55,7 @@ def test_the_wheel_carries_code_checks_schemas_and_bmt(wheel):
     assert {
         "pytest_vfio/fixtures/inventory.toml",
         "pytest_vfio/schemas/results.json",
+        "pytest_vfio/schemas/bundle.json",
         "pytest_vfio/schemas/inventory.json",
         "pytest_vfio/sources/probe.sh",
         "pytest_vfio/py.typed",

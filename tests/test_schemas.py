@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from pytest_vfio.inventory import InventoryError, load
+from pytest_vfio.sources import BundleError, read_bundle
 
 
 def schema(name: str) -> dict[str, object]:
@@ -27,7 +28,7 @@ def fits(name: str, value: object) -> bool:
     return jsonschema.Draft202012Validator(schema(name)).is_valid(plain(value))
 
 
-@pytest.mark.parametrize("name", ["inventory", "results"])
+@pytest.mark.parametrize("name", ["bundle", "inventory", "results"])
 def test_each_schema_is_one(name):
     """A shipped schema is valid by the draft that it names."""
     jsonschema.Draft202012Validator.check_schema(schema(name))
@@ -98,3 +99,34 @@ def test_what_the_reader_refuses_does_not_fit(text, tmp_path):
     with pytest.raises(InventoryError):
         load(file)
     assert not fits("inventory", tomllib.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ('name = "a"\ncollected = 2026-01-31T10:00:00Z\n[items]\ncmdline = "whole"', True),
+        ("", True),
+        ('host = "a"', False),
+        ('[items]\ncmdline = "most of it"', False),
+        ('items = "whole"', False),
+        ('collected = "yesterday"', False),
+    ],
+)
+def test_bundle_toml_is_read_as_its_schema_says(text, right, tmp_path):
+    """The schema and the reader take and refuse the same."""
+    (tmp_path / "cmdline").write_text("ro\n")
+    (tmp_path / "bundle.toml").write_text(text)
+
+    assert right == fits("bundle", tomllib.loads(text))
+    if right:
+        read_bundle(tmp_path)
+    else:
+        with pytest.raises(BundleError):
+            read_bundle(tmp_path)
+
+
+def test_bmt_fits():
+    """The shipped bundle is valid."""
+    bundle = Path(__file__).parents[1] / "fixtures" / "hosts" / "bmt" / "bundle.toml"
+
+    assert fits("bundle", tomllib.loads(bundle.read_text()))
