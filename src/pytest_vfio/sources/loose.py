@@ -12,7 +12,7 @@ import re
 import struct
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -61,7 +61,7 @@ class Manifest:
 
     name: str = ""
     collected: str | None = None
-    extents: Mapping[str, Extent] = MappingProxyType({})
+    extents: Mapping[str, Extent] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def is_loose(folder: Path) -> bool:
