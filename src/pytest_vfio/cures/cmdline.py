@@ -43,6 +43,19 @@ def reboot() -> Cure:
     return Cure(UNSAFE, "reboot into the generated entry", ("systemctl reboot",), reboot=True)
 
 
+def correct_ids(origin: str, file: str) -> Cure:
+    """A list of ids that the driver cannot read; only a person knows what was meant."""
+    where = "the kernel command line" if origin == "cmdline" else f"/{file}"
+    steps = (f"in {where}, write each device as vendor:device in hex, with commas between them",)
+    return Cure(MANUAL, f"correct the list of ids in {where}", steps, reboot=True)
+
+
+def shorten(boot: Boot) -> Cure:
+    """The line is too long for the kernel."""
+    steps = ("remove words that nothing needs from the kernel command line", *_generate(boot))
+    return Cure(MANUAL, "shorten the kernel command line", steps, reboot=True)
+
+
 def boot_entry(title: str) -> Cure:
     """Start another of the loader's entries."""
     return Cure(

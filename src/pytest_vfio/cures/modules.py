@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
 from pytest_vfio.evidence import Evidence, Status
 
@@ -58,6 +60,13 @@ def softdep(evidence: Evidence, module: str) -> Cure:
         reboot=True,
         undo=True,
     )
+
+
+def one_list(ids: Iterable[str]) -> Cure:
+    """Several lists of ids, of which one counts."""
+    text = ",".join(ids)
+    steps = (f"write vfio-pci.ids={text} on the kernel command line and take the others out",)
+    return Cure(UNSAFE, "write the ids of vfio-pci as one list", steps, reboot=True, undo=True)
 
 
 def pin(address: str) -> Cure:

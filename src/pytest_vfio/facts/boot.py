@@ -13,6 +13,7 @@ from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts import entries as parsing
+from pytest_vfio.facts import kdump
 from pytest_vfio.facts.cmdline import Cmdline
 from pytest_vfio.facts.entries import Entry, GrubCfg
 from pytest_vfio.facts.grub import GrubDefaults
@@ -237,6 +238,11 @@ class Boot:
     def written(self) -> tuple[Configured, ...]:
         """Every configured line that was found, whichever loader reads it."""
         return tuple(line for line in (self.grub_line, self.kernel_cmdline) if line is not None)
+
+    @cached_property
+    def crash(self) -> kdump.CrashLine:
+        """What a crash kernel is told."""
+        return kdump.read(self.evidence)
 
     # -- generated --------------------------------------------------------------------------
 

@@ -86,6 +86,8 @@ def intel(words: Iterable[Word]) -> Intel:
     for switch in _pieces(words, "intel_iommu"):
         if switch.piece.startswith(("on", "off")):
             decided = switch
+            if switch.piece.startswith("on"):  # which on Debian's kernels switches graphics on
+                graphics = [one for one in graphics if one.piece.startswith("igfx_off")]
         elif switch.piece.startswith(("igfx_off", "intgpu_off")):
             graphics.append(switch)
         elif not switch.piece.startswith(INTEL_WORDS):

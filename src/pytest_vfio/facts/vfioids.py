@@ -13,10 +13,12 @@ from typing import Protocol
 
 from pytest_vfio.evidence import Quote
 
+NOWHERE = Quote("", "")
 ANY = 0xFFFFFFFF
 #: A longer list is refused whole (module_param_string with 1024 bytes).
 LONGEST = 1023
 
+_EXACT = re.compile(r"(?:(?:0[xX])?[0-9a-fA-F]{1,8}(?::(?=.)|$)){2,6}")
 _FIELD = re.compile(r"\s*(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)")
 
 
@@ -46,6 +48,11 @@ class IdPattern:
     origin: str
     quote: Quote
     text: str
+
+    @property
+    def exact(self) -> bool:
+        """The driver reads the whole entry; what follows a field that is no hex it passes over."""
+        return _EXACT.fullmatch(self.text) is not None
 
     @property
     def narrow(self) -> bool:

@@ -1,0 +1,258 @@
+"""Words that break or weaken assignment for every device at once."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, SECURITY, check, fails, passes
+from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.facts import switches
+
+LATE = ["CMD010", "CMD011", "CMD014"]
+
+#: Options of modules that are often written without their module.
+BARE = {
+    "disable_vga": "vfio-pci.disable_vga",
+    "disable_idle_d3": "vfio-pci.disable_idle_d3",
+    "enable_sriov": "vfio-pci.enable_sriov",
+    "nointxmask": "vfio-pci.nointxmask",
+    "disable_denylist": "vfio-pci.disable_denylist",
+    "allow_unsafe_interrupts": "vfio_iommu_type1.allow_unsafe_interrupts",
+    "ignore_msrs": "kvm.ignore_msrs",
+    "report_ignored_msrs": "kvm.report_ignored_msrs",
+}
+
+
+@check("CMD023", severity=DEGRADED, needs=LATE, refs=["F43"])
+def test_word_mangled(hypervisor):
+    """Word lacks its module's name or was mangled
+
+    Checks:
+        That options of modules bear the module's name (`vfio-pci.disable_vga=1`, not
+        `disable_vga=1`, nor a comma for the dot), and that no word has typographic quotes or a
+        forum's smiley in it (`efifb:eek:ff`).
+    Why it matters:
+        The kernel takes such a word for somebody else's and passes it to init. What it was meant
+        to do does not happen.
+    Evidence:
+        proc/cmdline or the log's `Command line:`.
+    Fix:
+        Write the word as the documentation has it.
+    Fix safety:
+        Boot files change and a reboot is needed. Can be undone.
+    References:
+        F43; kernel/params.c.
+    """
+    for word in hypervisor.boot.spoken:
+        right = _mended(word)
+        if right is not None:
+            return fails(
+                f"{word.text} does nothing, expected {right}",
+                actual=word.text,
+                expected=right,
+                evidence=word.quote,
+                cure=cures.replace(hypervisor.boot, word.text, right),
+            )
+    hypervisor.cmdline.must_be_whole()
+    return passes("every word has its module's name, none is mangled")
+
+
+def _mended(word):
+    """What a mangled word was meant to be; None for a sound one."""
+    if word.name in BARE:
+        return f"{BARE[word.name]}={word.value}" if word.value else BARE[word.name]
+    module, comma, option = word.name.partition(",")
+    if comma and module in ("vfio_pci", "vfio_iommu_type1"):
+        return f"{module}.{option}={word.value}"
+    if word.name == "video" and ":eek:ff" in (word.value or ""):
+        return word.text.replace(":eek:ff", ":off")
+    typographic = [letter for letter in "\u2018\u2019\u201c\u201d\u2013\u2014\u00a0" if letter in word.text]
+    if typographic:
+        plain = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", "\u00a0")
+        return word.text.translate(plain)
+    return None
+
+
+@check("CMD024", severity=BLOCKER, needs=LATE, refs=["F44"])
+def test_switch_breaks_assignment(hypervisor):
+    """Word takes interrupts or ACPI away from every device
+
+    Checks:
+        That none of `intremap=off`, `nointremap`, `pci=nomsi`, `noapic`, `nolapic`, `acpi=off` is
+        on the command line.
+    Why it matters:
+        Without remapped interrupts VFIO refuses every device, without message-signalled interrupts
+        many devices do not work in a guest, and without ACPI nobody finds the IOMMU.
+    Evidence:
+        proc/cmdline or the log's `Command line:`.
+    Fix:
+        Remove the word.
+    Fix safety:
+        Boot files change and a reboot is needed; such words are often there for an old firmware
+        bug: try once without from the boot menu. Can be undone.
+    References:
+        F44; drivers/iommu/irq_remapping.c (setup_irqremap), kernel-parameters.txt.
+    """
+    return _none_of(hypervisor, _breaks, "no word takes interrupts or ACPI away", "F44")
+
+
+def _breaks(words):
+    remap = None
+    for word in words:
+        if word.name in ("nointremap", "noapic", "nolapic"):
+            return word
+        if word.name == "acpi" and word.value == "off":
+            return word
+        if word.name == "pci" and {"nomsi", "off"} & set(word.pieces):
+            return word
+        if word.name == "intremap":
+            for piece in word.pieces:
+                if piece.startswith(("on", "off")):
+                    remap = word if piece.startswith("off") else None
+    return remap
+
+
+@check("CMD028", severity=DEGRADED, needs=LATE, refs=["F44"])
+def test_switch_costs_features(hypervisor):
+    """Word takes PCI features away from every device
+
+    Checks:
+        That neither `pci=noats` nor `pci=nobar` is on the command line.
+    Why it matters:
+        Address translation services speed up devices that have them; without BAR assignment VFs
+        and devices with large memory stay without their windows.
+    Evidence:
+        proc/cmdline or the log's `Command line:`.
+    Fix:
+        Remove the word.
+    Fix safety:
+        Boot files change and a reboot is needed; noats also hides devices with broken ATS. Can be
+        undone.
+    References:
+        F44; kernel-parameters.txt (pci=).
+    """
+    return _none_of(hypervisor, _costs, "no word takes PCI features away", "F44")
+
+
+def _costs(words):
+    return next((w for w in words if w.name == "pci" and {"noats", "nobar"} & set(w.pieces)), None)
+
+
+@check("CMD025", severity=SECURITY, needs=LATE, refs=["F44", "F46"])
+def test_isolation_weakened(hypervisor):
+    """Word weakens the isolation between devices
+
+    Checks:
+        That none of `intremap=nosid`, `pci=disable_acs_redir=`, `pci=config_acs=` is on the command
+        line.
+    Why it matters:
+        Without source ids a device can forge interrupts of another; without ACS redirection devices
+        reach each other past the IOMMU, in groups that still look separate.
+    Evidence:
+        proc/cmdline or the log's `Command line:`.
+    Fix:
+        Remove the word, unless transfers between devices of one owner are wanted.
+    Fix safety:
+        Boot files change and a reboot is needed; groups may grow together. Can be undone.
+    References:
+        F44, F46; drivers/pci/pci.c (pci_disable_acs_redir, config_acs).
+    """
+    return _none_of(hypervisor, _weakens, "no word weakens the isolation", None)
+
+
+def _weakens(words):
+    for word in words:
+        if word.name == "intremap" and any(piece.startswith("nosid") for piece in word.pieces):
+            return word
+        if word.name == "pci" and any(
+            piece.startswith(("disable_acs_redir=", "config_acs=")) for piece in word.pieces
+        ):
+            return word
+    return None
+
+
+def _none_of(hypervisor, find, good, ref):
+    word = find(hypervisor.boot.spoken)
+    if word is None:
+        hypervisor.cmdline.must_be_whole()
+        return passes(good)
+    return fails(
+        f"{word.text} is on the command line",
+        actual=word.text,
+        expected="no such word",
+        evidence=word.quote,
+        refs=[ref or ("F44" if word.name == "intremap" else "F46")],
+        cure=cures.drop(hypervisor.boot, word.text),
+    )
+
+
+@check("CMD026", severity=SECURITY, needs=LATE, refs=["F45", "S33"])
+def test_acs_override(hypervisor):
+    """pcie_acs_override makes groups smaller than the hardware isolates
+
+    Checks:
+        That `pcie_acs_override=` is not in use. Only patched kernels honour it and say so in the
+        log; on a stock kernel it is an unknown word and the groups are real.
+    Why it matters:
+        Groups no longer say what can reach what: a guest's device may read and write the memory of
+        another past the IOMMU.
+    Evidence:
+        proc/cmdline; `Warning: PCIe ACS overrides enabled` in the kernel log.
+    Fix:
+        Remove the word; use another slot, CPU lanes, or hardware with ACS.
+    Fix safety:
+        Boot files change and a reboot is needed; groups grow together, and guests that were split
+        over one group no longer start. Can be undone.
+    References:
+        F45, S33.
+    """
+    said = hypervisor.klog.first(r"PCIe ACS overrides enabled")
+    words = [word for word in hypervisor.boot.spoken if word.name == "pcie_acs_override"]
+    if said is not None:
+        return fails(
+            f"{words[0].text if words else 'pcie_acs_override'} is honoured by this kernel",
+            actual=said.text,
+            expected="groups as the hardware isolates them",
+            evidence=[said.quote, *(word.quote for word in words)],
+            cure=cures.drop(hypervisor.boot, words[0].text if words else "pcie_acs_override"),
+        )
+    if not words:
+        hypervisor.cmdline.must_be_whole()
+        return passes("no pcie_acs_override on the command line")
+    hypervisor.klog.must_be_whole()
+    return passes(f"{words[0].text} is unknown to this kernel, the groups are real")
+
+
+@check("CMD027", severity=SECURITY, needs=LATE, refs=["F47"])
+def test_unsafe_interrupts_configured(hypervisor):
+    """allow_unsafe_interrupts is configured
+
+    Checks:
+        That neither the command line nor modprobe.d sets allow_unsafe_interrupts of
+        vfio_iommu_type1 or iommufd.
+    Why it matters:
+        Without interrupt remapping a guest can inject interrupts into the host; with it the option
+        is pointless, and keeps VFIO going unnoticed if remapping is ever lost.
+    Evidence:
+        proc/cmdline, modprobe.d.
+    Fix:
+        Remove the option; write N to the parameter.
+    Fix safety:
+        On a host without interrupt remapping no guest with a device starts any more. Can be undone.
+    References:
+        F47, F54; drivers/vfio/vfio_iommu_type1.c.
+    """
+    modules = hypervisor.modules
+    for module in ("vfio_iommu_type1", "iommufd"):
+        options = [o for o in modules.known_options(module) if o.name == "allow_unsafe_interrupts"]
+        if options and options[-1].value is not None and switches.boolean(options[-1].value) is False:
+            continue
+        if options:
+            option = options[-1]
+            return fails(
+                f"{module} allow_unsafe_interrupts={option.value or 'Y'} is configured",
+                actual=option.value or "Y",
+                expected="not set",
+                evidence=option.quote,
+                cure=module_cures.set_parameter(module, "allow_unsafe_interrupts", "N"),
+            )
+    hypervisor.cmdline.must_be_whole()
+    modules.modprobe.must_be_whole()
+    return passes("nothing sets allow_unsafe_interrupts")

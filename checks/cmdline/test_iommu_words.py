@@ -1,0 +1,255 @@
+"""The words that switch the IOMMU on and off."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, check, fails, passes, skips
+from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.facts import iommu_kind, switches
+
+#: What can keep a wanted word away from the kernel: each is the first cause of what follows.
+LOST = ["CMD005", "CMD010", "CMD011", "CMD012", "CMD013", "CMD014"]
+
+
+@check("CMD001", severity=BLOCKER, needs=["FW002", "DRV011", *LOST], refs=["F25", "S03"])
+def test_intel_word_misspelt(hypervisor):
+    """Word for the Intel IOMMU is misspelt
+
+    Checks:
+        That no `intel_iommu=` word is unknown to the kernel and no parameter name is a near miss of
+        it, where the IOMMU depends on the word: a kernel that is off by default, no good word.
+    Why it matters:
+        The kernel compares by prefix and case: `intel_iommu=1`, `=ON`, `=enable` and
+        `inteliommu=on` do nothing, and before 5.15 nothing is logged.
+    Evidence:
+        proc/cmdline or the log's `Command line:`; the kernel's configuration.
+    Fix:
+        Write intel_iommu=on.
+    Fix safety:
+        Boot files change and a reboot is needed; devices with buggy firmware may fault once their
+        DMA is translated. Can be undone.
+    References:
+        F25, S03; drivers/iommu/intel/iommu.c (intel_iommu_setup).
+    """
+    wrong = _misspelt(hypervisor.boot.spoken)
+    if not wrong:
+        hypervisor.cmdline.must_be_whole()
+        return passes("no word for the Intel IOMMU is misspelt")
+    if switches.intel(hypervisor.boot.spoken).on is not None:
+        return passes(f"{wrong[0].text} does nothing, another intel_iommu= word decides")
+    if hypervisor.iommu.proven_on:
+        return passes(f"{wrong[0].text} does nothing and the IOMMU is on")
+    hypervisor.cmdline.must_be_whole()
+    if not iommu_kind.is_of(hypervisor, "intel"):
+        return passes(f"{wrong[0].text} does nothing, and there is no Intel IOMMU")
+    proof = iommu_kind.waits_for_word(hypervisor)
+    if proof is None:
+        return passes(f"{wrong[0].text} does nothing, this kernel switches the IOMMU on by itself")
+    return fails(
+        f"{wrong[0].text} does nothing, expected intel_iommu=on",
+        actual=wrong[0].text,
+        expected="intel_iommu=on",
+        evidence=[wrong[0].quote, proof],
+        cure=cures.replace(hypervisor.boot, wrong[0].text, "intel_iommu=on"),
+    )
+
+
+def _misspelt(words):
+    """Words that were meant for the Intel IOMMU and that the kernel does not know."""
+    near = [word for word in words if switches.meant(word.name) == "intel_iommu"]
+    bare = [word for word in words if word.name == "intel_iommu" and not word.value]
+    return [*(switch.word for switch in switches.intel(words).unknown), *near, *bare]
+
+
+@check("CMD002", severity=BLOCKER, needs=["FW002", "DRV011", "CMD001", *LOST],
+       refs=["F21", "S02"])  # fmt: skip
+def test_intel_word_missing(hypervisor):
+    """Kernel is off by default and lacks intel_iommu=on
+
+    Checks:
+        On a machine with an Intel IOMMU, that the kernel switches it on: by intel_iommu=on, or
+        because it was built that way. `intel_iommu=igfx_off` alone does not.
+    Why it matters:
+        Without translation there are no IOMMU groups, and no device can be assigned. The tables
+        are parsed all the same, so DMAR lines in the log prove nothing.
+    Evidence:
+        proc/cmdline or the log's `Command line:`; CONFIG_INTEL_IOMMU_DEFAULT_ON.
+    Fix:
+        Add intel_iommu=on to the kernel command line.
+    Fix safety:
+        Boot files change and a reboot is needed; devices with buggy firmware may fault once their
+        DMA is translated. Can be undone.
+    References:
+        F21, S02; drivers/iommu/intel/iommu.c (dmar_disabled), drivers/iommu/intel/Kconfig.
+    """
+    cmdline = hypervisor.cmdline
+    if cmdline.whole and cmdline.intel.on:
+        word = cmdline.intel.decided.word
+        return passes(f"{word.text} switches the IOMMU on", evidence=word.quote)
+    if hypervisor.iommu.proven_on:
+        return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
+    if not hypervisor.kernel.x86:
+        return skips(f"no Intel IOMMU on {hypervisor.kernel.arch}")
+    cmdline.must_be_whole()
+    if cmdline.intel.on is False:
+        return skips(f"{cmdline.intel.decided.word.text} switches it off: CMD004 judges that")
+    if not iommu_kind.is_of(hypervisor, "intel"):
+        return skips("no Intel IOMMU on this host")
+    proof = iommu_kind.waits_for_word(hypervisor)
+    if proof is None:
+        return passes("this kernel switches the IOMMU on by itself")
+    return fails(
+        "the command line has no intel_iommu=on and the kernel does not switch it on by itself",
+        actual=" ".join(word.text for word in cmdline.param("intel_iommu")) or "no intel_iommu=",
+        expected="intel_iommu=on",
+        evidence=[cmdline.quote, proof],
+        cure=cures.add(hypervisor.boot, "intel_iommu=on"),
+    )
+
+
+@check("CMD003", severity=ADVICE, needs=["CMD001"], refs=["F25", "F26", "F29", "F30", "S05", "S06"])
+def test_word_does_nothing(hypervisor):
+    """Word about the IOMMU does nothing
+
+    Checks:
+        That every `intel_iommu=`, `amd_iommu=`, `iommu=` and `iommu.passthrough=` word is one that
+        the kernel acts upon: `amd_iommu=on`, `iommu=on`, `iommu=1`, `iommu=pt` on ARM are not.
+    Why it matters:
+        A word that does nothing is taken for the reason why things work, or hides that the right
+        one is missing. The AMD IOMMU needs no word at all.
+    Evidence:
+        proc/cmdline or the log's `Command line:`; the architecture.
+    Fix:
+        Remove the word; on ARM write iommu.passthrough=1 for iommu=pt.
+    Fix safety:
+        Nothing changes at run time. Can be undone.
+    References:
+        F25, F26, F29, F30, S03, S05, S06; iommu_setup, parse_amd_iommu_options.
+    """
+    words = hypervisor.boot.spoken
+    idle = _idle(words, hypervisor)
+    if idle is None:
+        hypervisor.cmdline.must_be_whole()
+        return passes("every word about the IOMMU is one that the kernel knows")
+    word, piece, ref = idle
+    return fails(
+        f"{word.text}: {piece!r} does nothing, expected a word that the kernel knows",
+        actual=word.text,
+        expected="a word that the kernel acts upon",
+        evidence=word.quote,
+        refs=[ref],
+        cure=cures.drop(hypervisor.boot, word.text),
+    )
+
+
+def _idle(words, hypervisor):
+    """The first word that does nothing: (word, piece, entry of the catalogue)."""
+    intel = switches.intel(words)
+    for found in intel.unknown:
+        return found.word, found.piece, "F25"
+    for found in switches.amd(words, switches.AMD_COMMA_LIST).unknown:
+        if "off" not in found.piece:  # older kernels obey it: CMD004 judges that
+            return found.word, found.piece, "F26"
+    for found in switches.x86(words).unknown:
+        return found.word, found.piece, "F29"
+    for word in words:
+        if word.name in ("iommu.passthrough", "iommu.strict") and _refused(word):
+            return word, word.value or "", "F30"
+    for word in words:
+        if word.name == "iommu" and word.value and not hypervisor.kernel.x86:
+            return word, word.value, "F30"
+    return None
+
+
+def _refused(word):
+    return switches.boolean(word.value) is None and (word.value or "")[:1] not in set("tTfF")
+
+
+@check("CMD004", severity=BLOCKER, needs=["FW002", "CMD010", "CMD011", "CMD014"],
+       refs=["F22", "F27", "S02", "S06"])  # fmt: skip
+def test_iommu_switched_off(hypervisor):
+    """Word on the command line switches the IOMMU off
+
+    Checks:
+        That no word switches this machine's IOMMU off: the last on or off of `intel_iommu=`, any
+        off of `iommu=` on x86, any off of `amd_iommu=`; up to 6.0 even inside another word.
+    Why it matters:
+        An `off` beats the `on` before it. `DMAR: IOMMU enabled` is logged all the same, since the
+        parser of the word prints it.
+    Evidence:
+        proc/cmdline or the log's `Command line:`; the kind of IOMMU; whether it is on.
+    Fix:
+        Remove the word; look in GRUB_CMDLINE_LINUX, drop-ins, tuned and loader entries.
+    Fix safety:
+        Boot files change and a reboot is needed. Somebody may have had a reason: a device that
+        faults under translation. Can be undone.
+    References:
+        F22, F27, S02, S06; intel_iommu_setup, iommu_setup, parse_amd_iommu_options.
+    """
+    cmdline = hypervisor.cmdline
+    if hypervisor.iommu.proven_on:
+        return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
+    off = _off(hypervisor)
+    if off is None:
+        cmdline.must_be_whole()
+        return passes("no word switches the IOMMU off")
+    split = off.word.name == "amd_iommu" and off.piece == off.word.value and not off.piece.startswith("off")
+    return fails(
+        f"{off.word.text} switches the IOMMU off",
+        actual=off.word.text,
+        expected="no word that switches it off",
+        evidence=off.word.quote,
+        refs=["F27"] if split else ["F22"],
+        cure=cures.drop(hypervisor.boot, off.word.text),
+    )
+
+
+def _off(hypervisor):
+    """The piece that switches this machine's IOMMU off; a word of the other vendor's does not."""
+    cmdline = hypervisor.cmdline
+    general = cmdline.x86_iommu.off
+    if general is not None and hypervisor.kernel.x86:
+        return general
+    if cmdline.amd.off is not None and iommu_kind.is_of(hypervisor, "amd"):
+        return cmdline.amd.off
+    if cmdline.intel.on is False:
+        cmdline.must_be_whole()  # a later word may switch it on again
+        if iommu_kind.is_of(hypervisor, "intel"):
+            return cmdline.intel.decided
+    return None
+
+
+@check("CMD007", severity=ADVICE, needs=["CMD002"], refs=["F28"])
+def test_word_of_other_vendor(hypervisor):
+    """Word is for the other vendor's IOMMU
+
+    Checks:
+        That `intel_iommu=` stands only on machines with an Intel IOMMU, `amd_iommu=` only on
+        machines with an AMD one.
+    Why it matters:
+        It does nothing there, and makes the kernel print `DMAR: IOMMU enabled` on an AMD host,
+        which is then taken for a proof.
+    Evidence:
+        proc/cmdline; units in /sys/class/iommu, else the firmware's tables.
+    Fix:
+        Remove the word. An AMD IOMMU needs none.
+    Fix safety:
+        Nothing changes at run time. Can be undone.
+    References:
+        F28; intel_iommu_setup is a plain __setup and runs wherever it is built in.
+    """
+    words = [w for w in hypervisor.boot.spoken if w.name in ("intel_iommu", "amd_iommu")]
+    if not words:
+        hypervisor.cmdline.must_be_whole()
+        return passes("no vendor's own word on the command line")
+    kind = hypervisor.iommu.kind
+    if kind is None:
+        return skips("no IOMMU on this host")
+    other = [word for word in words if word.name != f"{kind}_iommu"]
+    if not other:
+        hypervisor.cmdline.must_be_whole()
+        return passes(f"{words[0].text} is for this machine's IOMMU", evidence=words[0].quote)
+    return fails(
+        f"{other[0].text} does nothing here: the IOMMU is of kind {kind}",
+        actual=other[0].text,
+        expected="no word for another vendor's IOMMU",
+        evidence=other[0].quote,
+        cure=cures.drop(hypervisor.boot, other[0].text),
+    )

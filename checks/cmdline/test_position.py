@@ -1,0 +1,87 @@
+"""Words that stand where the kernel does not look for them."""
+
+from pytest_vfio.check import BLOCKER, check, fails, passes
+from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.boot import relevant
+from pytest_vfio.facts.cmdline import SIZE
+
+
+@check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])
+def test_word_behind_dashes(hypervisor):
+    """Word stands behind `--`, where the kernel does not read it
+
+    Checks:
+        That no parameter about the IOMMU or vfio stands behind a bare `--`. Options of a driver
+        that is a module are let through: modprobe reads the whole line.
+    Why it matters:
+        What follows `--` goes to init. The word is there to be seen, and has no effect.
+    Evidence:
+        proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
+    Fix:
+        Move the word before the `--`.
+    Fix safety:
+        Boot files change and a reboot is needed. Can be undone.
+    References:
+        F39, S16; kernel/params.c (parse_args), init/main.c, kmod's kmod_config_parse_kcmdline.
+    """
+    cmdline = hypervisor.cmdline
+    behind = [word for word in cmdline.after_dashes if relevant(word.name)]
+    unsure = None
+    for word in behind:
+        try:
+            lost = _lost(hypervisor, word)
+        except Missing as missing:
+            unsure, lost = missing, False
+        if lost:
+            return fails(
+                f"{word.text} stands behind -- and has no effect",
+                actual=f"-- ... {word.text}",
+                expected=f"{word.text} before --",
+                evidence=word.quote,
+                cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
+            )
+    if unsure is not None:
+        raise unsure
+    cmdline.must_be_whole()
+    return passes("nothing of ours stands behind --")
+
+
+def _lost(hypervisor, word):
+    """Kernel parameters are lost, and options of a driver that is part of the kernel."""
+    module, dot, _ = word.name.partition(".")
+    if module in ("modprobe", "rd"):
+        return False  # user space reads them, and reads the whole line
+    if not dot or module == "iommu":
+        return True
+    return hypervisor.modules.builtin(module)
+
+
+@check("CMD008", severity=BLOCKER, refs=["F39"])
+def test_command_line_cut(hypervisor):
+    """Command line fills the kernel's buffer and was cut
+
+    Checks:
+        That the command line is shorter than the 2,047 bytes that the kernel keeps.
+    Why it matters:
+        What does not fit is dropped without a word, from the end, where people add things.
+    Evidence:
+        proc/cmdline.
+    Fix:
+        Shorten the line: drop what nobody needs, move options of modules into modprobe.d.
+    Fix safety:
+        Boot files change and a reboot is needed. Can be undone.
+    References:
+        F39; COMMAND_LINE_SIZE is 2048 on x86 and arm64.
+    """
+    length = len(hypervisor.cmdline.raw.strip())
+    if hypervisor.cmdline.cut:
+        return fails(
+            f"the command line has {length} bytes, the kernel keeps {SIZE - 1}",
+            actual=length,
+            expected=f"fewer than {SIZE - 1}",
+            evidence=hypervisor.cmdline.quote,
+            cure=cures.shorten(hypervisor.boot),
+        )
+    hypervisor.cmdline.must_be_whole()
+    return passes(f"the command line has {length} bytes of {SIZE - 1}")

@@ -1,0 +1,141 @@
+"""The list of ids that vfio-pci is told to claim."""
+
+from pytest_vfio.check import BLOCKER, check, fails, passes
+from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import vfioids
+
+LATE = ["CMD010", "CMD011", "CMD014"]
+
+
+@check("CMD020", severity=BLOCKER, needs=LATE, refs=["F40", "S08"])
+def test_ids_with_dash(hypervisor):
+    """vfio-pci-ids= has a dash where the dot belongs
+
+    Checks:
+        That no word is called `vfio-pci-ids` or `vfio_pci_ids`. `vfio-pci.ids` and `vfio_pci.ids`
+        are the same and both right.
+    Why it matters:
+        Dash and underscore are equal to the kernel, a dot is not: the word is unknown, goes to
+        init, and the device keeps its host driver. Old kernels log nothing.
+    Evidence:
+        proc/cmdline or the log's `Command line:`.
+    Fix:
+        Write vfio-pci.ids=.
+    Fix safety:
+        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+    References:
+        F40, S08; kernel/params.c (parameqn).
+    """
+    for word in hypervisor.boot.spoken:
+        if word.name == "vfio_pci_ids":
+            right = f"vfio-pci.ids={word.value or ''}"
+            return fails(
+                f"{word.text} is no parameter, expected {right}",
+                actual=word.text,
+                expected=right,
+                evidence=word.quote,
+                cure=cures.replace(hypervisor.boot, word.text, right),
+            )
+    hypervisor.cmdline.must_be_whole()
+    return passes("no vfio-pci-ids= on the command line")
+
+
+@check("CMD021", severity=BLOCKER, needs=LATE, refs=["F41", "S09"])
+def test_ids_malformed(hypervisor):
+    """List of vfio-pci ids is malformed
+
+    Checks:
+        That every entry of `vfio-pci.ids=` and of `options vfio-pci ids=` is vendor:device in hex,
+        each of at most four digits, with subsystem, class and mask where wanted, and that the list
+        is neither empty nor longer than 1,023 characters.
+    Why it matters:
+        An entry that the driver cannot read is passed over, a blank ends the list, and a list that
+        is too long is dropped whole. The devices stay on their host drivers.
+    Evidence:
+        proc/cmdline or the log's `Command line:`; modprobe.d.
+    Fix:
+        Correct the list: vfio-pci.ids=8086:1572,10de:1b80.
+    Fix safety:
+        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+    References:
+        F41, S09; drivers/vfio/pci/vfio_pci.c (vfio_pci_fill_ids).
+    """
+    modules = hypervisor.modules
+    lists = [option for option in modules.known_options("vfio_pci") if option.name == "ids"]
+    for option in lists:
+        wrong = _wrong(option.value or "")
+        if wrong is not None:
+            return fails(
+                f"vfio-pci ids={option.value or ''}: {wrong}",
+                actual=option.value or "(empty)",
+                expected="vendor:device[,vendor:device]...",
+                evidence=option.quote,
+                cure=cures.correct_ids(option.origin, option.quote.source),
+            )
+    if modules.configured_ids_missing:
+        raise Missing(*modules.configured_ids_missing)
+    if not lists:
+        return passes("vfio-pci is told no ids")
+    return passes(f"vfio-pci ids={lists[-1].value} is well formed", evidence=lists[-1].quote)
+
+
+def _wrong(value):
+    """In words, the first thing wrong with a list; None for a good one."""
+    good, bad = vfioids.parse(value, "", vfioids.NOWHERE)
+    if len(value) > vfioids.LONGEST:
+        return f"{len(value)} characters, at most {vfioids.LONGEST} are taken"
+    if bad:
+        return f"{bad[0]!r} is not vendor:device"
+    if not value.strip(","):
+        return "the list is empty"
+    if value.endswith(","):
+        return "ends with a comma: a blank behind it ends the list"
+    for pattern in good:
+        fields = (pattern.vendor, pattern.device, pattern.subvendor, pattern.subdevice)
+        if any(0xFFFF < field != vfioids.ANY for field in fields) or not pattern.exact:
+            return f"{pattern.text!r} is not vendor:device"
+    return None
+
+
+@check("CMD022", severity=BLOCKER, needs=["CMD020", *LATE], refs=["F42", "S09"])
+def test_ids_given_twice(hypervisor):
+    """vfio-pci ids are given twice and only the last list counts
+
+    Checks:
+        That one list of ids holds all that any list names: a second `vfio-pci.ids=` replaces the
+        first, and one on the command line replaces that of modprobe.d.
+    Why it matters:
+        Lists are not merged. The devices of the others stay on their host drivers.
+    Evidence:
+        Every vfio-pci.ids= on the command line, options in modprobe.d, where the driver is.
+    Fix:
+        Write one list in one place.
+    Fix safety:
+        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+    References:
+        F42, S09; module_param_string, kmod's kmod_module_get_options.
+    """
+    modules = hypervisor.modules
+    force = {_key(pattern) for pattern in modules.vfio_ids}
+    lost = [p for p in modules.configured_vfio_ids if _key(p) not in force]
+    if force and lost:
+        winner = modules.vfio_ids[0]
+        return fails(
+            f"{lost[0].text} is lost: the list {winner.text}... of {winner.origin} replaces it",
+            actual=", ".join(pattern.text for pattern in modules.vfio_ids),
+            expected=", ".join(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
+            evidence=[lost[0].quote, winner.quote],
+            cure=module_cures.one_list(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
+        )
+    if modules.configured_ids_missing:
+        raise Missing(*modules.configured_ids_missing)
+    if not force:
+        return passes("no list of ids is in force")
+    return passes("one list of ids is in force and no other names more")
+
+
+def _key(pattern):
+    return (pattern.vendor, pattern.device, pattern.subvendor, pattern.subdevice, pattern.cls,
+            pattern.mask)  # fmt: skip
