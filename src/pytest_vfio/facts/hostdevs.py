@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from pytest_vfio.evidence import Item, Quote
 from pytest_vfio.facts import pciaddress
-from pytest_vfio.facts.nodedevs import attribute_address, number
+from pytest_vfio.facts.nodedevs import address_of, attribute_address, number
 from pytest_vfio.facts.xmltext import Element
 
 _PARTS = ("domain", "bus", "slot", "function")
@@ -43,7 +43,8 @@ class Hostdev:
     hostdev, interface, network (taken from a pool) or commandline. `live`, `stored` and `loose` say
     where it stands: in the XML of the running guest, in the one for its next start, in a file of
     which nobody says which it is. `times` is how often one and the same XML names it. `model` is
-    the driver that `<driver model=>` or `<driver name=>` asks for.
+    the driver that `<driver model=>` or `<driver name=>` asks for. `as_hex` is another
+    address, the one meant if numbers without 0x were taken for hexadecimal (F145).
     """
 
     guest: str
@@ -59,6 +60,7 @@ class Hostdev:
     mac: str | None = None
     transient: bool = False
     iommufd: bool = False
+    as_hex: str | None = None
     times: int = 1
     live: bool = False
     stored: bool = False
@@ -141,7 +143,19 @@ def _hostdev(device: Element, holder: Element, kind: str, guest: str, item: Item
         mac=None if mac is None else mac.get("address").lower() or None,
         transient=teaming is not None and teaming.get("type") == "transient",
         iommufd=driver is not None and driver.get("iommufd") == "yes",
+        as_hex=_as_hex(source),
     )
+
+
+def _as_hex(source: Element) -> str | None:
+    """`bus='12'` read as 0x12; None where it makes no difference."""
+    written = {part: source.get(part, "0").strip() for part in _PARTS}
+    numbers = {
+        part: number(text if text[:2].lower() == "0x" else f"0x{text}")
+        for part, text in written.items()
+    }
+    found = address_of(*(numbers[part] for part in _PARTS))
+    return None if found == attribute_address(source) else found
 
 
 def guest_address(element: Element | None) -> GuestAddress | None:

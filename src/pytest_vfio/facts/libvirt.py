@@ -115,7 +115,7 @@ class Libvirt:
 
     @cached_property
     def iommu_support(self) -> tuple[bool, Quote] | None:
-        """What `<iommu support=>` of the capabilities says; None where libvirt is too old for it."""
+        """What `<iommu support=>` of the capabilities says; None where libvirt is too old."""
         text = self._evidence.text(CAPABILITIES)
         item = self._evidence.item(CAPABILITIES)
         for root in xmltext.stream(text).documents:

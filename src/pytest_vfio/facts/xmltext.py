@@ -189,7 +189,7 @@ def _parse(data: bytes, offset: int) -> tuple[Element, int]:
     try:
         for at in range(offset, len(data), _CHUNK):
             parser.Parse(data[at : at + _CHUNK])
-        parser.Parse(b"", True)  # noqa: FBT003  expat takes no name here
+        parser.Parse(b"", True)
     except _Done:
         pass
     except expat.ExpatError as problem:
