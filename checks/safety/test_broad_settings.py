@@ -31,7 +31,7 @@ def test_id_catches_protected_twin(hypervisor):
         path = hypervisor.protected.known.get(function.address)
         if path is not None:
             return fails(
-                f"id {pattern.text} catches {function.address} too, and the host lives on it: {path}",
+                f"id {pattern.text} catches {function.address}, and the host lives on it: {path}",
                 actual=f"{pattern.text} catches {function.address}",
                 expected="ids that catch only what is intended for guests",
                 evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],

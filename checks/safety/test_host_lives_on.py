@@ -45,8 +45,9 @@ def test_intended_device_carries_host(hypervisor, device):
     function = device.function
     hypervisor.protected.path(device.address)  # raises where it cannot be told
     if out_of_use(function):
+        driver = function.driver or "no driver"
         return passes(
-            f"{device.address} is bound to {function.driver or 'no driver'}: the host has nothing on it",
+            f"{device.address} is bound to {driver}: the host has nothing on it",
             evidence=function.quote("driver"),
         )
     return passes(f"nothing that the host lives on stands on {device.address}")

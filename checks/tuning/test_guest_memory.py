@@ -34,25 +34,21 @@ def test_guest_on_other_node(hypervisor, hostdev):
     node, nodes = function.numa_node, hypervisor.memory.nodes
     if node < 0 or len(nodes) == 1 or node not in nodes:
         return skips(f"{hostdev.address} is on node {node}, the host has {len(nodes)}")
-    domain = _domain(hypervisor, hostdev.guest)
-    pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
-    memory = frozenset().union(*(cpuset(nodeset) for _, nodeset in domain.numatune))
-    bound = [mode for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
-    far_cpus = bool(pinned) and not pinned & nodes[node].cpus
-    far_memory = bool(bound) and node not in memory
-    if not (far_cpus or far_memory or not (pinned or memory)):
-        return passes(f"{hostdev.guest} is on node {node}, as is {hostdev.address}")
-    what = "vCPUs are" if far_cpus else "memory is" if far_memory else "vCPUs and memory are"
-    where = "off" if far_cpus or far_memory else "not pinned to"
-    return fails(
-        f"{hostdev.address} is on node {node}, {hostdev.guest}'s {what} {where} it",
-        actual=f"{what} {where} node {node}",
-        expected=f"node {node}",
-        evidence=[domain.quote("vcpu"), function.quote("numa_node")],
-        acts="libvirt",
-        cure=tuning.pin_guest(hostdev.guest, node),
-        severity=None if far_cpus or far_memory else ADVICE,
-    )
+    guest = hypervisor.guests.get(hostdev.guest)
+    for domain in _documents(guest):
+        what, severity = _apart(domain, node, nodes[node].cpus)
+        if what:
+            return fails(
+                f"{hostdev.address} is on node {node}, and {hostdev.guest}'s {what}",
+                actual=what,
+                expected=f"node {node}",
+                evidence=[domain.quote("vcpu"), function.quote("numa_node")],
+                acts="libvirt",
+                cure=tuning.pin_guest(hostdev.guest, node),
+                severity=severity,
+            )
+    guest.know("live", "stored")
+    return passes(f"{hostdev.guest} is on node {node}, as is {hostdev.address}")
 
 
 @check("TUN003", severity=ADVICE, refs=["F182"])
@@ -73,25 +69,23 @@ def test_big_guest_without_hugepages(hypervisor, guest):
     References:
         F182; Documentation/admin-guide/mm/hugetlbpage.rst.
     """
-    domain = _document(guest)
-    size = _memory(guest)
+    size = _memory(guest) if guest.hostdevs else 0
+    for domain in _documents(guest) if size > BIG else ():
+        if not domain.hugepages:
+            return fails(
+                f"{guest.name} has {size // GIB} GiB in 4 KiB pages",
+                actual=f"{size // GIB} GiB without hugepages",
+                expected="hugepages",
+                evidence=domain.quote("memory"),
+                acts="libvirt",
+                cure=tuning.hugepages(guest.name),
+            )
+    guest.know("live", "stored")
     if not guest.hostdevs:
         return skips(f"{guest.name} has no device of the host")
     if size <= BIG:
         return skips(f"{guest.name} has {size // GIB} GiB, which 4 KiB pages can serve")
-    if domain.hugepages:
-        return passes(
-            f"{guest.name} has its {size // GIB} GiB in hugepages",
-            evidence=domain.quote("hugepages"),
-        )
-    return fails(
-        f"{guest.name} has {size // GIB} GiB in 4 KiB pages",
-        actual=f"{size // GIB} GiB without hugepages",
-        expected="hugepages",
-        evidence=domain.quote("memory"),
-        acts="libvirt",
-        cure=tuning.hugepages(guest.name),
-    )
+    return passes(f"{guest.name} has its {size // GIB} GiB in hugepages")
 
 
 @check("TUN009", severity=BLOCKER, refs=["F189"])
@@ -118,8 +112,8 @@ def test_guest_memory_exceeds_host(hypervisor, guest):
         return skips(f"{guest.name} has no device of the host")
     total, need = hypervisor.memory.total, _memory(guest) + GIB
     others = [g for g in hypervisor.guests.known if g.name != guest.name and _beside(g, guest)]
-    beside = sum(_memory(g) + GIB for g in others if g.documents)
-    proofs = [_document(guest).quote("memory"), hypervisor.memory.total_quote]
+    beside = sum(_memory(g) + GIB for g in others)
+    proofs = [guest.documents[0].quote("memory"), hypervisor.memory.total_quote]
     if need + beside <= total:
         for one in hypervisor.guests.domains:
             one.know("running", "autostart")
@@ -144,20 +138,30 @@ def _beside(other, guest):
     return bool(other.running) or bool(other.autostart and guest.autostart)
 
 
-def _domain(hypervisor, name):
-    return _document(hypervisor.guests.get(name))
+def _apart(domain, node, cpus):
+    """What keeps a guest off a node, in words, and the severity; nothing where it is on it."""
+    pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
+    strict = [cpuset(nodeset) for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
+    if pinned and not pinned & cpus:
+        return f"vCPUs are pinned off node {node}", None
+    if strict and node not in frozenset().union(*strict):
+        return f"memory is kept off node {node}", None
+    if not pinned and not any(nodeset for _, nodeset in domain.numatune):
+        return "vCPUs and memory are pinned to no node", ADVICE
+    return "", None
 
 
-def _document(guest):
-    """The guest as it runs, else as it is stored, else as somebody pasted it."""
+def _documents(guest):
+    """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
     if not guest.documents:
         guest.know("live", "stored")
-    return guest.documents[0]
+        raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
+    return guest.documents
 
 
 def _memory(guest):
-    """KiB. Raises Missing where the document does not say."""
-    document = _document(guest)
-    if document.memory is None:
-        raise Missing(Item(document.source, Status.FAILED, detail=f"{guest.name}: no memory size"))
-    return document.memory
+    """KiB, the most of all descriptions. Raises Missing where one does not say."""
+    silent = [document for document in _documents(guest) if document.memory is None]
+    if silent:
+        raise Missing(Item(silent[0].source, Status.FAILED, detail=f"{guest.name}: no memory size"))
+    return max(document.memory for document in guest.documents)

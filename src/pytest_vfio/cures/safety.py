@@ -130,7 +130,7 @@ def fixed_vfs(address: str) -> Cure:
         MANUAL,
         f"settle the number of VFs of {address} before the host depends on it",
         (
-            "make the VFs at boot, before the network comes up (systemd .link: SR-IOVVirtualFunctions=)",
+            "make the VFs at boot, before the network is up (SR-IOVVirtualFunctions= in a .link)",
             "change the number only from the console",
         ),
     )

@@ -109,12 +109,12 @@ class Blocks:
             "network block device" if re.fullmatch(r"(?:rbd|nbd|drbd)\d+(?:p\d+)?", name) else None
         )
 
-    def loose(self, name: str) -> bool:
-        """Nobody can say what a device stands on: no PCI function, no slave, and it is virtual."""
-        if self._below(name) or self.functions(name) or _SELF_CONTAINED.fullmatch(name):
-            return False
-        path = self._tree.links.get(name)
-        return path is None or "/devices/virtual/" in path or self.network(name) is not None
+    def settled(self, name: str) -> bool:
+        """It is known what a device itself stands on, be it nothing of PCI."""
+        if self.functions(name) or _SELF_CONTAINED.fullmatch(name):
+            return True
+        path = self._tree.links.get(name, "/devices/virtual/")
+        return "/devices/virtual/" not in path and self.network(name) is None
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:

@@ -1,7 +1,8 @@
 """Where the interrupts of assigned devices are handled: the rows of `/proc/interrupts`.
 
 VFIO names its interrupts for the function (`vfio-msix[3](0000:12:00.0)`, drivers/vfio/pci/
-vfio_pci_intrs.c), while a guest runs with it. Columns are CPUs (Documentation/filesystems/proc.rst).
+vfio_pci_intrs.c), while a guest runs with it. Columns are CPUs
+(Documentation/filesystems/proc.rst).
 """
 
 from __future__ import annotations

@@ -22,6 +22,10 @@ from pytest_vfio.facts.carrier import Use, descend, functions_in
 _ROUTES = ("ip/route4", "ip/route6")
 #: Interfaces that lead to no wire and to no other interface.
 _INERT = frozenset({"dummy", "ifb", "nlmon", "vrf", "bridge", "bond", "team", "loopback"})
+_TUNNELS = frozenset(
+    "amt bareudp erspan geneve gre gretap gtp ip6erspan ip6gre ip6gretap ip6tnl ipip l2tp ovpn ppp "
+    "sit vti vti6 vxlan wireguard xfrm".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Interface:
     lowers: tuple[str, ...]
     functions: tuple[str, ...]
     hardware: bool
+
+    @property
+    def tunnel(self) -> bool:
+        """Its packets leave inside of others, by whatever card leads to the other end."""
+        return not self.hardware and not self.lowers and self.kind in _TUNNELS
 
     @property
     def inert(self) -> bool:
@@ -181,12 +190,19 @@ class Network:
         return tuple(dict.fromkeys((*filter(None, found), *self._homeless())))
 
     def _loose(self, purpose: Purpose) -> Item | None:
-        for name in self._descend(purpose.interface):
-            link = self.known.get(name)
-            if link is None or not (link.functions or link.lowers or link.hardware or link.inert):
-                detail = f"{purpose.purpose} goes by {name}, and nothing says by which device"
-                return _failed("sys/class/net", detail)
-        return None
+        """Something for it if nobody knows by which device its packets leave.
+
+        Taps and veths among the ports of a bridge lead to guests and containers, not out of the
+        host. A tunnel does lead out, by a card that the graph does not name.
+        """
+        below = [self.known.get(name) for name in self._descend(purpose.interface)]
+        links = [link for link in below if link is not None]
+        tunnels = [link.name for link in links if link.tunnel]
+        if not tunnels and any(link.functions or link.hardware or link.inert for link in links):
+            return None
+        name = tunnels[0] if tunnels else purpose.interface
+        detail = f"{purpose.purpose} goes by {name}, and nothing says by which device"
+        return _failed("sys/class/net", detail)
 
     def _homeless(self) -> Iterator[Item]:
         """Sessions whose local address is on no interface that was seen."""

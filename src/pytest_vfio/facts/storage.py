@@ -124,12 +124,15 @@ class Storage:
         return self.blocks.members("btrfs", uuid=label.uuid)
 
     def _below(self, device: str, purpose: str, quote: Quote, lost: list[Item]) -> Iterator[Use]:
-        for name, way in self.blocks.way_down(device).items():
-            for function in self.blocks.functions(name):
+        blocks, ways = self.blocks, self.blocks.way_down(device)
+        for name, way in ways.items():
+            for function in blocks.functions(name):
                 yield Use(function, purpose, way, quote)
-            if self.blocks.loose(name):
-                how = self.blocks.network(name) or "no parent"
-                lost.append(_failed("sys/class/block", f"{purpose} is on {name} ({how})"))
+        remote = [name for name in ways if blocks.network(name)]
+        if remote or not any(map(blocks.settled, ways)):
+            name = remote[0] if remote else device
+            how = blocks.network(name) or "no parent"
+            lost.append(_failed("sys/class/block", f"{purpose} is on {name} ({how})"))
 
     def _remote(self, mount: Mount, lost: list[Item]) -> Iterator[Use]:
         """The network functions by which a network file system is reached."""

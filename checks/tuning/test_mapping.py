@@ -1,0 +1,102 @@
+"""How well the guest's accesses to a device, and the device's to memory, are mapped."""
+
+from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.cures import tuning
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.pciresource import ROM
+
+PAGE = 4096
+
+
+@check("TUN008", severity=ADVICE, needs=["DEV001"], refs=["F184"])
+def test_bar_shares_page(hypervisor, device):
+    """A BAR of the device shares a page with something else
+
+    Checks:
+        That each memory BAR that is smaller than a page of 4 KiB begins at one.
+    Why it matters:
+        Only whole pages can be mapped into the guest. Every access to such a BAR is trapped and
+        done by QEMU.
+    Evidence:
+        resource of the device in sysfs.
+    Fix:
+        `pci=resource_alignment=12@ADDRESS`, or a newer firmware of the card.
+    Fix safety:
+        Manual: a boot file changes, and the host is booted anew.
+    References:
+        F184, F108; drivers/vfio/pci/vfio_pci_core.c, vfio_pci_probe_mmaps.
+    """
+    function = device.function
+    small = [
+        region
+        for region in function.resources[:ROM]
+        if region.memory and 0 < region.size < PAGE and region.start % PAGE
+    ]
+    if not small:
+        return passes(f"every memory BAR of {device.address} can be mapped")
+    first = small[0]
+    return fails(
+        f"BAR {first.index} of {device.address} has {first.size} bytes at {first.start:#x}",
+        actual=f"{first.start:#x}, inside a page",
+        expected="the start of a page",
+        evidence=function.quote("resources"),
+        cure=tuning.mappable_bars(device.address),
+    )
+
+
+@check("TUN010", severity=ADVICE, needs=["IOM001"], refs=["F182"])
+def test_large_pages_disabled(hypervisor):
+    """The IOMMU maps guests in small pages only
+
+    Checks:
+        That VFIO may use large pages (`disable_hugepages`), that `intel_iommu=sp_off` is not on
+        the command line, and that Intel's units can map pages of 2 MiB or more.
+    Why it matters:
+        Mapping a guest page by page makes its start long and the IOMMU's cache miss.
+    Evidence:
+        sys/module/vfio_iommu_type1, proc/cmdline, cap in sys/class/iommu.
+    Fix:
+        Remove the option or the word.
+    Fix safety:
+        Unsafe: a boot file or a module option changes. Can be undone.
+    References:
+        F182; drivers/vfio/vfio_iommu_type1.c; VT-d specification, CAP_REG.SLLPS.
+    """
+    modules = hypervisor.modules
+    for word in hypervisor.cmdline.seen("intel_iommu"):
+        if "sp_off" in word.pieces:
+            return _small(word.text, word.quote, tuning.drop_word(word.text))
+    for unit in hypervisor.iommu.seen_units:
+        if unit.cap is not None and not unit.large_pages:
+            return _small(f"{unit.name} has no large pages", unit.quote_cap, None)
+    tree = hypervisor.evidence.item("sys/module")
+    value = _parameter(modules)
+    if value in ("Y", "1"):
+        quote = modules.parameter_quote("vfio_iommu_type1", "disable_hugepages")
+        cure = tuning.module_option("vfio_iommu_type1", "disable_hugepages=0")
+        return _small("vfio_iommu_type1 has disable_hugepages=Y", quote, cure)
+    if value is None and not tree.whole:
+        raise Missing(tree)
+    hypervisor.cmdline.must_be_whole()
+    _ = hypervisor.iommu.units
+    if value is None:
+        return skips("vfio_iommu_type1 is not loaded")
+    return passes("VFIO maps large pages where it can")
+
+
+def _small(why, quote, cure):
+    return fails(
+        f"guests are mapped in small pages: {why}",
+        actual=why,
+        expected="large pages",
+        evidence=quote,
+        acts="os" if cure else "vendor",
+        cure=cure,
+    )
+
+
+def _parameter(modules):
+    try:
+        return modules.parameters("vfio_iommu_type1").get("disable_hugepages")
+    except Missing:
+        return None
