@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Quote
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.guests import Domain, Hostdev
@@ -30,31 +30,25 @@ class Handover:
 
 def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
     """When the device has to be bound. Raises Missing where a guest that was not read decides."""
-    takers = [(d, h) for d in hypervisor.guests.known for h in hostdevs(d, device.address)]
-    unread: Missing | None = None
+    takers = hypervisor.guests.holding(device.address) if device.address else ()
     for domain, hostdev in takers:
-        try:
-            verdict = _must(domain, hostdev)
-        except Missing as missing:
-            unread = missing
-            continue
+        verdict = _must(domain, hostdev)
         if verdict is not None:
             return verdict
-    if unread is not None:
-        raise unread
     wanted = device.wanted.managed if device.wanted is not None else None
     if wanted is False:
         return Handover(True, "the inventory says managed = false")
     domains = hypervisor.guests.domains
     if takers:
-        domain, hostdev = takers[0]
-        return Handover(False, f"libvirt binds it when {domain.name} starts", domain.name, (hostdev.quote,))
+        name, quote = takers[0][0].name, takers[0][1].quote
+        return Handover(False, f"libvirt binds it when {name} starts", name, (quote,))
     if wanted:
         return Handover(False, "the inventory says that libvirt manages it")
     return Handover(True, "no guest has it as a managed hostdev" if domains else "there is no guest")
 
 
 def _must(domain: Domain, hostdev: Hostdev) -> Handover | None:
+    """What one guest demands now; None where libvirt will see to it at the guest's start."""
     if not hostdev.managed:
         why = f"{domain.name} has it with managed='no'"
         return Handover(True, why, domain.name, (hostdev.quote,))
@@ -63,14 +57,9 @@ def _must(domain: Domain, hostdev: Hostdev) -> Handover | None:
     return None
 
 
-def hostdevs(domain: Domain, where: str | None) -> tuple[Hostdev, ...]:
-    """The hostdevs of a guest that name an address."""
-    return tuple(h for h in domain.hostdevs if where is not None and h.address == where)
-
-
 def released(hypervisor: Hypervisor, where: str) -> bool:
     """libvirt detaches the function when a guest that has other members of its group starts.
 
     True where some known guest has it as a managed hostdev.
     """
-    return any(h.managed for d in hypervisor.guests.known for h in hostdevs(d, where))
+    return any(hostdev.managed for _, hostdev in hypervisor.guests.holding(where))

@@ -57,7 +57,7 @@ class PciFunction:
             known = view.look(name)
             if known is not None:
                 return known
-        raise Missing(*self._unread(name))
+        raise Missing(*self.unread(name))
 
     def quote(self, name: str) -> Quote:
         """The line that proves a field. Raises Missing where no source tells."""
@@ -70,7 +70,7 @@ class PciFunction:
     def _value(self, name: str) -> Any:
         return self.ask(name).value
 
-    def _unread(self, name: str) -> tuple[Item, ...]:
+    def unread(self, name: str) -> tuple[Item, ...]:
         """The item that would have told, with its status."""
         if name in _CONFIG_FIELDS:
             item, path = self.pci.evidence.item(CONFIG), self.address
@@ -81,6 +81,10 @@ class PciFunction:
         if not item.whole:
             return (item,)
         return (Item(f"{item.name}/{path}", Status.NOT_COLLECTED),)
+
+    def missing(self, name: str) -> Missing:
+        """What to raise where a source told only part of a field."""
+        return Missing(*self.unread(name))
 
     @property
     def vendor(self) -> int:
@@ -235,7 +239,7 @@ class PciFunction:
             return ()
         methods = self.config.reset_methods
         if not methods:
-            raise Missing(*self._unread("reset_method"))
+            raise Missing(*self.unread("reset_method"))
         return methods
 
     @property
@@ -276,7 +280,7 @@ class PciFunction:
         """The SR-IOV capability; None where it has none."""
         space = self.config
         if space.extended is None:
-            raise Missing(*self._unread("config"))
+            raise Missing(*self.unread("config"))
         return space.virtual_functions
 
     def number(self, name: str) -> float | None:
@@ -306,9 +310,18 @@ class PciFunction:
             self.knows("config") and self.config.dead,
         )
 
+    @property
+    def seen(self) -> Quote:
+        """A line that shows that the function exists."""
+        for name in ("device", "driver", "group", "class_code"):
+            if self.knows(name):
+                return self.quote(name)
+        return Quote("pci", self.address)
+
     def same_slot(self, other: str) -> bool:
         """Another address is a function of the same slot."""
         return split(self.address)[:3] == split(other)[:3] and other != self.address
+
 
 
 class Pci:

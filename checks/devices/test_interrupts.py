@@ -1,0 +1,117 @@
+"""Interrupts of assigned devices: message signalled, or a line of their own."""
+
+import re
+
+from pytest_vfio.check import ADVICE, BLOCKER, check, fails, passes, skips, unknown
+from pytest_vfio.cures import devices as cures
+from pytest_vfio.facts import devicelog, irqlines
+
+_NOBODY_CARED = re.compile(r"irq ([0-9]+): nobody cared")
+
+
+@check("DEV020", severity=BLOCKER, needs=["DEV001"], refs=["F111"])
+def test_shared_intx(hypervisor, device):
+    """The device has only INTx, and shares its line
+
+    Checks:
+        For a device without MSI and MSI-X: that nobody else uses its interrupt line, or that it
+        can mask INTx, which every PCI Express device can.
+    Why it matters:
+        vfio-pci needs a line that cannot be masked for itself alone: QEMU stops with `Device or
+        resource busy`.
+    Evidence:
+        The configuration bytes, irq in /sys/bus/pci/devices, /proc/interrupts.
+    Fix:
+        Another slot, or unbind who shares the line.
+    Fix safety:
+        Manual.
+    References:
+        F111, F139; drivers/vfio/pci/vfio_pci_intrs.c.
+    """
+    function = device.function
+    if function.physfn is not None:
+        return skips(f"{device.address} is a VF: it has no INTx")
+    config = function.config
+    if config.message_interrupts is None:
+        raise function.missing("config")
+    if config.message_interrupts or not config.intx_pin:
+        return passes(f"{device.address} signals by messages", evidence=function.quote("config"))
+    line = irqlines.line(hypervisor.evidence, function.irq)
+    others = [user for user in line.users if device.address not in user] if line else []
+    if line is None or not others:
+        return passes(f"{device.address} has interrupt {function.irq} for itself")
+    broken = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, device.address)
+    if not broken and hypervisor.modules.parameters("vfio_pci").get("nointxmask", "N") != "Y":
+        hypervisor.klog.must_be_whole()
+        if config.express:
+            return passes(f"{device.address} can mask INTx on its line with {', '.join(others)}")
+        why = f"{function.address}: nobody tells whether it can mask INTx (PCI 2.3)"
+        return unknown(f"{device.address} shares interrupt {line.number}", missing=[why])
+    return fails(
+        f"{device.address} has only INTx {line.number}, shared with {', '.join(others)}",
+        actual=f"shared with {', '.join(others)}",
+        expected="a line of its own",
+        evidence=[line.quote, *(found.quote for found in broken[:1])],
+        cure=cures.share_no_line(device.address),
+    )
+
+
+@check("DEV021", severity=ADVICE, needs=["DEV001"], refs=["F112"])
+def test_broken_intx(hypervisor, device):
+    """The device cannot mask INTx
+
+    Checks:
+        That the kernel did not have to hide INTx of the device.
+    Why it matters:
+        A guest driver that needs INTx gets no interrupts.
+    Evidence:
+        The kernel log.
+    Fix:
+        MSI in the guest.
+    Fix safety:
+        Manual.
+    References:
+        F112; drivers/vfio/pci/vfio_pci_core.c.
+    """
+    lines = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, device.address)
+    if lines:
+        return fails(
+            f"INTx of {device.address} is broken and hidden from the guest",
+            actual=lines[-1].text,
+            expected="working INTx masking",
+            evidence=lines[-1].quote,
+            cure=cures.message_interrupts(device.address),
+        )
+    hypervisor.klog.must_be_whole()
+    return passes(f"the kernel found nothing wrong with INTx of {device.address}")
+
+
+@check("DEV022", severity=BLOCKER, refs=["F113"])
+def test_interrupt_shut_down(hypervisor):
+    """The kernel shut an interrupt line down
+
+    Checks:
+        That no line was disabled because nobody answered its interrupts.
+    Why it matters:
+        Whatever else is on that line is dead until the next boot: a USB controller, a disk.
+    Evidence:
+        The kernel log.
+    Fix:
+        MSI in the guest, another slot; irqpoll is no cure.
+    Fix safety:
+        Manual.
+    References:
+        F113; kernel/irq/spurious.c.
+    """
+    found = hypervisor.klog.find(_NOBODY_CARED)
+    if found is None:
+        return passes("no interrupt line was shut down")
+    match = _NOBODY_CARED.search(found.text)
+    number = match.group(1) if match else "?"
+    return fails(
+        f"interrupt {number} was shut down: nobody answered it",
+        actual=found.text,
+        expected="no disabled line",
+        evidence=found.quote,
+        cure=cures.message_interrupts(f"the devices on interrupt {number}"),
+    )

@@ -1,0 +1,178 @@
+"""The device's memory space: BARs, boot framebuffers, option ROMs."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import devices as cures
+from pytest_vfio.evidence import Quote
+from pytest_vfio.facts import devicelog, iomem
+from pytest_vfio.facts.pci import DISPLAY_CLASS
+from pytest_vfio.facts.pciviews import CONFIG
+
+#: vfio-pci evicts the firmware's framebuffer from VGA devices since (F108).
+EVICTS_SINCE = (6, 1, 0)
+
+
+@check("DEV016", severity=DEGRADED, needs=["DEV001"], refs=["F14"])
+def test_boot_display(hypervisor, device):
+    """The firmware made the device the boot display
+
+    Checks:
+        That an intended display device is not the one that the firmware booted on.
+    Why it matters:
+        Its ROM was run and shadowed by the firmware and its memory holds the boot framebuffer: the
+        guest's screen stays black, or the BAR cannot be reserved.
+    Evidence:
+        boot_vga in /sys/bus/pci/devices.
+    Fix:
+        Another primary display in the firmware setup.
+    Fix safety:
+        Manual: the host's console moves.
+    References:
+        F14, F108, F110; drivers/gpu/vga/vgaarb.c.
+    """
+    function = device.function
+    if function.base_class != DISPLAY_CLASS:
+        return skips(f"{device.address} is no display device", evidence=function.quote("class_code"))
+    quote = function.quote("boot_vga")
+    if not function.boot_vga:
+        return passes(f"{device.address} is not the boot display", evidence=quote)
+    return fails(
+        f"{device.address} is the display that the firmware booted on",
+        actual="boot_vga 1",
+        expected="boot_vga 0",
+        evidence=quote,
+        cure=cures.other_display(device.address),
+    )
+
+
+@check("DEV017", severity=BLOCKER, needs=["DEV001"], refs=["F108"])
+def test_framebuffer_holds_bar(hypervisor, device):
+    """A boot framebuffer holds memory of the device
+
+    Checks:
+        That no efifb, vesafb, simplefb or BOOTFB lies in a BAR of an intended display device.
+        vfio-pci takes it away by itself from VGA devices since 6.1.
+    Why it matters:
+        `BAR 0: can't reserve`: QEMU cannot map the BAR and the guest stays black.
+    Evidence:
+        /proc/iomem as root, resource in /sys/bus/pci/devices, the kernel log.
+    Fix:
+        Another primary display; or the framebuffer switched off, at the cost of the console.
+    Fix safety:
+        Manual.
+    References:
+        F108, S29; drivers/firmware/sysfb.c, drivers/vfio/pci/vfio_pci_core.c.
+    """
+    function = device.function
+    if function.base_class != DISPLAY_CLASS:
+        return skips(f"{device.address} is no display device", evidence=function.quote("class_code"))
+    bars = [bar for bar in function.resources if bar.memory and bar.size]
+    for held in iomem.known(hypervisor.evidence):
+        inside = any(bar.start <= held.start <= bar.end for bar in bars)
+        if held.framebuffer and inside and not _evicted(hypervisor, function):
+            return fails(
+                f"{held.name} holds memory of {device.address}",
+                actual=held.name,
+                expected="no framebuffer in its BARs",
+                evidence=held.quote,
+                cure=cures.other_display(device.address),
+            )
+    iomem.ranges(hypervisor.evidence)
+    return passes(f"no boot framebuffer stays in the BARs of {device.address}")
+
+
+def _evicted(hypervisor, function):
+    """vfio-pci will take the framebuffer away when it binds."""
+    vga = function.class_code >> 8 == 0x0300
+    return vga and function.driver != "vfio-pci" and hypervisor.kernel.version >= EVICTS_SINCE
+
+
+@check("DEV018", severity=BLOCKER, needs=["DEV001", "DEV011"], refs=["F10", "F109"])
+def test_bar_unassigned(hypervisor, device):
+    """A BAR of the device has no address
+
+    Checks:
+        That every memory BAR that the device implements was given a place. A VF has no BARs of its
+        own; I/O ports are not needed.
+    Why it matters:
+        The guest's driver cannot reach the device; large BARs need decoding above 4 GiB.
+    Evidence:
+        resource in /sys/bus/pci/devices, the configuration bytes, the kernel log.
+    Fix:
+        Above 4G Decoding in the firmware; pci=realloc.
+    Fix safety:
+        Manual: firmware setup, a reboot.
+    References:
+        F10, F109, F139; drivers/pci/setup-res.c.
+    """
+    function = device.function
+    if function.physfn is not None:
+        return skips(f"{device.address} is a VF: its BARs are those of its PF")
+    resources = function.resources
+    lost = [bar.index for bar in resources[:6] if bar.unassigned]
+    quote, sure = function.quote("resources"), False
+    if function.knows("config") and function.config.bars is not None:
+        sure = True
+        there = [n for n in _implemented(function.config.bars) if n < len(resources)]
+        lost += [number for number in there if not resources[number].used]
+    if not lost:
+        if not sure:
+            _log_is_silent(hypervisor, function)
+        return passes(f"all memory BARs of {device.address} have addresses", evidence=quote)
+    shown = ", ".join(f"BAR {number}" for number in sorted(set(lost)))
+    return fails(
+        f"{shown} of {device.address} has no address",
+        actual="unassigned",
+        expected="an address",
+        evidence=Quote(quote.source, quote.line.split("\n")[min(lost)], quote.status),
+        cure=cures.place_bars(device.address),
+    )
+
+
+def _log_is_silent(hypervisor, function):
+    """For a device that sleeps, so that its registers were not read, the kernel's log has to do."""
+    unread = function.missing("config")
+    lines = devicelog.about(hypervisor.klog, devicelog.BAR_FAILED, function.address)
+    if lines or unread.items[0].name == CONFIG:
+        raise unread
+    hypervisor.klog.must_be_whole()
+
+
+def _implemented(bars):
+    """The memory BARs whose register is not empty; the upper half of a 64-bit one is no BAR."""
+    index = 0
+    while index < len(bars):
+        register = bars[index]
+        if register & ~0xF or register & 0xE:
+            if not register & 1:
+                yield index
+        index += 2 if register & 0x7 == 0x4 else 1
+
+
+@check("DEV019", severity=DEGRADED, needs=["DEV001"], refs=["F110"])
+def test_rom_unreadable(hypervisor, device):
+    """The option ROM of the device cannot be read
+
+    Checks:
+        That the kernel did not find a broken ROM signature. The ROM itself is never read here.
+    Why it matters:
+        A GPU without its ROM shows nothing in the guest; for other devices the ROM is of no use.
+    Evidence:
+        The kernel log.
+    Fix:
+        A ROM file, or no ROM.
+    Fix safety:
+        Manual: the guest's XML.
+    References:
+        F110, F124; drivers/pci/rom.c.
+    """
+    lines = devicelog.about(hypervisor.klog, devicelog.ROM_INVALID, device.address)
+    if lines:
+        return fails(
+            f"the option ROM of {device.address} cannot be read",
+            actual=lines[-1].text,
+            expected="a ROM that begins with 55 aa",
+            evidence=lines[-1].quote,
+            cure=cures.rom(device.address),
+        )
+    hypervisor.klog.must_be_whole()
+    return passes(f"the kernel had no trouble with the option ROM of {device.address}")

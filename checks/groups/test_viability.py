@@ -1,0 +1,185 @@
+"""A group is handed to a guest as a whole, or not at all."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, check, fails, passes, skips, unknown
+from pytest_vfio.cures import groups as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import handover, isolation
+from pytest_vfio.facts.groups import NOIOMMU
+from pytest_vfio.facts.pci import is_vfio_driver
+
+
+@check("GRP001", severity=BLOCKER, needs=["IOM001"], refs=["F92", "F93", "F138"])
+def test_not_viable(hypervisor, group):
+    """A device that stays with the host makes the group not viable
+
+    Checks:
+        By the rule of the running kernel, that no member of the group is on a driver that keeps
+        VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that
+        are themselves intended are DEV003's, and libvirt detaches managed hostdevs itself.
+    Why it matters:
+        The guest does not start: `group is not viable`, or EPERM from iommufd.
+    Evidence:
+        The members of the group and their drivers; the kernel's version for a bridge on a driver
+        of its own; the hostdevs of the guests.
+    Fix:
+        Give the rest of the group to the same guest, or leave it without a driver.
+    Fix safety:
+        Unsafe: the members leave the host. Never where the host lives on one (SAF002).
+    References:
+        F92, F93, F101, S20; drivers/vfio/vfio.c, drivers/iommu/iommu.c.
+    """
+    found, unread = group.judged
+    staying = [one for one in found if not _leaves(hypervisor, one.address)]
+    if staying:
+        shown = ", ".join(f"{one.address} on {one.driver}" for one in staying)
+        bridge = hypervisor.pci.known[staying[0].address].header_type != 0
+        virtual = any(_is_virtual(one) for one in group.functions)
+        free = cures.free_members([one.address for one in staying])
+        return fails(
+            f"group {group.number} is not viable: {shown}",
+            actual=shown,
+            expected="vfio-pci, pci-stub or no driver",
+            evidence=[one.quote for one in staying],
+            refs=["F93"] if bridge else ["F92", "F138"] if virtual else ["F92"],
+            cure=cures.free_bridge(staying[0].address, staying[0].driver) if bridge else free,
+        )
+    if unread:
+        raise Missing(*unread)
+    size = len(group.members)
+    return passes(
+        f"group {group.number} is viable: {size} member{'s' if size > 1 else ''}"
+        + (f", of which libvirt or DEV003 moves {len(found)}" if found else "")
+    )
+
+
+def _leaves(hypervisor, address):
+    """An intended device that is to be bound, or one that libvirt detaches for a guest."""
+    device = hypervisor.intent.get(address)
+    if device is not None and not (device.wanted is not None and device.wanted.vfs):
+        return True
+    return handover.released(hypervisor, address)
+
+
+def _is_virtual(function):
+    return function.knows("physfn") and function.physfn is not None
+
+
+@check("GRP002", severity=ADVICE, needs=["IOM001"], refs=["F94", "F95", "F96", "F13"])
+def test_shared_group(hypervisor, group):
+    """The group cannot be split: the hardware does not isolate its members
+
+    Checks:
+        That all endpoints of the group are for the same guest; where they are not, why they share
+        the group: functions of one card without ACS, a port without ACS, a conventional bridge.
+    Why it matters:
+        Members of one group can reach each other past the IOMMU. They go to one guest together.
+    Evidence:
+        The members, the guests; port types and ACS in the configuration bytes explain it.
+    Fix:
+        All to one guest, or a slot that isolates.
+    Fix safety:
+        Manual; an override of ACS would only hide it.
+    References:
+        F94, F95, F96, F13, S33; drivers/iommu/iommu.c, pci_device_group.
+    """
+    ends, unread = isolation.endpoints(group)
+    owners = {address: _owner(hypervisor, address) for address in ends}
+    together = None not in owners.values() and len(set(owners.values())) == 1
+    if len(ends) > 1 and not together:
+        if None in owners.values() and all(hypervisor.intent.get(one) for one in ends):
+            hypervisor.guests.domains  # noqa: B018 - one unread guest may have all of them
+        reason = isolation.explain(group)
+        return fails(
+            f"group {group.number} has {', '.join(ends)}, which go together: {reason.words}",
+            actual=f"{len(ends)} endpoints in one group",
+            expected="one endpoint, or all for the same guest",
+            evidence=reason.quotes or [group.functions[0].seen],
+            refs=[reason.ref],
+            cure=cures.separate(),
+        )
+    if unread:
+        raise Missing(*unread)
+    group.all_members  # noqa: B018 - only a whole group shows that there is no other member
+    if len(ends) == 1:
+        return passes(f"{ends[0]} is alone in group {group.number}")
+    return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
+
+
+def _owner(hypervisor, address):
+    device = hypervisor.intent.get(address)
+    return device.guest if device is not None else None
+
+
+@check("GRP004", severity=BLOCKER, needs=["IOM001"], refs=["F102"])
+def test_vfio_node_missing(hypervisor, group):
+    """The group has no device node although a member is on a VFIO driver
+
+    Checks:
+        That /dev/vfio/N exists for the group once one of its members is bound to a VFIO driver.
+    Why it matters:
+        QEMU opens the group through this node: `failed to open /dev/vfio/N`.
+    Evidence:
+        The listing of /dev/vfio, the drivers of the members.
+    Fix:
+        Let udev make the node.
+    Fix safety:
+        Safe.
+    References:
+        F102, F166; drivers/vfio/group.c.
+    """
+    item = hypervisor.evidence.item("dev/vfio/")
+    names = item.text.split()
+    if str(group.number) in names:
+        return passes(f"/dev/vfio/{group.number} exists", evidence=item.quote(str(group.number)))
+    bound, unread = [], []
+    for function in group.functions:
+        try:
+            bound += [function] if is_vfio_driver(function.driver) else []
+        except Missing as missing:
+            unread.extend(missing.items)
+    if not item.whole:
+        raise Missing(item)
+    if bound and "devices" in names:
+        missing = [f"{item.name}: shows only nodes of single devices, which older QEMU cannot use"]
+        return unknown(f"/dev/vfio/{group.number} does not exist", missing=missing)
+    if bound:
+        return fails(
+            f"/dev/vfio/{group.number} does not exist, although {bound[0].address} is on {bound[0].driver}",
+            actual="no node",
+            expected=f"/dev/vfio/{group.number}",
+            evidence=[item.quote(" ".join(names) or "(empty)"), bound[0].quote("driver")],
+            cure=cures.vfio_node(group.number),
+        )
+    if unread or group.unread is not None:
+        raise Missing(*unread, *([group.unread] if group.unread else []))
+    return skips(f"no member of group {group.number} is on a VFIO driver: the node comes with it")
+
+
+@check("GRP005", severity=SECURITY, needs=["IOM001"], refs=["F62"])
+def test_noiommu_group(hypervisor, group):
+    """The group is one of no-IOMMU mode
+
+    Checks:
+        That the group is a real one and not made by vfio for a device without an IOMMU.
+    Why it matters:
+        Nothing translates the device's DMA: it reaches all memory of the host, and QEMU cannot use
+        the group for a guest anyway.
+    Evidence:
+        name in /sys/kernel/iommu_groups.
+    Fix:
+        A real IOMMU.
+    Fix safety:
+        Manual: firmware and boot files.
+    References:
+        F62, S14; drivers/vfio/group.c.
+    """
+    quote = hypervisor.groups.tree.quote(f"{group.number}/name")
+    if group.name == NOIOMMU:
+        return fails(
+            f"group {group.number} is a no-IOMMU group",
+            actual=NOIOMMU,
+            expected="a group of a real IOMMU",
+            evidence=quote,
+            cure=cures.real_iommu(),
+        )
+    return passes(f"group {group.number} belongs to a real IOMMU", evidence=quote)

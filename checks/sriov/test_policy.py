@@ -1,0 +1,189 @@
+"""What the host sets for VFs: the PF's link, MAC addresses, trust. And their groups."""
+
+from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, check, fails, passes, skips
+from pytest_vfio.cures import groups as group_cures
+from pytest_vfio.cures import sriov as cures
+from pytest_vfio.evidence import Missing, Tree
+from pytest_vfio.facts import vfinfo
+
+_UP = 0x1
+
+
+def _physical(hypervisor, device):
+    """The PF that a device is, or belongs to; None where neither."""
+    function = device.function
+    if function.physfn is not None:
+        found = hypervisor.pci.get(function.physfn)
+        if found is None:
+            raise function.missing("physfn")
+        return found
+    return function if device.wanted is not None and device.wanted.vfs else None
+
+
+@check("SRV010", severity=DEGRADED, needs=["DEV001"], refs=["F133"])
+def test_pf_down(hypervisor, device):
+    """The PF of a VF is down
+
+    Checks:
+        That the interface of the PF is up where a VF of it is intended.
+    Why it matters:
+        libvirt refuses to configure the VF, and the guest has no link.
+    Evidence:
+        flags in /sys/class/net.
+    Fix:
+        Bring the PF up, also at boot.
+    Fix safety:
+        Unsafe: the host's network configuration. Can be undone.
+    References:
+        F133; libvirt src/util/virnetdev.c.
+    """
+    physical = _physical(hypervisor, device)
+    if physical is None:
+        return skips(f"{device.address} is no VF")
+    if not physical.netdevs:
+        return skips(f"the PF {physical.address} has no network interface")
+    name = physical.netdevs[0]
+    tree = Tree.of(hypervisor.evidence.item("sys/class/net"))
+    flags = tree.get(f"{name}/flags") or ""
+    try:
+        up = int(flags, 0) & _UP
+    except ValueError:
+        raise Missing(hypervisor.evidence.item("sys/class/net")) from None
+    quote = tree.quote(f"{name}/flags")
+    if up:
+        return passes(f"{name}, the PF of {device.address}, is up", evidence=quote)
+    return fails(
+        f"{name}, the PF of {device.address}, is down",
+        actual=f"flags {flags}",
+        expected="up",
+        evidence=quote,
+        cure=cures.bring_up(name),
+    )
+
+
+def _policy(hypervisor, device):
+    """What the host set for an intended VF; None where it is no VF of a network adapter."""
+    function = device.function
+    if function.physfn is None:
+        return None
+    physical = _physical(hypervisor, device)
+    if not physical.netdevs:
+        return None
+    number = physical.virtfns.index(device.address) if device.address in physical.virtfns else -1
+    found = vfinfo.policies(hypervisor.evidence, physical.netdevs[0]).get(number)
+    if found is None:
+        raise Missing(hypervisor.evidence.item(vfinfo.ITEM))
+    return found
+
+
+@check("SRV011", severity=SECURITY, needs=["DEV001"], refs=["F134"])
+def test_vf_trusted(hypervisor, device):
+    """The guest of a VF may forge addresses
+
+    Checks:
+        That trust is off and spoofchk on for an intended VF.
+    Why it matters:
+        A trusted VF may go promiscuous and change its MAC; without spoof checking it may send with
+        any. For a guest that is not trusted itself, the network is open.
+    Evidence:
+        ip -d link.
+    Fix:
+        trust off, spoofchk on; or accept it for a guest that routes or bonds.
+    Fix safety:
+        Unsafe: the guest's traffic may stop. Can be undone.
+    References:
+        F134; ip-link(8).
+    """
+    policy = _policy(hypervisor, device)
+    if policy is None:
+        return skips(f"{device.address} is no VF of a network adapter")
+    if policy.trust or policy.spoofchk is False:
+        word = "trust off" if policy.trust else "spoofchk on"
+        shown = "trust on" if policy.trust else "spoofchk off"
+        return fails(
+            f"VF {policy.number} of {policy.interface} ({device.address}) has {shown}",
+            actual=shown,
+            expected=word,
+            evidence=policy.quote,
+            cure=cures.set_policy(policy.interface, policy.number, word),
+        )
+    return passes(f"{device.address} is neither trusted nor free to spoof", evidence=policy.quote)
+
+
+@check("SRV012", severity=ADVICE, needs=["DEV001"], refs=["F135", "F134"])
+def test_vf_without_mac(hypervisor, device):
+    """A VF has no MAC address of its own
+
+    Checks:
+        That an intended VF has an administrative MAC, or that libvirt sets one: `<interface
+        type='hostdev'>` does, a plain `<hostdev>` does not.
+    Why it matters:
+        The guest gets another MAC at every start: leases, bonds and licences break.
+    Evidence:
+        ip -d link, the hostdevs of the guests.
+    Fix:
+        Set the MAC on the PF, or use an interface of type hostdev.
+    Fix safety:
+        Unsafe: a running guest keeps its old one until it restarts. Can be undone.
+    References:
+        F135, F134; libvirt src/hypervisor/virhostdev.c.
+    """
+    policy = _policy(hypervisor, device)
+    if policy is None:
+        return skips(f"{device.address} is no VF of a network adapter")
+    if not policy.random_mac:
+        return passes(f"{device.address} has MAC {policy.mac}", evidence=policy.quote)
+    takers = [hostdev for _, hostdev in hypervisor.guests.holding(device.address)]
+    plain = [hostdev for hostdev in takers if hostdev.kind in ("hostdev", "commandline")]
+    if not plain:
+        hypervisor.guests.domains  # noqa: B018 - an unread guest may take it plainly
+        return passes(f"no guest takes {device.address} as a plain hostdev", evidence=policy.quote)
+    return fails(
+        f"VF {policy.number} of {policy.interface} ({device.address}) has no MAC, and"
+        f" {plain[0].guest} takes it as a plain hostdev",
+        actual=policy.mac or "no MAC",
+        expected="an administrative MAC",
+        evidence=[policy.quote, plain[0].quote],
+        cure=cures.set_policy(policy.interface, policy.number, "mac ADDRESS"),
+    )
+
+
+@check("SRV008", severity=DEGRADED, needs=["IOM001"], refs=["F138"])
+def test_vfs_share_group(hypervisor, group):
+    """VFs share an IOMMU group
+
+    Checks:
+        That a VF is alone in its group.
+    Why it matters:
+        VFs are made to be given to different guests; a shared group goes to one guest as a whole,
+        with the PF in it not at all.
+    Evidence:
+        The members of the group, physfn in /sys/bus/pci/devices.
+    Fix:
+        ACS in the firmware, another slot.
+    Fix safety:
+        Manual.
+    References:
+        F138; drivers/iommu/iommu.c, pci_device_group.
+    """
+    virtual, unread = [], []
+    for function in group.functions:
+        try:
+            virtual += [function] if function.physfn is not None else []
+        except Missing as missing:
+            unread.extend(missing.items)
+    if virtual and len(group.members) > 1:
+        others = ", ".join(one for one in group.members if one != virtual[0].address)
+        return fails(
+            f"VF {virtual[0].address} shares group {group.number} with {others}",
+            actual=f"{len(group.members)} members",
+            expected="a group of its own",
+            evidence=virtual[0].quote("group"),
+            cure=group_cures.separate(),
+        )
+    if unread or len(group.functions) < len(group.members):
+        raise Missing(*(unread or [hypervisor.evidence.item("sys/bus/pci/devices")]))
+    group.all_members  # noqa: B018 - only a whole group shows that a VF is alone
+    if not virtual:
+        return skips(f"group {group.number} has no VF")
+    return passes(f"VF {virtual[0].address} is alone in group {group.number}")

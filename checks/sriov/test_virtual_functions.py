@@ -1,0 +1,352 @@
+"""Virtual functions: wanted, possible, there, and with whom."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import sriov as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import devicelog
+from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.pciaddress import split
+from pytest_vfio.facts.pciresource import VF_BARS
+
+
+def _wanted(device):
+    """How many VFs the inventory wants of a device."""
+    return (device.wanted.vfs or 0) if device.wanted is not None else 0
+
+
+@check(
+    "SRV001",
+    severity=BLOCKER,
+    needs=["DEV001", "SRV003", "SRV004", "SRV005", "SRV007"],
+    refs=["F129"],
+)
+def test_vfs_missing(hypervisor, device):
+    """Virtual functions are missing
+
+    Checks:
+        That the PF has as many VFs as the inventory wants.
+    Why it matters:
+        VFs do not survive a reboot by themselves: guests that name them do not start.
+    Evidence:
+        sriov_numvfs in /sys/bus/pci/devices, libvirt's node device.
+    Fix:
+        Write sriov_numvfs, and keep it over reboots.
+    Fix safety:
+        Unsafe: changes the PF under the host's own traffic. Can be undone.
+    References:
+        F129, F127, S28; drivers/pci/iov.c.
+    """
+    wanted = _wanted(device)
+    if not wanted:
+        return skips(f"the inventory wants no VFs of {device.address}")
+    function = device.function
+    now, quote = function.numvfs, function.quote("numvfs")
+    if now >= wanted:
+        return passes(f"{device.address} has {now} VFs, {wanted} are wanted", evidence=quote)
+    return fails(
+        f"{device.address} has {now} VFs, expected {wanted}",
+        actual=now,
+        expected=wanted,
+        evidence=quote,
+        cure=cures.make_vfs(device.address, wanted, now),
+    )
+
+
+@check("SRV002", severity=ADVICE, needs=["DEV001"], refs=["F132"])
+def test_vfs_inside_guest(hypervisor, device):
+    """An SR-IOV capable PF goes to a guest, which cannot make VFs from it
+
+    Checks:
+        That an intended device is no PF that could make VFs.
+    Why it matters:
+        QEMU hides the SR-IOV capability of an assigned PF: inside the guest there is no
+        sriov_totalvfs. Whoever wants VFs has to make them on the host and assign those.
+    Evidence:
+        sriov_totalvfs and sriov_numvfs in /sys/bus/pci/devices, virt_functions in libvirt's node
+        device.
+    Fix:
+        Leave the PF on its host driver, make VFs, assign VFs. Nothing to do where the guest needs
+        the whole port and no VFs.
+    Fix safety:
+        Manual: the device changes hands.
+    References:
+        F132, S28; QEMU hw/vfio/pci.c, vfio_add_ext_cap.
+    """
+    if _wanted(device):
+        return skips(f"{device.address} stays with the host, its VFs go to guests")
+    function = device.function
+    total, quote = function.totalvfs, function.quote("totalvfs")
+    if not total:
+        return passes(f"{device.address} has no SR-IOV", evidence=quote)
+    made = f"{function.numvfs or 'none'} made" if function.knows("numvfs") else "made: not read"
+    return fails(
+        f"{device.address} can make up to {total} VFs on the host ({made}), none inside a guest",
+        actual=f"a PF with up to {total} VFs",
+        expected="VFs made on the host, if VFs are wanted",
+        evidence=quote,
+        cure=cures.vfs_on_host(device.address),
+    )
+
+
+@check("SRV003", severity=BLOCKER, needs=["DEV001"], refs=["F125"])
+def test_no_room_for_vfs(hypervisor, device):
+    """There is no memory space for the BARs of VFs
+
+    Checks:
+        Where VFs are wanted: that the kernel reserved room for their BARs.
+    Why it matters:
+        Writing sriov_numvfs fails with `Cannot allocate memory`.
+    Evidence:
+        Lines 8 to 13 of resource in /sys/bus/pci/devices, the kernel log.
+    Fix:
+        SR-IOV and Above 4G Decoding in the firmware, pci=realloc, fewer VFs.
+    Fix safety:
+        Manual: firmware setup, a reboot.
+    References:
+        F125; drivers/pci/iov.c, sriov_enable.
+    """
+    if not _wanted(device):
+        return skips(f"the inventory wants no VFs of {device.address}")
+    function = device.function
+    if not function.totalvfs:
+        return skips(f"{device.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs"))
+    rooms = [bar for bar in function.resources if bar.index in VF_BARS]
+    quote = function.quote("resources")
+    if function.numvfs or any(bar.size and not bar.unassigned for bar in rooms):
+        return passes(f"there is room for the VFs of {device.address}", evidence=quote)
+    lines = devicelog.about(hypervisor.klog, devicelog.IOV_FAILED, device.address)
+    return fails(
+        f"there is no room for the BARs of the VFs of {device.address}",
+        actual="no IOV resources",
+        expected="IOV resources with addresses",
+        evidence=[quote, *(line.quote for line in lines[-1:])],
+        cure=cures.room_for_vfs(device.address),
+    )
+
+
+@check("SRV004", severity=BLOCKER, needs=["DEV001"], refs=["F126"])
+def test_vfs_out_of_buses(hypervisor, device):
+    """VFs would lie beyond the bus numbers of the bridge
+
+    Checks:
+        That the address of the last wanted VF is on a bus below the bridge above the PF.
+    Why it matters:
+        Without ARI, VFs need more bus numbers: `can't enable VFs (bus out of range)`.
+    Evidence:
+        sriov_offset and sriov_stride, subordinate_bus_number of the bridge.
+    Fix:
+        ARI in the firmware, another slot.
+    Fix safety:
+        Manual: bus numbers may change, and addresses with them.
+    References:
+        F126; drivers/pci/iov.c, virtfn_max_buses.
+    """
+    wanted = _wanted(device)
+    if not wanted:
+        return skips(f"the inventory wants no VFs of {device.address}")
+    function = device.function
+    if function.numvfs >= wanted:
+        return passes(f"{device.address} has {function.numvfs} VFs", evidence=function.quote("numvfs"))
+    if function.parent is None:
+        return skips(f"{device.address} is on a root bus")
+    bridge = hypervisor.pci.get(function.parent)
+    offset, stride = function.number("vf_offset"), function.number("vf_stride")
+    last = bridge.number("subordinate_bus") if bridge is not None else None
+    if offset is None or stride is None or last is None:
+        return skips(f"{device.address} has no SR-IOV: SRV005 judges")
+    _, bus, slot, part = split(device.address)
+    needed = bus + (int(offset + stride * (wanted - 1)) + slot * 8 + part) // 256
+    if needed <= last:
+        return passes(f"the VFs of {device.address} end on bus {needed:02x}, the bridge's on {int(last):02x}")
+    return fails(
+        f"VF {wanted} of {device.address} would be on bus {needed:02x}, the bridge ends at {int(last):02x}",
+        actual=f"bus {needed:02x}",
+        expected=f"at most bus {int(last):02x}",
+        evidence=[function.quote("vf_offset"), bridge.quote("subordinate_bus")],
+        cure=cures.bus_numbers(device.address),
+    )
+
+
+@check("SRV005", severity=BLOCKER, needs=["DEV001"], refs=["F127", "F12"])
+def test_more_vfs_than_possible(hypervisor, device):
+    """More VFs are wanted than the adapter offers
+
+    Checks:
+        That sriov_totalvfs is there and not below what the inventory wants. A driver may lower it.
+    Why it matters:
+        `Numerical result out of range`; without the file SR-IOV is off in the adapter's firmware.
+    Evidence:
+        sriov_totalvfs in /sys/bus/pci/devices, libvirt's node device.
+    Fix:
+        SR-IOV in the adapter's firmware and the host's.
+    Fix safety:
+        Manual: firmware, power cycle.
+    References:
+        F127, F12, S28; drivers/pci/pci-sysfs.c, sriov_numvfs_store.
+    """
+    wanted = _wanted(device)
+    if not wanted:
+        return skips(f"the inventory wants no VFs of {device.address}")
+    function = device.function
+    total, quote = function.totalvfs, function.quote("totalvfs")
+    if total is not None and total >= wanted:
+        return passes(f"{device.address} offers {total} VFs, {wanted} are wanted", evidence=quote)
+    offered = f"offers {total} VFs" if total is not None else "has no SR-IOV"
+    return fails(
+        f"{device.address} {offered}, expected {wanted}",
+        actual=total if total is not None else "no sriov_totalvfs",
+        expected=wanted,
+        evidence=quote,
+        refs=["F127"] if total is not None else ["F12"],
+        cure=cures.enable_sriov(device.address),
+    )
+
+
+@check("SRV007", severity=BLOCKER, needs=["DEV001"], refs=["F131"])
+def test_pf_on_vfio(hypervisor, device):
+    """The PF is on a VFIO driver while its VFs are wanted
+
+    Checks:
+        That a PF which has VFs, or whose VFs are wanted, is on its host driver.
+    Why it matters:
+        vfio-pci makes no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
+        that other guests have.
+    Evidence:
+        driver, sriov_numvfs in /sys/bus/pci/devices.
+    Fix:
+        Give the PF back to its host driver.
+    Fix safety:
+        Unsafe: stop who uses it. Can be undone.
+    References:
+        F131, F127; drivers/vfio/pci/vfio_pci_core.c.
+    """
+    function = device.function
+    wanted = _wanted(device)
+    if not is_vfio_driver(function.driver):
+        return passes(
+            f"{device.address} is on {function.driver or 'no driver'}", evidence=function.quote("driver")
+        )
+    now = function.numvfs if not wanted else wanted
+    if not now:
+        return skips(f"{device.address} has no VFs and none are wanted", evidence=function.quote("numvfs"))
+    return fails(
+        f"{device.address} is on {function.driver}, and {now} VFs of it are {'wanted' if wanted else 'there'}",
+        actual=function.driver,
+        expected="its host driver",
+        evidence=function.quote("driver"),
+        cure=cures.host_driver(device.address),
+    )
+
+
+@check("DEV030", severity=BLOCKER, needs=["DEV001"], refs=["F82"])
+def test_vfs_keep_pf_from_vfio(hypervisor, device):
+    """The PF is to be passed through while it has VFs
+
+    Checks:
+        That an intended PF, not bound to a VFIO driver yet, has no VFs.
+    Why it matters:
+        vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
+    Evidence:
+        sriov_numvfs and driver in /sys/bus/pci/devices.
+    Fix:
+        Remove the VFs first, or assign VFs instead of the PF.
+    Fix safety:
+        Unsafe: VFs may be in use by guests.
+    References:
+        F82; vfio_pci_core_register_device.
+    """
+    if _wanted(device):
+        return skips(f"{device.address} stays with the host, its VFs go to guests")
+    function = device.function
+    count, quote = function.numvfs, function.quote("numvfs")
+    if not count:
+        return passes(f"{device.address} has no VFs", evidence=quote)
+    if is_vfio_driver(function.driver):
+        return skips(f"{device.address} is on {function.driver} already: SRV007 judges")
+    return fails(
+        f"{device.address} is to be passed through, and {count} VFs of it exist",
+        actual=f"{count} VFs",
+        expected="no VFs",
+        evidence=quote,
+        cure=cures.remove_vfs(device.address),
+    )
+
+
+@check("SRV009", severity=DEGRADED, needs=["DEV001"], refs=["F140"])
+def test_gpu_pf_with_vfs(hypervisor, device):
+    """A graphics PF is intended while its VFs exist
+
+    Checks:
+        That an intended display device has no VFs.
+    Why it matters:
+        The PF's driver runs the VFs; with the PF in a guest they vanish at its first start.
+    Evidence:
+        class and sriov_numvfs in /sys/bus/pci/devices.
+    Fix:
+        Assign only VFs.
+    Fix safety:
+        Manual.
+    References:
+        F140.
+    """
+    function = device.function
+    if function.base_class != DISPLAY_CLASS:
+        return skips(f"{device.address} is no display device", evidence=function.quote("class_code"))
+    if _wanted(device):
+        return skips(f"{device.address} stays with the host, its VFs go to guests")
+    count, quote = function.numvfs, function.quote("numvfs")
+    if not count:
+        return passes(f"{device.address} has no VFs", evidence=quote)
+    return fails(
+        f"{device.address} is intended, and {count} VFs of it exist",
+        actual=f"{count} VFs",
+        expected="the VFs instead of the PF",
+        evidence=quote,
+        cure=cures.assign_vfs_only(device.address),
+    )
+
+
+@check("SRV006", severity=ADVICE, needs=["DEV001", "SRV001"], refs=["F130"])
+def test_host_takes_vfs(hypervisor, device):
+    """Host drivers take the VFs
+
+    Checks:
+        Where VFs are wanted for guests: that sriov_drivers_autoprobe is off, or that none of the
+        VFs is on a host driver.
+    Why it matters:
+        Every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
+        managed='no' does not start.
+    Evidence:
+        sriov_drivers_autoprobe, the VFs' drivers.
+    Fix:
+        Switch autoprobe off before VFs are made, or use managed='yes'.
+    Fix safety:
+        Unsafe: acts on VFs made later. Can be undone.
+    References:
+        F130; drivers/pci/iov.c.
+    """
+    if not _wanted(device):
+        return skips(f"the inventory wants no VFs of {device.address}")
+    function = device.function
+    if not function.vf_autoprobe:
+        quote = function.quote("vf_autoprobe")
+        return passes(f"host drivers leave new VFs of {device.address} alone", evidence=quote)
+    held, unread = [], []
+    for address in function.virtfns:
+        try:
+            virtual = hypervisor.pci.get(address)
+            if virtual is not None and virtual.driver and not is_vfio_driver(virtual.driver):
+                held.append(virtual)
+        except Missing as missing:
+            unread.extend(missing.items)
+    if held:
+        return fails(
+            f"{len(held)} VFs of {device.address} are on {held[0].driver}",
+            actual=f"{held[0].address} on {held[0].driver}",
+            expected="no host driver on VFs",
+            evidence=[function.quote("vf_autoprobe"), held[0].quote("driver")],
+            cure=cures.no_autoprobe(device.address),
+        )
+    if unread:
+        raise Missing(*dict.fromkeys(unread))
+    return passes(f"no VF of {device.address} is on a host driver")
