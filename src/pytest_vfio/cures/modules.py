@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import cmdline
 from pytest_vfio.evidence import Evidence, Status
+from pytest_vfio.facts.boot import Boot
 
 
 def install_drivers(release: str) -> Cure:
@@ -16,6 +18,21 @@ def install_drivers(release: str) -> Cure:
         (f"the running kernel {release} has no vfio-pci: cloud and minimal flavours leave it out",),
         reboot=True,
     )
+
+
+def install_iommu_driver(release: str, option: str) -> Cure:
+    """The running kernel's flavour was built without the driver of the IOMMU."""
+    return Cure(
+        MANUAL,
+        "install the distribution's generic kernel and boot it",
+        (f"the running kernel {release} was built without CONFIG_{option}",),
+        reboot=True,
+    )
+
+
+def move_to_cmdline(boot: Boot, word: str) -> Cure:
+    """An option of a driver that is part of the kernel image."""
+    return cmdline.add(boot, word)
 
 
 def load(*modules: str) -> Cure:

@@ -7,7 +7,7 @@ modules-load.d, initramfs-tools, dracut and mkinitcpio configuration.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,10 +15,12 @@ from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.words import fold
 
 _SUFFIX = re.compile(r"\.ko(\.(xz|gz|zst))?$")
-#: Plain lists, a module a line; and shell files with lists in assignments.
-PLAIN = ("etc/modules", "etc/modules-load.d/", "usr/lib/modules-load.d/", "run/modules-load.d/")
+#: Plain lists of what is loaded at boot, a module a line.
+PLAIN = ("etc/modules", "etc/modules-load.d/", "usr/lib/modules-load.d/")
 INITRAMFS_TOOLS = "etc/initramfs-tools/modules"
-SHELL = ("etc/dracut.conf", "etc/dracut.conf.d/", "etc/mkinitcpio.conf", "etc/mkinitcpio.conf.d/")
+#: Shell files with lists in assignments.
+SHELL = ("etc/dracut.conf", "etc/dracut.conf.d/", "etc/mkinitcpio.conf")
+EARLY = (INITRAMFS_TOOLS, *SHELL)
 _ASSIGNED = re.compile(
     r"^\s*(add_drivers|force_drivers|filesystems|drivers|MODULES)\+?=[\"'(]*([^\"')#]*)"
 )
@@ -104,6 +106,18 @@ def listed(evidence: Evidence) -> tuple[Listed, ...]:
             for word in assigned[2].split() if assigned else ():
                 found.append(Listed(fold(word), True, item.quote(line.strip())))
     return tuple(found)
+
+
+def unread(evidence: Evidence, names: Iterable[str]) -> tuple[Item, ...]:
+    """Those of the lists that were not read to their end, files of directories included."""
+    missing: list[Item] = []
+    for name in names:
+        item = evidence.item(name)
+        if not item.whole:
+            missing.append(item)
+        elif name.endswith("/"):
+            missing.extend(file for file in evidence.under(name) if not file.whole)
+    return tuple(missing)
 
 
 def _items(evidence: Evidence, names: tuple[str, ...]) -> Iterator[Item]:

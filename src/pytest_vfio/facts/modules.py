@@ -15,7 +15,15 @@ from functools import cached_property
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts import vfioids
 from pytest_vfio.facts.cmdline import Cmdline
-from pytest_vfio.facts.initramfs import Initramfs, Listed, listed, module_name
+from pytest_vfio.facts.initramfs import (
+    EARLY,
+    PLAIN,
+    Initramfs,
+    Listed,
+    listed,
+    module_name,
+    unread,
+)
 from pytest_vfio.facts.kernel import Kernel
 from pytest_vfio.facts.modprobe import Modprobe, Softdep
 from pytest_vfio.facts.vfioids import IdPattern
@@ -243,10 +251,12 @@ class Modules:
     @property
     def early_lists_missing(self) -> tuple[Item, ...]:
         """The lists of modules for an initramfs that were not read."""
-        names = ("etc/initramfs-tools/modules", "etc/dracut.conf", "etc/dracut.conf.d/",
-                 "etc/mkinitcpio.conf")  # fmt: skip
-        items = (self.evidence.item(name) for name in names)
-        return tuple(item for item in items if not item.whole)
+        return unread(self.evidence, EARLY)
+
+    @property
+    def lists_missing(self) -> tuple[Item, ...]:
+        """The lists of modules to load, early or not, that were not read."""
+        return unread(self.evidence, (*EARLY, *PLAIN))
 
     @cached_property
     def initramfs(self) -> Initramfs:

@@ -1,0 +1,174 @@
+"""Whether vfio-pci comes before the driver that would take the device at boot."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import modules as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.pci import is_vfio_driver
+
+BEFORE = ["DRV001", "DRV002", "CMD010", "CMD011", "CMD014", "CMD020", "CMD021", "CMD022", "DEV001"]
+
+
+@check("DRV005", severity=BLOCKER, needs=BEFORE, refs=["F76"])
+def test_host_driver_built_in(hypervisor, device):
+    """Host driver is built in and takes the device before vfio-pci
+
+    Checks:
+        For a device that an id of vfio-pci catches and that is not on a VFIO driver: that its host
+        driver is not part of the kernel image while vfio-pci is a module.
+    Why it matters:
+        What is built in probes before any module is loaded. Ids and soft dependencies cannot help.
+    Evidence:
+        The device's driver; the ids in force; modules.builtin.
+    Fix:
+        Give the device to vfio-pci by its address with driver_override (driverctl or udev).
+    Fix safety:
+        The host loses the device at once: never do it to one that carries the host. Can be undone.
+    References:
+        F76; driverctl(8).
+    """
+    reason = _settled(hypervisor, device)
+    if reason is not None:
+        return reason
+    driver, modules = device.function.driver, hypervisor.modules
+    if modules.builtin("vfio_pci") or not modules.builtin(_module(driver)):
+        return passes(f"{driver} is not ahead of vfio-pci by being built in")
+    return fails(
+        f"{device.name} is bound to {driver}, which is built in while vfio-pci is a module",
+        actual=driver,
+        expected="vfio-pci",
+        evidence=[
+            device.function.quote("driver"),
+            hypervisor.evidence.item("modules.builtin").quote(_module(driver)),
+        ],
+        cure=cures.pin(device.address),
+    )
+
+
+@check("DRV003", severity=BLOCKER, needs=[*BEFORE, "DRV005"], refs=["F74", "S18"])
+def test_not_in_initramfs(hypervisor, device):
+    """Host driver is in the initramfs, vfio-pci or its ids are not
+
+    Checks:
+        For a device that an id of vfio-pci catches and that is not on a VFIO driver: where the
+        initramfs holds the host driver, that it holds vfio-pci as well, and the file of modprobe.d
+        that has the ids.
+    Why it matters:
+        The host driver binds within the initramfs; vfio-pci comes seconds later and finds the
+        device taken. dracut copies /etc/modprobe.d into host-only images alone.
+    Evidence:
+        The device's driver; the ids in force; the names of the files in the initramfs.
+    Fix:
+        Put vfio-pci into the initramfs (initramfs-tools, dracut, mkinitcpio) and rebuild it.
+    Fix safety:
+        A broken initramfs keeps the host from booting: keep the old one as an entry. Can be undone.
+    References:
+        F74, S18; dracut's 90kernel-modules, initramfs-tools' mkinitramfs.
+    """
+    reason = _settled(hypervisor, device)
+    if reason is not None:
+        return reason
+    driver, modules = device.function.driver, hypervisor.modules
+    if modules.builtin("vfio_pci"):
+        return passes("vfio-pci is built in and needs no initramfs")
+    image = modules.initramfs
+    if not image.holds(_module(driver)):
+        return passes(f"the initramfs holds no {driver} either", evidence=image.quote(driver))
+    file = _file(hypervisor, device)
+    if image.holds("vfio_pci") and (file is None or image.holds_file(file)):
+        return passes("the initramfs holds vfio-pci and its ids", evidence=image.quote("vfio_pci"))
+    lacking = "vfio-pci" if not image.holds("vfio_pci") else f"/{file}"
+    return fails(
+        f"{device.name} is bound to {driver}: the initramfs holds {driver} and not {lacking}",
+        actual=f"{driver} without {lacking}",
+        expected=f"{lacking} in the initramfs",
+        evidence=[device.function.quote("driver"), image.quote(_module(driver))],
+        cure=cures.early(hypervisor.evidence),
+    )
+
+
+@check("DRV004", severity=DEGRADED, needs=[*BEFORE, "DRV003", "DRV005"], refs=["F75"])
+def test_nothing_loads_vfio_first(hypervisor, device):
+    """Nothing makes vfio-pci load before the host driver
+
+    Checks:
+        For a device that an id of vfio-pci catches and that is not on a VFIO driver: that a list
+        loads vfio-pci in the initramfs, or that a soft dependency of the real module of the host
+        driver does. An alias in its place has no effect.
+    Why it matters:
+        Which driver comes first is a race that may go either way at each boot.
+    Evidence:
+        The device's driver; softdep lines of modprobe.d; lists of modules for the initramfs;
+        rd.driver.pre= on the command line.
+    Fix:
+        softdep <module> pre: vfio-pci for each module that could drive the device, or a
+        driver_override by address.
+    Fix safety:
+        Other devices of the host driver get it a little later. Can be undone.
+    References:
+        F75; modprobe.d(5), Proxmox VE's PCI passthrough chapter.
+    """
+    reason = _settled(hypervisor, device)
+    if reason is not None:
+        return reason
+    driver, modules = device.function.driver, hypervisor.modules
+    if modules.builtin("vfio_pci"):
+        return passes("vfio-pci is built in and comes before modules")
+    first = _loads_first(hypervisor, _module(driver))
+    if first is not None:
+        return passes(f"vfio-pci is loaded before {driver}", evidence=first)
+    softdeps = modules.softdeps
+    hypervisor.cmdline.must_be_whole()
+    if modules.early_lists_missing:
+        raise Missing(*modules.early_lists_missing)
+    others = [dep for dep in softdeps if "vfio_pci" in dep.pre]
+    named = f", softdep names {others[0].module}" if others else ""
+    return fails(
+        f"{device.name} is bound to {driver} and nothing loads vfio-pci before it{named}",
+        actual=others[0].quote.line if others else "no softdep",
+        expected=f"softdep {_module(driver)} pre: vfio-pci",
+        evidence=[device.function.quote("driver"), *(dep.quote for dep in others[:1])],
+        cure=cures.softdep(hypervisor.evidence, _module(driver)),
+    )
+
+
+def _loads_first(hypervisor, module):
+    """What makes vfio-pci load before a module, as far as it was read; None for nothing."""
+    modules = hypervisor.modules
+    for dep in modules.modprobe.softdeps:
+        if dep.module == module and "vfio_pci" in dep.pre:
+            return dep.quote
+    for entry in modules.listed:
+        if entry.early and entry.module == "vfio_pci":
+            return entry.quote
+    for word in hypervisor.cmdline.seen("rd.driver.pre"):
+        if "vfio_pci" in [piece.replace("-", "_") for piece in word.pieces]:
+            return word.quote
+    return None
+
+
+def _settled(hypervisor, device):
+    """A verdict where the question does not arise; None where a host driver has the device."""
+    function = device.function
+    driver = function.driver
+    if is_vfio_driver(driver):
+        return passes(f"{device.name} is on {driver}", evidence=function.quote("driver"))
+    if driver is None:
+        return skips(f"no driver has {device.name}", evidence=function.quote("driver"))
+    patterns = hypervisor.modules.vfio_ids
+    if not any(pattern.catches(function) for pattern in patterns):
+        return skips(f"no id of vfio-pci in force catches {device.name}: nothing is to come early")
+    return None
+
+
+def _module(driver):
+    """The module of a driver: xhci_hcd is the name that xhci_pci registers."""
+    name = driver.replace("-", "_")
+    return "xhci_pci" if name == "xhci_hcd" else name
+
+
+def _file(hypervisor, device):
+    """The file of modprobe.d that has the device's id; None where the command line has it."""
+    for pattern in hypervisor.modules.vfio_ids:
+        if pattern.origin == "modprobe" and pattern.catches(device.function):
+            return pattern.quote.source
+    return None

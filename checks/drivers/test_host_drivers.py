@@ -1,0 +1,92 @@
+"""The host's own drivers, and the kernel's driver of the IOMMU."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import modules as cures
+from pytest_vfio.facts.pci import is_vfio_driver
+
+#: By kind of IOMMU, the build options of which one has to be set.
+DRIVERS = {
+    "intel": ("INTEL_IOMMU",),
+    "amd": ("AMD_IOMMU",),
+    "smmu": ("ARM_SMMU_V3", "ARM_SMMU"),
+}
+
+
+@check("DRV011", severity=BLOCKER, needs=["FW002"], refs=["F51"])
+def test_kernel_without_iommu_driver(hypervisor):
+    """Running kernel was built without the driver of its IOMMU
+
+    Checks:
+        That the kernel's configuration has the driver of the IOMMU that the firmware describes, and
+        on x86 interrupt remapping. An IOMMU that is on has one.
+    Why it matters:
+        No word on the command line can switch on what was not built. Debian's cloud kernels leave
+        AMD's out.
+    Evidence:
+        The firmware's tables; CONFIG_INTEL_IOMMU, CONFIG_AMD_IOMMU, CONFIG_ARM_SMMU_V3,
+        CONFIG_IRQ_REMAP.
+    Fix:
+        Install the distribution's generic kernel and boot it.
+    Fix safety:
+        Another kernel boots; the old one stays in the boot menu.
+    References:
+        F51; drivers/iommu/Kconfig.
+    """
+    if hypervisor.iommu.proven_on and hypervisor.iommu.remapping_proven:
+        return passes("the IOMMU is on and remaps interrupts", evidence=hypervisor.iommu.quote)
+    kind, kernel = hypervisor.iommu.kind, hypervisor.kernel
+    options = DRIVERS.get(kind or "", ())
+    if not options:
+        return skips(f"no IOMMU whose driver is known: {kind}")
+    lacking = None
+    if all(kernel.config(option) is None for option in options):
+        lacking = options[0]
+    elif kind in ("intel", "amd") and kernel.config("IRQ_REMAP") is None:
+        lacking = "IRQ_REMAP"
+    if lacking is None:
+        quote = kernel.config_quote(options[0])
+        return passes(f"the kernel has the driver of its {kind} IOMMU", evidence=quote)
+    return fails(
+        f"kernel {kernel.release} was built without CONFIG_{lacking}",
+        actual=f"CONFIG_{lacking} is not set",
+        expected=f"CONFIG_{lacking}=y",
+        evidence=[kernel.config_quote(lacking), kernel.quote],
+        cure=cures.install_iommu_driver(kernel.release, lacking),
+    )
+
+
+@check("DRV007", severity=DEGRADED, needs=["DEV001"], refs=["F85"])
+def test_blacklist_does_not_keep_away(hypervisor, device):
+    """Host driver is blacklisted and has the device all the same
+
+    Checks:
+        That the driver which is bound to the intended device is not blacklisted.
+    Why it matters:
+        `blacklist` only stops loading by alias: an initramfs, a list of modules, a soft dependency
+        or a program loads the driver all the same. And it takes away all devices of the driver, not
+        only the one that was meant.
+    Evidence:
+        The device's driver; modprobe.d, modprobe.blacklist= and module_blacklist=.
+    Fix:
+        Remove the line, and give the device to vfio-pci by its address or its id.
+    Fix safety:
+        The initramfs may hold a copy of the line: rebuild it. Can be undone.
+    References:
+        F85; modprobe.d(5).
+    """
+    driver = device.function.driver
+    if driver is None or is_vfio_driver(driver):
+        quote = device.function.quote("driver")
+        return passes(f"{device.name} is on {driver or 'no driver'}", evidence=quote)
+    name = driver.replace("-", "_")
+    quote = hypervisor.modules.known_blacklist.get(name)
+    if quote is None:
+        hypervisor.modules.blacklisted  # noqa: B018 -- raises unless all of it was read
+        return passes(f"{driver} is not blacklisted", evidence=device.function.quote("driver"))
+    return fails(
+        f"{driver} is blacklisted and has {device.name} all the same",
+        actual=driver,
+        expected="vfio-pci, without a blacklist",
+        evidence=[device.function.quote("driver"), quote],
+        cure=cures.remove_line(quote.source, quote.line),
+    )
