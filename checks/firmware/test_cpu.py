@@ -1,6 +1,6 @@
 """CPU virtualisation."""
 
-from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
+from pytest_vfio.check import BLOCKER, check, fails, passes
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Status
 
@@ -15,7 +15,7 @@ _FLAG_TELLS = {"vmx": (5, 6, 0), "svm": (6, 8, 0)}
 
 
 @check("FW001", severity=BLOCKER, refs=["F01", "F02", "S15"])
-def test_cpu_virtualization_off(hypervisor) -> Verdict:
+def test_cpu_virtualization_off(hypervisor):
     """CPU virtualisation is switched off in firmware
 
     Checks:
@@ -52,7 +52,7 @@ def test_cpu_virtualization_off(hypervisor) -> Verdict:
     raise Missing(hypervisor.evidence.item("dev/kvm"))
 
 
-def _off(hypervisor, actual, quote) -> Verdict:
+def _off(hypervisor, actual, quote):
     try:
         vendor = hypervisor.cpu.vendor
     except Missing:
@@ -68,5 +68,5 @@ def _off(hypervisor, actual, quote) -> Verdict:
         evidence=quote,
         refs=["F02" if vendor in {"amd", "hygon"} else "F01"],
         acts="vendor" if nested else "firmware",
-        cure=cures.enable_cpu_virtualization(vendor, nested),
+        cure=cures.enable_cpu_virtualization(vendor, nested=nested),
     )

@@ -1,6 +1,6 @@
 """What kind of machine the host is, and what guards it."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, SECURITY, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
 from pytest_vfio.evidence import Missing, Tree
@@ -14,7 +14,7 @@ _ACCIDENTS = 1 << 4 | 1 << 7 | 1 << 14
 
 
 @check("FW011", severity=BLOCKER, refs=["F65"])
-def test_no_virtual_iommu(hypervisor) -> Verdict:
+def test_no_virtual_iommu(hypervisor):
     """Host is Xen's dom0, or a virtual machine without an IOMMU
 
     Checks:
@@ -46,7 +46,7 @@ def test_no_virtual_iommu(hypervisor) -> Verdict:
     return _none(words, platform.virtualization_quote, cures.give_guest_an_iommu())
 
 
-def _none(words, quote, cure) -> Verdict:
+def _none(words, quote, cure):
     return fails(
         words,
         actual=words,
@@ -58,7 +58,7 @@ def _none(words, quote, cure) -> Verdict:
 
 
 @check("FW012", severity=ADVICE, refs=["S35"])
-def test_host_is_virtual(hypervisor) -> Verdict:
+def test_host_is_virtual(hypervisor):
     """Host is itself a virtual machine
 
     Checks:
@@ -89,7 +89,7 @@ def test_host_is_virtual(hypervisor) -> Verdict:
 
 
 @check("FW008", severity=SECURITY, refs=["F68"])
-def test_thunderbolt_unprotected(hypervisor) -> Verdict:
+def test_thunderbolt_unprotected(hypervisor):
     """Thunderbolt devices may read all memory
 
     Checks:
@@ -135,7 +135,7 @@ def test_thunderbolt_unprotected(hypervisor) -> Verdict:
 
 
 @check("FW009", severity=BLOCKER, needs=["FW002"], refs=["F18"])
-def test_memory_encryption_refuses_iommu(hypervisor) -> Verdict:
+def test_memory_encryption_refuses_iommu(hypervisor):
     """Memory encryption keeps the AMD IOMMU off
 
     Checks:
@@ -169,7 +169,7 @@ def test_memory_encryption_refuses_iommu(hypervisor) -> Verdict:
 
 
 @check("FW010", severity=ADVICE, refs=["F88"])
-def test_lockdown(hypervisor) -> Verdict:
+def test_lockdown(hypervisor):
     """Kernel lockdown limits what can be tested and mended
 
     Checks:
@@ -200,7 +200,7 @@ def test_lockdown(hypervisor) -> Verdict:
 
 
 @check("FW013", severity=DEGRADED, refs=["F87"])
-def test_module_rejected(hypervisor) -> Verdict:
+def test_module_rejected(hypervisor):
     """Secure Boot or lockdown rejected a module
 
     Checks:
@@ -230,7 +230,7 @@ def test_module_rejected(hypervisor) -> Verdict:
 
 
 @check("FW014", severity=DEGRADED)
-def test_kernel_had_an_accident(hypervisor) -> Verdict:
+def test_kernel_had_an_accident(hypervisor):
     """Kernel has crashed in part, or the hardware reported an error
 
     Checks:

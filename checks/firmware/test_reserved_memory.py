@@ -1,6 +1,6 @@
 """Memory that firmware keeps mapped for a device, whoever uses it."""
 
-from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing
 
@@ -12,7 +12,7 @@ _REFUSED = (
 
 
 @check("FW007", severity=BLOCKER, needs=["IOM001", "DEV001"], refs=["F15", "S25"])
-def test_firmware_reserves_device(hypervisor, device) -> Verdict:
+def test_firmware_reserves_device(hypervisor, device):
     """Firmware reserves memory for the device (RMRR)
 
     Checks:
@@ -33,9 +33,9 @@ def test_firmware_reserves_device(hypervisor, device) -> Verdict:
         F15, S25; ABI sysfs-kernel-iommu_groups; drivers/iommu/intel/iommu.c.
     """
     function = device.function
-    said = next((line for line in hypervisor.klog.seen(_REFUSED) if device.address in line.text), None)
-    if said is not None:
-        return _reserved(hypervisor, device, "refused by the kernel for its 1:1 mapping", said.quote)
+    for line in hypervisor.klog.seen(_REFUSED):
+        if device.address in line.text:
+            return _reserved(hypervisor, device, "the kernel refused it for that", line.quote)
     group = hypervisor.groups.of(function)
     if group is None:
         return skips(f"{device.address} has no IOMMU group")
@@ -48,22 +48,21 @@ def test_firmware_reserves_device(hypervisor, device) -> Verdict:
         return _reserved(hypervisor, device, rmrr, hypervisor.acpi.quote("DMAR", rmrr))
     quote = hypervisor.groups.tree.quote(f"{group.number}/reserved_regions")
     if not regions:
-        return passes(f"group {group.number} of {device.address} has no direct region", evidence=quote)
-    if all(_exempt(member) for member in group.functions) and hypervisor.kernel.version < (5, 3, 0):
-        return passes(
-            f"{device.address} is a USB or display device, whose regions do not block before 5.3",
-            evidence=quote,
-        )
+        return passes(f"group {group.number} has no direct region", evidence=quote)
+    exempt = all(_exempt(member) for member in group.functions)
+    if exempt and hypervisor.kernel.version < (5, 3, 0):
+        words = "regions of USB and display devices do not block before 5.3"
+        return passes(words, evidence=quote)
     words = ", ".join(f"{region.start:#x}-{region.end:#x}" for region in regions[:4])
     return _reserved(hypervisor, device, f"direct region {words}", quote)
 
 
-def _exempt(function) -> bool:
+def _exempt(function):
     """Linux calls the regions of display and USB devices relaxable."""
     return function.base_class == _DISPLAY or function.class_code >> 8 == _USB
 
 
-def _reserved(hypervisor, device, words, quote) -> Verdict:
+def _reserved(hypervisor, device, words, quote):
     try:
         vendor = hypervisor.platform.dmi("sys_vendor") or ""
     except Missing:

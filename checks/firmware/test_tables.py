@@ -1,13 +1,13 @@
 """What the firmware says of the IOMMU."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing
 
 _BROKEN = (
     r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,40}(?:DRHD|DMAR|RMRR)"
     r"|DMAR: Parse DMAR table failure|\[Firmware Bug\][^\n]{0,10}Record passes table end"
-    r"|AMD-Vi: IVRS invalid checksum|AMD-Vi: \[Firmware Bug\][^\n]{0,20}(?:incorrect|IVHD|IVRS table is)"
+    r"|AMD-Vi: IVRS invalid checksum|AMD-Vi: \[Firmware Bug\][^\n]{0,20}(?:incorrect|IVHD)"
     r"|ACPI: IORT: \[Firmware Bug\]|Can not reserve memory region [0-9a-f]+-[0-9a-f]+ for mmio"
 )
 _NO_IOAPIC = (
@@ -27,7 +27,7 @@ _TABLES = {"DMAR": "F03", "IVRS": "F04", "IORT": "F05"}
 
 
 @check("FW002", severity=BLOCKER, needs=["FW011"], refs=["F03", "F04", "F05", "S13"])
-def test_no_iommu_described(hypervisor) -> Verdict:
+def test_no_iommu_described(hypervisor):
     """Firmware describes no IOMMU
 
     Checks:
@@ -66,18 +66,16 @@ def test_no_iommu_described(hypervisor) -> Verdict:
 
 
 @check("FW003", severity=BLOCKER, needs=["FW002"], refs=["F06"])
-def test_iommu_table_broken(hypervisor) -> Verdict:
-    """Firmware's IOMMU table is broken
+def test_iommu_table_refused(hypervisor):
+    """Firmware's IOMMU table is broken and the IOMMU is off
 
     Checks:
         That DMAR, IVRS and IORT are well formed (length, checksum, structures) and that the kernel
-        found no bug in them. A blocker where the IOMMU is not on, degraded where the kernel works
-        around the bug.
+        found no bug in them. An IOMMU that is on proves that the kernel accepted them.
     Why it matters:
-        A table that the kernel cannot parse leaves the IOMMU off; one that it works around may
-        leave a device without translation.
+        A table that the kernel cannot parse leaves the IOMMU off.
     Evidence:
-        The tables themselves, and firmware bugs about them in the whole kernel log.
+        The IOMMU's state, the tables themselves, firmware bugs about them in the whole kernel log.
     Fix:
         Update the firmware and report the bug to the vendor.
     Fix safety:
@@ -85,28 +83,56 @@ def test_iommu_table_broken(hypervisor) -> Verdict:
     References:
         F06; drivers/iommu/intel/dmar.c, drivers/iommu/amd/init.c, drivers/acpi/arm64/iort.c.
     """
+    if hypervisor.iommu.proven_on:
+        quote = hypervisor.iommu.quote
+        return passes("the IOMMU is on, so the kernel accepted its table", evidence=quote)
+    return _broken(hypervisor) or passes("the tables are well formed, the kernel found no bug")
+
+
+@check("FW015", severity=DEGRADED, needs=["FW002", "FW003"], refs=["F06"])
+def test_iommu_table_worked_around(hypervisor):
+    """Firmware's IOMMU table has bugs
+
+    Checks:
+        That DMAR, IVRS and IORT are well formed and that the kernel found nothing to work around
+        in them.
+    Why it matters:
+        What the kernel works around may leave a device without translation, or a memory range
+        without its owner.
+    Evidence:
+        The tables themselves, firmware bugs about them in the whole kernel log.
+    Fix:
+        Update the firmware and report the bug to the vendor.
+    Fix safety:
+        Manual; settings and addresses of devices may change with an update.
+    References:
+        F06; drivers/iommu/intel/dmar.c, drivers/iommu/intel/iommu.c.
+    """
+    return _broken(hypervisor) or passes("the tables are well formed, the kernel found no bug")
+
+
+def _broken(hypervisor):
+    """The failure, or None where tables and log are whole and good."""
     said = hypervisor.klog.first(_BROKEN)
     flaw = hypervisor.acpi.first_flaw
     if said is None and flaw is None:
         hypervisor.acpi.must_be_read()
         hypervisor.klog.must_be_whole()
-        return passes("the firmware's tables are well formed, the kernel found no bug in them")
+        return None
     words = flaw[1] if flaw is not None else said.text[:160]
     quotes = [flaw[0]] if flaw is not None else []
-    on = hypervisor.iommu.proven_on
     return fails(
         f"firmware's IOMMU table is broken: {words}",
         actual=words,
-        expected="a table that the kernel accepts",
+        expected="a table without bugs",
         evidence=[*quotes, said.quote] if said is not None else quotes,
         acts="firmware",
         cure=cures.update_firmware("its IOMMU table is broken"),
-        severity=DEGRADED if on else BLOCKER,
     )
 
 
 @check("FW004", severity=BLOCKER, needs=["FW002"], refs=["F07"])
-def test_ivrs_lacks_ioapic(hypervisor) -> Verdict:
+def test_ivrs_lacks_ioapic(hypervisor):
     """IVRS lacks an IOAPIC, so interrupt remapping is off
 
     Checks:
@@ -138,7 +164,7 @@ def test_ivrs_lacks_ioapic(hypervisor) -> Verdict:
     return _no_ioapic(said.text[:160], [said.quote])
 
 
-def _no_ioapic(words, quotes) -> Verdict:
+def _no_ioapic(words, quotes):
     return fails(
         f"interrupt remapping is off: {words}",
         actual=words,
@@ -150,7 +176,7 @@ def _no_ioapic(words, quotes) -> Verdict:
 
 
 @check("FW005", severity=BLOCKER, needs=["FW002"], refs=["F08"])
-def test_interrupt_remapping_not_advertised(hypervisor) -> Verdict:
+def test_interrupt_remapping_not_advertised(hypervisor):
     """Firmware or a unit does not offer interrupt remapping
 
     Checks:
@@ -183,7 +209,8 @@ def test_interrupt_remapping_not_advertised(hypervisor) -> Verdict:
     table = hypervisor.acpi.dmar
     if table is not None and not table.interrupt_remapping:
         flags = f"flags {table.flags:#04x}"
-        return _no_ir(f"DMAR has INTR_REMAP clear ({flags})", [hypervisor.acpi.quote("DMAR", flags)])
+        quote = hypervisor.acpi.quote("DMAR", flags)
+        return _no_ir(f"DMAR has INTR_REMAP clear ({flags})", [quote])
     units = iommu.units
     if any(unit.remaps_interrupts is None for unit in units):
         raise Missing(hypervisor.evidence.item("sys/class/iommu"))
@@ -191,7 +218,7 @@ def test_interrupt_remapping_not_advertised(hypervisor) -> Verdict:
     return passes(f"DMAR and {len(units)} units offer interrupt remapping")
 
 
-def _no_ir(words, quotes) -> Verdict:
+def _no_ir(words, quotes):
     return fails(
         f"interrupt remapping is not offered: {words}",
         actual=words,
@@ -203,7 +230,7 @@ def _no_ir(words, quotes) -> Verdict:
 
 
 @check("FW006", severity=ADVICE, needs=["FW002"], refs=["F09"])
-def test_x2apic_opt_out(hypervisor) -> Verdict:
+def test_x2apic_opt_out(hypervisor):
     """Firmware keeps x2APIC off
 
     Checks:
@@ -241,7 +268,7 @@ def test_x2apic_opt_out(hypervisor) -> Verdict:
     return passes("nothing keeps x2APIC off")
 
 
-def _no_x2apic(words, quotes) -> Verdict:
+def _no_x2apic(words, quotes):
     return fails(
         f"x2APIC is kept off: {words}",
         actual=words,
@@ -252,7 +279,7 @@ def _no_x2apic(words, quotes) -> Verdict:
     )
 
 
-def _vendor(hypervisor) -> str:
+def _vendor(hypervisor):
     """The CPU's vendor, for the words only."""
     try:
         return hypervisor.cpu.vendor

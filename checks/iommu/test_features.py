@@ -1,6 +1,6 @@
 """What the units can do."""
 
-from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
 
@@ -15,7 +15,7 @@ _CONFLICT = (
 
 
 @check("IOM010", severity=ADVICE, needs=["IOM001"], refs=["F59"])
-def test_address_width(hypervisor) -> Verdict:
+def test_address_width(hypervisor):
     """IOMMU maps fewer address bits than the CPU has
 
     Checks:
@@ -41,8 +41,9 @@ def test_address_width(hypervisor) -> Verdict:
     least = min(narrow, key=lambda unit: unit.address_width)
     bits, cpu = least.address_width, hypervisor.cpu.physical_bits
     if bits >= cpu:
-        hypervisor.iommu.units  # raises where a narrower unit may be hidden
-        return passes(f"the units map {bits} bits, the CPU has {cpu}", evidence=least.quote_cap)
+        count = len(hypervisor.iommu.units)  # raises where a narrower unit may be hidden
+        words = f"each of {count} units maps {bits} bits or more, the CPU has {cpu}"
+        return passes(words, evidence=least.quote_cap)
     return fails(
         f"{least.name} maps {bits} address bits, the CPU has {cpu}",
         actual=f"{bits} bits",
@@ -54,7 +55,7 @@ def test_address_width(hypervisor) -> Verdict:
 
 
 @check("IOM011", severity=ADVICE, needs=["IOM001"], refs=["F66"])
-def test_units_differ(hypervisor) -> Verdict:
+def test_units_differ(hypervisor):
     """IOMMU units have different features
 
     Checks:
@@ -85,7 +86,7 @@ def test_units_differ(hypervisor) -> Verdict:
 
 
 @check("IOM013", severity=ADVICE, needs=["IOM001"], refs=["F67"])
-def test_default_domains_conflict(hypervisor) -> Verdict:
+def test_default_domains_conflict(hypervisor):
     """Devices of one group ask for different default domains
 
     Checks:
@@ -114,7 +115,7 @@ def test_default_domains_conflict(hypervisor) -> Verdict:
 
 
 @check("IOM014", severity=ADVICE, needs=["IOM001"], refs=["F18", "S07"])
-def test_passthrough_mode_ignored(hypervisor) -> Verdict:
+def test_passthrough_mode_ignored(hypervisor):
     """Memory encryption overrides iommu=pt
 
     Checks:

@@ -1,6 +1,6 @@
 """Whether DMA is translated and interrupts are remapped."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 
 _GAVE_UP = (
@@ -25,7 +25,7 @@ _DRIVERS = {
     needs=["FW002", "FW003", "FW009", "FW011", "CMD002", "CMD004", "IOM003", "IOM004"],
     refs=["F50", "S01", "S12", "S13"],
 )
-def test_iommu_off(hypervisor) -> Verdict:
+def test_iommu_off(hypervisor):
     """IOMMU is not on
 
     Checks:
@@ -62,10 +62,10 @@ def test_iommu_off(hypervisor) -> Verdict:
 @check(
     "IOM002",
     severity=BLOCKER,
-    needs=["IOM001", "FW004", "FW005", "IOM003"],
+    needs=["IOM001", "FW004", "FW005", "IOM003", "CMD024"],
     refs=["F53", "S27"],
 )
-def test_interrupts_not_remapped(hypervisor) -> Verdict:
+def test_interrupts_not_remapped(hypervisor):
     """Interrupts are not remapped
 
     Checks:
@@ -96,7 +96,7 @@ def test_interrupts_not_remapped(hypervisor) -> Verdict:
 
 
 @check("IOM003", severity=BLOCKER, needs=["FW002"], refs=["F51"])
-def test_kernel_lacks_driver(hypervisor) -> Verdict:
+def test_kernel_lacks_driver(hypervisor):
     """Kernel was built without the IOMMU's driver
 
     Checks:
@@ -137,7 +137,7 @@ def test_kernel_lacks_driver(hypervisor) -> Verdict:
 
 
 @check("IOM004", severity=BLOCKER, needs=["FW002"], refs=["F52"])
-def test_platform_refused(hypervisor) -> Verdict:
+def test_platform_refused(hypervisor):
     """Linux refuses this platform's IOMMU
 
     Checks:
@@ -172,7 +172,7 @@ def test_platform_refused(hypervisor) -> Verdict:
 
 
 @check("IOM005", severity=SECURITY, refs=["F54", "F205", "S27"])
-def test_unsafe_interrupts_allowed(hypervisor) -> Verdict:
+def test_unsafe_interrupts_allowed(hypervisor):
     """Unsafe interrupts are allowed
 
     Checks:
@@ -204,7 +204,7 @@ def test_unsafe_interrupts_allowed(hypervisor) -> Verdict:
 
 
 @check("IOM006", severity=SECURITY, refs=["F62", "S14"])
-def test_noiommu_mode(hypervisor) -> Verdict:
+def test_noiommu_mode(hypervisor):
     """VFIO may run devices without any IOMMU
 
     Checks:
@@ -235,7 +235,7 @@ def test_noiommu_mode(hypervisor) -> Verdict:
 
 
 @check("IOM012", severity=ADVICE, refs=["F61"])
-def test_forced_on(hypervisor) -> Verdict:
+def test_forced_on(hypervisor):
     """Firmware forces the IOMMU on in spite of the command line
 
     Checks:

@@ -22,7 +22,7 @@ _CPU_MENUS = {
 }
 
 
-def enable_cpu_virtualization(vendor: str, nested: bool) -> Cure:
+def enable_cpu_virtualization(vendor: str, *, nested: bool) -> Cure:
     """VT-x or SVM is off."""
     if nested:
         return Cure(
@@ -112,6 +112,7 @@ def allow_x2apic() -> Cure:
 
 def free_slot(address: str, vendor: str) -> Cure:
     """Firmware reserves memory for a device."""
+    steps: tuple[str, ...]
     if vendor.lower().startswith(("hp", "hewlett")):
         steps = (
             "Gen8, Gen9: exclude the slot from shared memory (RBSU, or HPE's conrep profile)",

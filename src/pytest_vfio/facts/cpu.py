@@ -34,7 +34,8 @@ class Cpu:
     def _fields(self) -> dict[str, str]:
         """The first value of every field."""
         fields: dict[str, str] = {}
-        for name, value in _FIELD.findall(self._item.text.split("\n\n", 1)[0]):
+        first = "\n".join(self._item.lines).split("\n\n", 1)[0]
+        for name, value in _FIELD.findall(first):
             fields.setdefault(name, value)
         return fields
 

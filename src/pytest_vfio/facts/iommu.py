@@ -33,7 +33,7 @@ _DRIVES = {
     "amd": re.compile(r"AMD-Vi: Found IOMMU (?:at|cap) |AMD-Vi: Extended features"),
     "smmu": re.compile(r"arm-smmu(?:-v3)? [^\n:]{1,60}: +ias \d+-bit, oas \d+-bit"),
 }
-_JOINS = re.compile(r"\bpci [0-9a-f]{4,8}:[0-9a-f:.]{7}: Adding to iommu group \d+")
+_JOINS = re.compile(r"(?<![\w-])pci [0-9a-f]{4,8}:[0-9a-f:.]{7}: Adding to iommu group \d+")
 _JOINS_OLD = re.compile(r"\biommu: Adding device [0-9a-f:.]{7,16} to group \d+")  # to 4.20
 
 _IR_CHIP = re.compile(r"\bIR-(?:IO-APIC|PCI-MSI|HPET|MSI|DMAR)|\bITS-[A-Za-z-]*MSI")
@@ -131,18 +131,18 @@ class Iommu:
         tree = Tree.of(self._group_item)
         found: dict[int, str] = {}
         for path in (*tree.values, *tree.links):
-            number, _, rest = path.partition("/")
-            if not number.isdecimal() or len(number) > 6:
+            word, _, rest = path.partition("/")
+            if not (word.isascii() and word.isdecimal() and len(word) < 7):
                 continue
-            known = found.setdefault(int(number), "")
+            known = found.setdefault(int(word), "")
             if rest == "name" and tree.values.get(path, "").strip() == NOIOMMU:
-                found[int(number)] = NOIOMMU
+                found[int(word)] = NOIOMMU
             elif rest == "type" and known != NOIOMMU:
-                found[int(number)] = tree.values.get(path, "").strip()
-        if self._group_item.whole:  # a group of 4.15 to 5.10 has no type, and no name either
-            untyped = not any(path.endswith("/type") for path in tree.values)
+                found[int(word)] = tree.values.get(path, "").strip()
+        typed = any(path.endswith("/type") for path in tree.values)
+        if self._group_item.whole and not typed:  # 4.15 to 5.10 have no such file
             for number, kind in found.items():
-                if not kind and untyped and f"{number}/name" not in tree.values:
+                if not kind and f"{number}/name" not in tree.values:
                     found[number] = "DMA"
         return found
 

@@ -15,8 +15,9 @@ from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.klog import KernelLog, LogLine
 
 _ANY = re.compile(
-    r"\] Request device \[|AMD-Vi: Event logged \[|arm-smmu[^\n]{0,80}: event 0x[0-9a-f]{1,4} received"
-    r"|arm-smmu[^\n]{0,80}: event: [A-Z_]{3,40} client: |arm-smmu[^\n]{0,80}: Unhandled context fault"
+    r"\] Request device \[|AMD-Vi: Event logged \["
+    r"|arm-smmu[^\n]{0,80}: (?:event 0x[0-9a-f]{1,4} received|event: [A-Z_]{3,40} client: "
+    r"|Unhandled context fault)"
 )
 _INTEL = re.compile(
     r"DMAR: \[(?P<kind>DMA Read|DMA Write|INTR-REMAP)[^\]]{0,40}\] Request device "

@@ -91,10 +91,12 @@ def read_units(tree: Tree) -> tuple[Unit, ...]:
     members: dict[str, list[str]] = {}
     for path in (*tree.values, *tree.links, *tree.unread):
         name, _, rest = path.partition("/")
+        if not name:
+            continue
         found = members.setdefault(name, [])
         if rest.startswith("devices/") and rest.count("/") == 1:
             found.append(rest.removeprefix("devices/"))
-    return tuple(_unit(tree, name, tuple(sorted(members[name]))) for name in sorted(members) if name)
+    return tuple(_unit(tree, name, tuple(sorted(members[name]))) for name in sorted(members))
 
 
 def _unit(tree: Tree, name: str, functions: tuple[str, ...]) -> Unit:

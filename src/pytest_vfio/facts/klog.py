@@ -74,8 +74,11 @@ class KernelLog:
 
     @cached_property
     def _texts(self) -> tuple[tuple[Item, str], ...]:
-        """The sources that have content. /var/log/dmesg may be of an earlier boot, so it counts
-        only where it shares a stamped line with another source."""
+        """The sources that have content.
+
+        /var/log/dmesg may be of an earlier boot, so it counts only where it shares a stamped line
+        with another source.
+        """
         ring, journal, saved = ((item, item.text) for item in self._items)
         texts = [(item, text) for item, text in (ring, journal) if text]
         if saved[1] and _share_a_line(saved[1], [text for _, text in texts]):
@@ -165,7 +168,8 @@ def _lines_with(pattern: re.Pattern[str], text: str) -> Iterator[str]:
 
 def _begins(text: str) -> bool:
     """The log starts where the kernel started."""
-    return any("Linux version " in line for line in text[:8192].split("\n", _HEAD_LINES)[:_HEAD_LINES])
+    head = text[:8192].split("\n", _HEAD_LINES)[:_HEAD_LINES]
+    return any("Linux version " in line for line in head)
 
 
 def _missed(text: str) -> str:

@@ -69,7 +69,7 @@ class Platform:
         return Tree.of(self._evidence.item("sys/class/dmi/id"))
 
     def dmi(self, field: str) -> str | None:
-        """A DMI field (`sys_vendor`, `product_name`, `bios_version`), None where it is not there."""
+        """A DMI field (`sys_vendor`, `product_name` ...), None where it does not exist."""
         value = self._dmi.get(field)
         return None if value is None else value.strip()
 
@@ -167,9 +167,8 @@ class Platform:
                 told = _efi_bool(value)
                 if told is not None:
                     return told
-        bootctl = re.search(
-            r"^ *Secure Boot: *(enabled|disabled)", self._evidence.item("bootctl").text, re.MULTILINE
-        )
+        text = self._evidence.item("bootctl").text
+        bootctl = re.search(r"^ *Secure Boot: *(enabled|disabled)", text, re.MULTILINE)
         if bootctl:
             return bootctl[1] == "enabled"
         if efi.item.status is Status.ABSENT:  # booted by a BIOS

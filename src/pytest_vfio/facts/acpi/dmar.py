@@ -148,7 +148,9 @@ def parse(data: bytes) -> Dmar:
     flaw.extend(f"DRHD has the impossible base {u.base:#x}" for u in units if not _possible(u.base))
     reserved = tuple(_rmrr(at, body, flaw) for at, body in found.get(1, ()))
     flaw.extend(
-        f"RMRR [{r.base:#x}-{r.limit:#x}] ends before it starts" for r in reserved if r.limit < r.base
+        f"RMRR [{region.base:#x}-{region.limit:#x}] ends before it starts"
+        for region in reserved
+        if region.limit < region.base
     )
     return Dmar(
         header=Header.of(data),

@@ -1,7 +1,7 @@
-"""The IVRS table: AMD's IOMMU units and what firmware reserves (AMD I/O Virtualization
-Technology specification 48882, section 5.2).
+"""The IVRS table: AMD's IOMMU units and what firmware reserves.
 
-`parse` never raises; a broken table carries its flaws in words.
+Follows AMD's I/O Virtualization Technology specification (48882), section 5.2. `parse` never
+raises; a broken table carries its flaws in words.
 """
 
 from __future__ import annotations
@@ -108,8 +108,10 @@ class Ivrs:
 
     @property
     def units(self) -> tuple[Ivhd, ...]:
-        """The blocks that the kernel uses: the highest type it knows, which is that of the first
-        block's unit (Linux get_highest_supported_ivhd_type)."""
+        """The blocks that the kernel uses: those of the highest type that the first unit has.
+
+        As Linux does (get_highest_supported_ivhd_type).
+        """
         if not self.blocks:
             return ()
         first = self.blocks[0].device

@@ -1,0 +1,28 @@
+"""Ask one check by its id, as the engine does, without masking."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pytest_vfio import suite
+from pytest_vfio.check import Check, Outcome, Verdict
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.hypervisor import Hypervisor
+
+
+@cache
+def _checks() -> dict[str, Check]:
+    return {check.id: check for check in suite.packaged()}
+
+
+def ask(id: str, hypervisor: Hypervisor, subject: object = None) -> Verdict:
+    """What a check says of a host, or of one of its subjects; Missing becomes unknown."""
+    subjects = () if subject is None else (subject,)
+    try:
+        return _checks()[id].function(hypervisor, *subjects)
+    except Missing as missing:
+        return Verdict(
+            Outcome.UNKNOWN,
+            "evidence is missing",
+            missing=tuple(item.why for item in missing.items),
+        )
