@@ -6,8 +6,8 @@ Whatever the way, what comes of it is `Evidence`, or `Unreachable` where there i
 from __future__ import annotations
 
 from pytest_vfio.sources.gather import Reading, gather, gather_now, probe_text, read_bundle
+from pytest_vfio.sources.errors import BundleError, TargetError
 from pytest_vfio.sources.recording import (
-    BundleError,
     dump_recording,
     load_recording,
     recording_path,
@@ -15,7 +15,6 @@ from pytest_vfio.sources.recording import (
 )
 from pytest_vfio.sources.target import (
     Target,
-    TargetError,
     Unreachable,
     bundle_target,
     expand,

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from pytest_vfio.evidence import Evidence
-from pytest_vfio.sources.recording import BundleError
+from pytest_vfio.sources.errors import BundleError
 from pytest_vfio.sources.target import Target, Unreachable
 
 Reading = Evidence | Unreachable

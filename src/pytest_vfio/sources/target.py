@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pytest_vfio.sources.errors import TargetError
 
-class TargetError(ValueError):
-    """A host was named in a way that no source understands."""
 
 
 @dataclass(frozen=True, slots=True)
