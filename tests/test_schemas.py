@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import tomllib
 from importlib.resources import files
@@ -21,7 +20,7 @@ def schema(name: str) -> dict[str, object]:
 
 def plain(value: object) -> object:
     """TOML's dates as JSON has them."""
-    return json.loads(json.dumps(value, default=datetime.date.isoformat))
+    return json.loads(json.dumps(value, default=lambda date: date.isoformat()))
 
 
 def fits(name: str, value: object) -> bool:
