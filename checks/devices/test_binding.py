@@ -9,8 +9,11 @@ from pytest_vfio.facts.pins import Pins
 
 #: `vfio_pci_is_denylisted` (drivers/vfio/pci/vfio_pci.c): Intel QAT, DSA and IAA, with their VFs.
 DENYLIST = frozenset(
-    "8086:0435 8086:0443 8086:19e2 8086:19e3 8086:37c8 8086:37c9 8086:0b25 8086:0cfe".split()
-)
+    {
+        "8086:0435", "8086:0443", "8086:19e2", "8086:19e3", "8086:37c8", "8086:37c9",
+        "8086:0b25", "8086:0cfe",
+    }
+)  # fmt: skip
 DENYLIST_SINCE = (5, 9, 0)
 
 

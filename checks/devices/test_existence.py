@@ -109,7 +109,9 @@ def _identity(hypervisor, function, name):
     if name == "serial":
         return (function.serial.lower(),), function.quote("serial")
     if not function.netdevs:
-        item = Item("sys/class/net", Status.NOT_COLLECTED, detail=f"{function.address} has no interface now")
+        item = Item(
+            "sys/class/net", Status.NOT_COLLECTED, detail=f"{function.address} has no interface now"
+        )
         raise Missing(item)
     if name == "netdev":
         return function.netdevs, function.quote("netdevs")

@@ -91,7 +91,7 @@ def test_caught_for_nobody(hypervisor, device):
         hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
     shown = ", ".join(one.address for one in twins)
     return fails(
-        f"id {patterns[0].text} catches {device.address}, but only {shown} is spoken of for a guest",
+        f"id {patterns[0].text} catches {device.address}, but only {shown} is meant for a guest",
         actual="no guest has it",
         expected="a guest, or left to the host",
         evidence=[patterns[0].quote, function.quote("device")],

@@ -10,9 +10,13 @@ from pytest_vfio.facts.pciconfig import EXT_ATS
 #: Corrected errors an hour that are no noise any more; a healthy link has none for days.
 CORRECTED_AN_HOUR = 100
 #: AMD graphics whose address translation services are broken (drivers/pci/quirks.c, F118).
-BROKEN_ATS = frozenset({"1002:98e4", "1002:6900", "1002:7310", "1002:7312", "1002:7318", "1002:7319",
-    "1002:731a", "1002:731b", "1002:731e", "1002:731f", "1002:7340", "1002:7341", "1002:7347",
-    "1002:154f", "1002:15d8"})  # fmt: skip
+BROKEN_ATS = frozenset(
+    {
+        "1002:98e4", "1002:6900", "1002:7310", "1002:7312", "1002:7318", "1002:7319", "1002:731a",
+        "1002:731b", "1002:731e", "1002:731f", "1002:7340", "1002:7341", "1002:7347", "1002:154f",
+        "1002:15d8",
+    }
+)  # fmt: skip
 
 
 @check("DEV023", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F114"])
@@ -103,7 +107,11 @@ def test_link_errors(hypervisor, device):
         hours = 1.0 if not corrected else _hours(hypervisor)
         if fatal or corrected > CORRECTED_AN_HOUR * max(hours, 1.0):
             name = "aer_fatal" if fatal else "aer_correctable"
-            said = f"{fatal} fatal errors" if fatal else f"{corrected} corrected errors in {hours:.0f} h"
+            said = (
+                f"{fatal} fatal errors"
+                if fatal
+                else f"{corrected} corrected errors in {hours:.0f} h"
+            )
             return fails(
                 f"{end.address} counted {said}",
                 actual=said,
@@ -142,7 +150,11 @@ def test_link_lost(hypervisor, device):
     References:
         F117; drivers/pci/hotplug/pciehp_ctrl.c.
     """
-    slots = {device.address, device.function.parent} if device.function.knows("path") else {device.address}
+    slots = (
+        {device.address, device.function.parent}
+        if device.function.knows("path")
+        else {device.address}
+    )
     for where in filter(None, slots):
         lines = devicelog.about(hypervisor.klog, devicelog.LINK_LOST, where)
         if lines:
@@ -177,7 +189,9 @@ def test_broken_ats(hypervisor, device):
     """
     function = device.function
     if function.id not in BROKEN_ATS:
-        return skips(f"nothing is known against ATS of {function.id}", evidence=function.quote("device"))
+        return skips(
+            f"nothing is known against ATS of {function.id}", evidence=function.quote("device")
+        )
     enabled = function.config.ats_enabled
     if enabled is None:
         raise function.missing("config")

@@ -31,7 +31,9 @@ def test_boot_display(hypervisor, device):
     """
     function = device.function
     if function.base_class != DISPLAY_CLASS:
-        return skips(f"{device.address} is no display device", evidence=function.quote("class_code"))
+        return skips(
+            f"{device.address} is no display device", evidence=function.quote("class_code")
+        )
     quote = function.quote("boot_vga")
     if not function.boot_vga:
         return passes(f"{device.address} is not the boot display", evidence=quote)
@@ -64,7 +66,9 @@ def test_framebuffer_holds_bar(hypervisor, device):
     """
     function = device.function
     if function.base_class != DISPLAY_CLASS:
-        return skips(f"{device.address} is no display device", evidence=function.quote("class_code"))
+        return skips(
+            f"{device.address} is no display device", evidence=function.quote("class_code")
+        )
     bars = [bar for bar in function.resources if bar.memory and bar.size]
     for held in iomem.known(hypervisor.evidence):
         inside = any(bar.start <= held.start <= bar.end for bar in bars)
@@ -142,9 +146,8 @@ def _implemented(bars):
     index = 0
     while index < len(bars):
         register = bars[index]
-        if register & ~0xF or register & 0xE:
-            if not register & 1:
-                yield index
+        if register > 1 and not register & 1:
+            yield index
         index += 2 if register & 0x7 == 0x4 else 1
 
 

@@ -76,7 +76,9 @@ def test_bus_reset_hits_others(hypervisor, device):
     if function.physfn is not None:
         return skips(f"{device.address} is a VF: it has a function level reset")
     if function.resettable:
-        return skips(f"{device.address} can be reset by itself", evidence=function.quote("resettable"))
+        return skips(
+            f"{device.address} can be reset by itself", evidence=function.quote("resettable")
+        )
     mates = [one for one in hypervisor.pci.known.values() if _same_bus(device.address, one.address)]
     outside, unread = [], []
     for one in mates:

@@ -144,7 +144,8 @@ def test_vfio_node_missing(hypervisor, group):
         return unknown(f"/dev/vfio/{group.number} does not exist", missing=missing)
     if bound:
         return fails(
-            f"/dev/vfio/{group.number} does not exist, although {bound[0].address} is on {bound[0].driver}",
+            f"/dev/vfio/{group.number} does not exist, but {bound[0].address} is on"
+            f" {bound[0].driver}",
             actual="no node",
             expected=f"/dev/vfio/{group.number}",
             evidence=[item.quote(" ".join(names) or "(empty)"), bound[0].quote("driver")],

@@ -109,7 +109,9 @@ def test_no_room_for_vfs(hypervisor, device):
         return skips(f"the inventory wants no VFs of {device.address}")
     function = device.function
     if not function.totalvfs:
-        return skips(f"{device.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs"))
+        return skips(
+            f"{device.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs")
+        )
     rooms = [bar for bar in function.resources if bar.index in VF_BARS]
     quote = function.quote("resources")
     if function.numvfs or any(bar.size and not bar.unassigned for bar in rooms):
@@ -146,7 +148,9 @@ def test_vfs_out_of_buses(hypervisor, device):
         return skips(f"the inventory wants no VFs of {device.address}")
     function = device.function
     if function.numvfs >= wanted:
-        return passes(f"{device.address} has {function.numvfs} VFs", evidence=function.quote("numvfs"))
+        return passes(
+            f"{device.address} has {function.numvfs} VFs", evidence=function.quote("numvfs")
+        )
     if function.parent is None:
         return skips(f"{device.address} is on a root bus")
     bridge = hypervisor.pci.get(function.parent)
@@ -157,9 +161,12 @@ def test_vfs_out_of_buses(hypervisor, device):
     _, bus, slot, part = split(device.address)
     needed = bus + (int(offset + stride * (wanted - 1)) + slot * 8 + part) // 256
     if needed <= last:
-        return passes(f"the VFs of {device.address} end on bus {needed:02x}, the bridge's on {int(last):02x}")
+        return passes(
+            f"the VFs of {device.address} end on bus {needed:02x}, the bridge's on {int(last):02x}"
+        )
     return fails(
-        f"VF {wanted} of {device.address} would be on bus {needed:02x}, the bridge ends at {int(last):02x}",
+        f"VF {wanted} of {device.address} would be on bus {needed:02x},"
+        f" the bridge ends at {int(last):02x}",
         actual=f"bus {needed:02x}",
         expected=f"at most bus {int(last):02x}",
         evidence=[function.quote("vf_offset"), bridge.quote("subordinate_bus")],
@@ -224,13 +231,17 @@ def test_pf_on_vfio(hypervisor, device):
     wanted = _wanted(device)
     if not is_vfio_driver(function.driver):
         return passes(
-            f"{device.address} is on {function.driver or 'no driver'}", evidence=function.quote("driver")
+            f"{device.address} is on {function.driver or 'no driver'}",
+            evidence=function.quote("driver"),
         )
-    now = function.numvfs if not wanted else wanted
-    if not now:
-        return skips(f"{device.address} has no VFs and none are wanted", evidence=function.quote("numvfs"))
+    count = wanted or function.numvfs
+    if not count:
+        return skips(
+            f"{device.address} has no VFs and none are wanted", evidence=function.quote("numvfs")
+        )
+    why = "wanted" if wanted else "there"
     return fails(
-        f"{device.address} is on {function.driver}, and {now} VFs of it are {'wanted' if wanted else 'there'}",
+        f"{device.address} is on {function.driver}, and {count} VFs of it are {why}",
         actual=function.driver,
         expected="its host driver",
         evidence=function.quote("driver"),
@@ -291,7 +302,9 @@ def test_gpu_pf_with_vfs(hypervisor, device):
     """
     function = device.function
     if function.base_class != DISPLAY_CLASS:
-        return skips(f"{device.address} is no display device", evidence=function.quote("class_code"))
+        return skips(
+            f"{device.address} is no display device", evidence=function.quote("class_code")
+        )
     if _wanted(device):
         return skips(f"{device.address} stays with the host, its VFs go to guests")
     count, quote = function.numvfs, function.quote("numvfs")

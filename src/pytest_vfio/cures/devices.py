@@ -36,7 +36,9 @@ def bind(address: str, driver: str | None) -> Cure:
     if driver is not None:
         steps.append(f"echo {address} > {_SYS}/{address}/driver/unbind")
     steps.append(f"echo {address} > /sys/bus/pci/drivers_probe")
-    steps.append(f"readlink {_SYS}/{address}/driver   # drivers_probe says nothing if it did not bind")
+    steps.append(
+        f"readlink {_SYS}/{address}/driver   # drivers_probe says nothing if it did not bind"
+    )
     title = f"bind {address} to vfio-pci with driver_override"
     return Cure(SAFE if driver is None else UNSAFE, title, tuple(steps), undo=True)
 
@@ -126,8 +128,8 @@ def revive(address: str) -> Cure:
         f"power the host off and on to bring {address} back",
         (
             "stop the guest that has it",
-            f"if nothing else hangs off its bridge: echo 1 > {_SYS}/{address}/remove, then"
-            " echo 1 > /sys/bus/pci/rescan",
+            "where nothing else hangs off its bridge:",
+            f"echo 1 > {_SYS}/{address}/remove; echo 1 > /sys/bus/pci/rescan",
             "otherwise power off, wait, power on",
             "if it comes back only sometimes: vfio-pci.disable_idle_d3=1",
         ),
@@ -139,7 +141,7 @@ def whole_bus(address: str) -> Cure:
     """A bus reset needs everything on the bus in one hand."""
     return Cure(
         MANUAL,
-        f"give everything on the bus of {address} to one guest, or move the card to a slot of its own",
+        f"give everything on the bus of {address} to one guest, or move the card to its own slot",
         ("without a reset the guest's next start finds the device as the last one left it",),
     )
 
@@ -222,7 +224,10 @@ def message_interrupts(subject: str) -> Cure:
     return Cure(
         MANUAL,
         f"let the guest use MSI for {subject}",
-        ("guest kernel without pci=nomsi; Windows: MSISupported=1", "another slot if it has no MSI"),
+        (
+            "guest kernel without pci=nomsi; Windows: MSISupported=1",
+            "another slot if it has no MSI",
+        ),
         reboot=True,
     )
 
@@ -232,7 +237,10 @@ def reseat(address: str) -> Cure:
     return Cure(
         MANUAL,
         f"look at the slot of {address}: seating, riser, bifurcation, link speed in the firmware",
-        ("power off, reseat the card, try another slot", "firmware: link speed Auto, slot x8 or x16"),
+        (
+            "power off, reseat the card, try another slot",
+            "firmware: link speed Auto, slot x8 or x16",
+        ),
         reboot=True,
     )
 
@@ -252,7 +260,10 @@ def endpoint(address: str) -> Cure:
     return Cure(
         MANUAL,
         f"assign the functions below {address} instead of it",
-        ("lspci -t shows what is below", "take the bridge out of the inventory and out of <hostdev>"),
+        (
+            "lspci -t shows what is below",
+            "take the bridge out of the inventory and out of <hostdev>",
+        ),
     )
 
 

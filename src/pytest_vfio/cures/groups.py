@@ -13,11 +13,14 @@ def free_members(addresses: Iterable[str]) -> Cure:
     What the host lives on is never detached: the safety checks say so.
     """
     names = tuple(addresses)
+    nodes = [f"pci_{name.replace(':', '_').replace('.', '_')}" for name in names]
     return Cure(
         UNSAFE,
         f"give {', '.join(names)} to the same guest, or detach them from the host",
-        tuple(f"virsh nodedev-detach pci_{name.replace(':', '_').replace('.', '_')}" for name in names)
-        + ("only if the host can do without them; otherwise use another slot",),
+        (
+            *(f"virsh nodedev-detach {node}" for node in nodes),
+            "only if the host can do without them; otherwise use another slot",
+        ),
         undo=True,
     )
 

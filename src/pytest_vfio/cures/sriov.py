@@ -9,9 +9,12 @@ _SYS = "/sys/bus/pci/devices"
 
 def make_vfs(address: str, wanted: int, now: int) -> Cure:
     """0 between two numbers, and only while no guest has a VF (F127, F128)."""
-    steps = [f"echo 0 > {_SYS}/{address}/sriov_numvfs   # no guest may have one of them"] if now else []
-    steps.append(f"echo {wanted} > {_SYS}/{address}/sriov_numvfs")
-    steps.append("keep it over reboots: a udev rule, or a unit before libvirtd.service and virtqemud")
+    path = f"{_SYS}/{address}/sriov_numvfs"
+    steps = [f"echo 0 > {path}   # no guest may have one of them"] if now else []
+    steps.append(f"echo {wanted} > {path}")
+    steps.append(
+        "keep it over reboots: a udev rule, or a unit before libvirtd.service and virtqemud"
+    )
     return Cure(UNSAFE, f"make {wanted} VFs on {address}", tuple(steps), undo=True)
 
 
@@ -49,7 +52,7 @@ def bus_numbers(address: str) -> Cure:
         f"enable ARI for the slot of {address}, or use another slot",
         (
             "firmware: ARI Forwarding enabled",
-            "pci=assign-busses renumbers buses and with them addresses: only with all of them pinned",
+            "pci=assign-busses renumbers buses, and with them addresses: a last resort",
         ),
         reboot=True,
     )
@@ -62,7 +65,7 @@ def enable_sriov(address: str) -> Cure:
         f"enable SR-IOV in the firmware of the adapter {address} and of the host",
         (
             "host: SR-IOV Support enabled, globally and for the slot",
-            "adapter: its own setup, mlxconfig SRIOV_EN and NUM_OF_VFS for one; then power off and on",
+            "adapter: its own setup (mlxconfig SRIOV_EN, NUM_OF_VFS), then power off and on",
         ),
         reboot=True,
     )

@@ -15,7 +15,7 @@ _ADDRESS = re.compile(rf"(?<![0-9a-fA-F:.])({PATTERN})(?![0-9a-fA-F])")
 
 #: `pci_dev_wait` (drivers/pci/pci.c): the reset that a function did not come back from.
 RESET_GAVE_UP = re.compile(
-    r"not ready [0-9]+ms after (?:FLR|AF_FLR|PM D3(?:hot)?->D0|bus reset|resume|slot reset|CXL reset)"
+    r"not ready [0-9]+ms after (?:FLR|AF_FLR|PM D3(?:hot)?->D0|resume|(?:bus|slot|CXL) reset)"
     r"; giving up"
 )
 #: A function that cannot be woken, by kernel version (F106).

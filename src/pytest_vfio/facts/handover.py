@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from pytest_vfio.evidence import Quote
 
 if TYPE_CHECKING:
-    from pytest_vfio.facts.guests import Domain, Hostdev
+    from pytest_vfio.facts.guests import Domain
+    from pytest_vfio.facts.hostdevs import Hostdev
     from pytest_vfio.facts.hypervisor import Hypervisor
     from pytest_vfio.facts.intent import IntendedDevice
 
@@ -44,7 +45,9 @@ def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
         return Handover(False, f"libvirt binds it when {name} starts", name, (quote,))
     if wanted:
         return Handover(False, "the inventory says that libvirt manages it")
-    return Handover(True, "no guest has it as a managed hostdev" if domains else "there is no guest")
+    return Handover(
+        True, "no guest has it as a managed hostdev" if domains else "there is no guest"
+    )
 
 
 def _must(domain: Domain, hostdev: Hostdev) -> Handover | None:

@@ -1,6 +1,6 @@
 """`/proc/interrupts`: which interrupt line is whose (`kernel/irq/proc.c`).
 
-    16:    0    0   IR-IO-APIC   16-fasteoi   i801_smbus, vfio-intx(0000:01:04.0)
+16:    0    0   IR-IO-APIC   16-fasteoi   i801_smbus, vfio-intx(0000:01:04.0)
 """
 
 from __future__ import annotations

@@ -94,6 +94,7 @@ def _ports(functions: tuple[PciFunction, ...]) -> Reason:
             words = f"the {kind} {function.address} has no ACS"
             return Reason(words, "F95", (function.quote("config"),))
         if config.acs_lacks:
-            words = f"the {kind} {function.address} has {', '.join(config.acs_lacks)} of ACS switched off"
+            off = ", ".join(config.acs_lacks)
+            words = f"the {kind} {function.address} has {off} of ACS switched off"
             return Reason(words, "F13", (function.quote("config"),))
     return Reason("a port or switch above does not isolate them (its ACS was not read)", "F95")

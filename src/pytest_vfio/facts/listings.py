@@ -10,7 +10,7 @@
     Group:  1   [8086:1901]     00:01.0  PCI bridge        Xeon E3 ...
 
     /sys/kernel/iommu_groups/7/devices:
-    lrwxrwxrwx 1 root root 0 Jan  1 00:00 0000:00:1c.0 -> ../../../../devices/pci0000:00/0000:00:1c.0
+    lrwxrwxrwx 1 root root 0 Jan  1 00:00 0000:00:1c.0 -> ../../../../devices/pci0000:00/...
 
 A header names the group, every address behind it, in its own line or in the lines below, is a
 member, until a line that has neither. Kernel log lines are no listings.
@@ -30,7 +30,9 @@ from pytest_vfio.facts.pciviews import Known, LspciView, View
 ITEM = "listing/iommu_groups"
 
 _PATH = re.compile(rf"iommu_groups/([0-9]{{1,9}})/devices(?:/({PATTERN})(?![0-9a-f.:])|:?\s*$)")
-_HEADER = re.compile(r"[\s#>*│├└─|+-]*(?:IOMMU[ _-]?)?Group[ \t:#=]*([0-9]{1,9})\b(.*)", re.IGNORECASE)
+_HEADER = re.compile(
+    r"[\s#>*│├└─|+-]*(?:IOMMU[ _-]?)?Group[ \t:#=]*([0-9]{1,9})\b(.*)", re.IGNORECASE
+)
 _MEMBER = re.compile(rf"(?:^|[\s\[(])({PATTERN})(?=[\s\])]|$)")
 _LOG = re.compile(r"^\s*\[ *[0-9]+\.[0-9]+\]|\bkernel:|Adding to iommu group|Adding device")
 
@@ -60,26 +62,30 @@ def _members(text: str) -> Iterator[Listed]:
     for line in text.splitlines():
         if _LOG.search(line):
             continue
-        path = _PATH.search(line)
-        header = None if path else _HEADER.match(line)
-        rest = line
-        if path is not None:
-            group, rest = int(path.group(1)), path.group(2) or ""
-        elif header is not None:
-            group, rest = int(header.group(1)), header.group(2)
+        named, rest = _named(line)
+        group = group if named is None else named
         found = _MEMBER.search(rest.partition("->")[0])
         where = address(found.group(1)) if found else None
         if found is not None and where is not None and group is not None:
             if last is not None:
                 yield last
             last = Listed(group, where, line.strip(), [rest[found.start(1) :]])
-        elif path is None and header is None and _belongs(line):
+        elif named is None and _belongs(line):
             if last is not None:
                 last.text.append(line)
-        elif line.strip() and path is None and header is None:
+        elif named is None and line.strip():
             group = None
     if last is not None:
         yield last
+
+
+def _named(line: str) -> tuple[int | None, str]:
+    """The group that a line names, if any, and where a member may stand."""
+    path = _PATH.search(line)
+    if path is not None:
+        return int(path.group(1)), path.group(2) or ""
+    header = _HEADER.match(line)
+    return (None, line) if header is None else (int(header.group(1)), header.group(2))
 
 
 def _belongs(line: str) -> bool:

@@ -167,7 +167,9 @@ def _plain(block: Block) -> None:
         block.revision = int(revision.group(1) or revision.group(2), 16)
     below = block.line("Subsystem:")
     if below is not None:
-        found = _IDS.findall(below) or re.findall(r"^Subsystem: ([0-9a-f]{4}):([0-9a-f]{4})\b", below)
+        found = _IDS.findall(below) or re.findall(
+            r"^Subsystem: ([0-9a-f]{4}):([0-9a-f]{4})\b", below
+        )
         if found:
             block.subvendor, block.subdevice = (int(part, 16) for part in found[-1])
 
@@ -257,7 +259,9 @@ def _config(block: Block) -> pciconfig.ConfigSpace:
             continue
         table, into = (_EXTENDED, extended) if len(cap.group(1)) > 2 else (_STANDARD, standard)
         into.update(number for name, number in table if cap.group(2).startswith(name))
-        express = re.match(r"Express(?: \(v[0-9]\))? (.+?)(?: \(Slot[+-]\))?(?:, .*)?$", cap.group(2))
+        express = re.match(
+            r"Express(?: \(v[0-9]\))? (.+?)(?: \(Slot[+-]\))?(?:, .*)?$", cap.group(2)
+        )
         if express is not None and into is standard:
             port = _PORTS.get(express.group(1))
     detail = block.line("DevCap:") is not None
@@ -273,8 +277,8 @@ def _config(block: Block) -> pciconfig.ConfigSpace:
         standard=frozenset(standard),
         extended=frozenset(extended),
         port_type=port,
-        flr=_plus(block, "FLReset", detail),
-        af_flr=pciconfig.CAP_AF in standard and _plus(block, "FLR", True),
+        flr=_plus(block, "FLReset", shown=detail),
+        af_flr=pciconfig.CAP_AF in standard and _plus(block, "FLR", shown=True),
         pm_reset=_pm_reset(block, standard),
         acs_able=acs_able,
         acs=acs,
@@ -288,7 +292,7 @@ def _flags(block: Block, start: str) -> int | None:
     return None if line is None else sum(bit for name, bit in _ACS_BITS if f"{name}+" in line)
 
 
-def _plus(block: Block, name: str, shown: bool) -> bool | None:
+def _plus(block: Block, name: str, *, shown: bool) -> bool | None:
     if any(re.search(rf"\b{name}\+", line) for line in block.lines):
         return True
     return False if shown else None
@@ -310,7 +314,9 @@ def _virtual(block: Block) -> pciconfig.VirtualFunctions | None:
     numbers = block.line("Initial VFs:")
     places = block.line("VF offset:")
     found = re.search(r"Total VFs: ([0-9]{1,5})\b", numbers or "")
-    where = re.match(r"VF offset: ([0-9]{1,5}), stride: ([0-9]{1,5}), Device ID: ([0-9a-f]{4})", places or "")
+    where = re.match(
+        r"VF offset: ([0-9]{1,5}), stride: ([0-9]{1,5}), Device ID: ([0-9a-f]{4})", places or ""
+    )
     if found is None or where is None:
         return None
     return pciconfig.VirtualFunctions(

@@ -119,7 +119,7 @@ class PciFunction:
 
     @property
     def class_code(self) -> int:
-        """Base class, subclass and interface in 24 bits; lspci without -v leaves the last 8 at 0."""
+        """Base class, subclass, interface: 24 bits; lspci without -v leaves the last 8 at 0."""
         return int(self._value("class_code"))
 
     @property
@@ -323,7 +323,6 @@ class PciFunction:
         return split(self.address)[:3] == split(other)[:3] and other != self.address
 
 
-
 class Pci:
     """All PCI functions of a host."""
 
@@ -369,8 +368,8 @@ class Pci:
 
     def absence(self, where: str) -> Quote:
         """The proof that there is no such function: the list that does not have it."""
-        item = next(item for name in _LISTS if self._lists_all(name) and (item := self.evidence.item(name)))
-        return Quote(item.name, f"(no {where})", item.status.value)
+        name = next(filter(self._lists_all, _LISTS))
+        return Quote(name, f"(no {where})", self.evidence.item(name).status.value)
 
     def siblings(self, function: PciFunction) -> tuple[PciFunction, ...]:
         """The other known functions of the same slot."""

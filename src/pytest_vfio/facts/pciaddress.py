@@ -1,4 +1,4 @@
-"""Addresses of PCI functions, as everybody writes them: `0000:12:00.0`, `12:00.0`, `pci_0000_12_00_0`.
+"""Addresses of PCI functions, as people and tools write them.
 
 One form inside: `dddd:bb:dd.f`, lower case. The domain has four digits or more (Intel VMD makes
 domains from 10000 on). An address names a place, not a device.

@@ -53,10 +53,10 @@ class VirtualFunctions:
 class ConfigSpace:
     """One function's configuration space; None is *was not read*.
 
-    `standard` are capability ids, `extended` extended ones. `dead` tells that every byte read as
-    ones: the function is off or has fallen off the bus. `bars` are the raw registers. `acs_able`
-    and `acs` are the ACS capability and control bits, None where there is no such capability.
-    Link speeds are in GT/s, the port's own figures included.
+    `standard` are capability ids, `extended` extended ones. `dead` tells that the header read as
+    ones only: the function is off or has fallen off the bus; a VF has ones in its ids alone. `bars`
+    are the raw registers. `acs_able` and `acs` are the ACS capability and control bits, None where
+    there is no such capability.
     """
 
     dead: bool = False
@@ -123,8 +123,8 @@ def parse(text: str) -> ConfigSpace | None:
 
 
 def of_bytes(space: bytes) -> ConfigSpace:
-    """Read 64, 256 or 4096 bytes of configuration space; other lengths are read as far as they go."""
-    if space[:4] == b"\xff\xff\xff\xff":
+    """Read 64, 256 or 4096 bytes of configuration space; others as far as they go."""
+    if set(space[:64]) == {0xFF}:
         return ConfigSpace(dead=True)
     header = space[0x0E] & 0x7F
     subsystem = header == 0
@@ -132,8 +132,8 @@ def of_bytes(space: bytes) -> ConfigSpace:
     extended, ext_at = _extended(space, standard)
     express = at.get(CAP_EXPRESS)
     return ConfigSpace(
-        vendor=_word(space, 0),
-        device=_word(space, 2),
+        vendor=_id(space, 0),
+        device=_id(space, 2),
         subvendor=_word(space, 0x2C) if subsystem else None,
         subdevice=_word(space, 0x2E) if subsystem else None,
         class_code=_long(space, 8) >> 8,
@@ -158,6 +158,12 @@ def of_bytes(space: bytes) -> ConfigSpace:
 
 def _word(space: bytes, at: int) -> int:
     return int.from_bytes(space[at : at + 2], "little")
+
+
+def _id(space: bytes, at: int) -> int | None:
+    """A VF has ones where its ids would be; sysfs has those of the PF (F139)."""
+    found = _word(space, at)
+    return None if found == 0xFFFF else found
 
 
 def _long(space: bytes, at: int) -> int:
@@ -211,9 +217,7 @@ def _offers(
     return bool(_long(space + bytes(4), at + offset) & bit)
 
 
-def _pm_reset(
-    standard: frozenset[int] | None, at: Mapping[int, int], space: bytes
-) -> bool | None:
+def _pm_reset(standard: frozenset[int] | None, at: Mapping[int, int], space: bytes) -> bool | None:
     """D3hot to D0 resets the function: a PM capability without No_Soft_Reset."""
     if standard is None:
         return None

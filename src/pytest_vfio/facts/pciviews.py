@@ -102,7 +102,9 @@ class _SysfsView:
 
 def _number(text: str) -> int | None:
     """`0x8086`, `-1`, `64`."""
-    return int(text, 0) if re.fullmatch(r"0x[0-9a-fA-F]{1,16}|-?(0|[1-9][0-9]{0,17})", text) else None
+    return (
+        int(text, 0) if re.fullmatch(r"0x[0-9a-fA-F]{1,16}|-?(0|[1-9][0-9]{0,17})", text) else None
+    )
 
 
 def _basename(target: str) -> str | None:
@@ -166,7 +168,9 @@ def _virtfns(view: _SysfsView) -> Known | None:
         return None
     tree = view.sysfs.tree
     names = [f"{view.address}/virtfn{n}" for n in sorted(numbered.value, key=int)]
-    found = tuple(filter(None, (address(_basename(tree.links.get(name, "")) or "") for name in names)))
+    found = tuple(
+        filter(None, (address(_basename(tree.links.get(name, "")) or "") for name in names))
+    )
     return Known(found, numbered.quote)
 
 
@@ -227,6 +231,21 @@ _SYSFS_FIELDS: Mapping[str, Callable[[_SysfsView], Known | None]] = {
 }
 
 
+#: What bytes tell for certain. Not what the kernel makes of them: a quirk may forbid a reset.
+_CONFIG_FIELDS = frozenset(
+    {
+        "config",
+        "vendor",
+        "device",
+        "subvendor",
+        "subdevice",
+        "class_code",
+        "revision",
+        "header_type",
+    }
+)
+
+
 class ConfigView:
     """The configuration bytes of one function, parsed when first asked for."""
 
@@ -238,15 +257,18 @@ class ConfigView:
         space = self.space
         if space is None:
             return None
-        value = space if field == "config" else getattr(space, field, None)
-        return None if value is None else Known(value, self.quote(space))
+        if field not in _CONFIG_FIELDS:
+            return None
+        value = space if field == "config" else getattr(space, field)
+        return None if value is None else Known(value, self.quote)
 
     @cached_property
     def space(self) -> pciconfig.ConfigSpace | None:
         """The parsed bytes, None where the text is none."""
         return pciconfig.parse(self.text)
 
-    def quote(self, space: pciconfig.ConfigSpace) -> Quote:
+    @property
+    def quote(self) -> Quote:
         """The start of the bytes: enough to find them."""
         return Quote(f"{CONFIG}/{self.address}", self.text[:48], self.item.status.value)
 
@@ -254,7 +276,7 @@ class ConfigView:
 class NodeView:
     """libvirt's view of one function."""
 
-    def __init__(self, device: nodedevs.NodeDevice, shows_groups: bool) -> None:
+    def __init__(self, device: nodedevs.NodeDevice, *, shows_groups: bool) -> None:
         self.device, self.shows_groups = device, shows_groups
 
     def look(self, field: str) -> Known | None:
@@ -262,6 +284,8 @@ class NodeView:
         device = self.device
         if field == "driver":
             return Known(device.driver, device.quote("driver"))
+        if field == "physfn":
+            return Known(device.physfn, device.quote("physfn"))
         if field == "path" and device.path:
             return Known(on_path(device.path), device.quote("parent"))
         if field == "group":
@@ -269,7 +293,11 @@ class NodeView:
             return Known(device.group, device.quote("group")) if told else None
         if field == "numa_node":
             told = device.numa is not None or device.group is not None
-            return Known(-1 if device.numa is None else device.numa, device.quote("numa")) if told else None
+            return (
+                Known(-1 if device.numa is None else device.numa, device.quote("numa"))
+                if told
+                else None
+            )
         value, line = self._plain(field)
         return None if value is None else Known(value, line)
 
@@ -287,7 +315,6 @@ class NodeView:
             "totalvfs": (device.max_vfs, "max_vfs"),
             "virtfns": (device.vfs if device.max_vfs is not None else None, "max_vfs"),
             "numvfs": (len(device.vfs) if device.max_vfs is not None else None, "max_vfs"),
-            "physfn": (device.physfn, "physfn"),
         }
         value, line = values.get(field, (None, "name"))
         return value, device.quote(line) if value is not None else name
@@ -300,7 +327,7 @@ def _hex(text: str | None) -> int | None:
 class LspciView:
     """The blocks that lspci printed of one function, the last one first."""
 
-    def __init__(self, item: Item, blocks: tuple[lspci.Block, ...], shows_drivers: bool) -> None:
+    def __init__(self, item: Item, blocks: tuple[lspci.Block, ...], *, shows_drivers: bool) -> None:
         self.item, self.blocks, self.shows_drivers = item, blocks[::-1], shows_drivers
 
     def look(self, field: str) -> Known | None:
@@ -360,7 +387,7 @@ def views(evidence: Evidence) -> Iterator[tuple[str, View]]:
     devices = nodedevs.parse(evidence.item(nodedevs.ITEM)).devices
     shows_groups = any(device.group is not None for device in devices.values())
     for where, device in devices.items():
-        yield where, NodeView(device, shows_groups)
+        yield where, NodeView(device, shows_groups=shows_groups)
     yield from _lspci_views(evidence.item(LSPCI))
 
 
@@ -369,4 +396,4 @@ def _lspci_views(item: Item) -> Iterator[tuple[str, View]]:
     for block in lspci.parse(item.text):
         blocks.setdefault(block.address, []).append(block)
     for where, ours in blocks.items():
-        yield where, LspciView(item, tuple(ours), item.whole)
+        yield where, LspciView(item, tuple(ours), shows_drivers=item.whole)

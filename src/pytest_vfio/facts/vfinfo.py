@@ -38,7 +38,11 @@ def policies(evidence: Evidence, interface: str) -> Mapping[int, VfPolicy]:
     for value in found:
         if value.get("ifname") == interface:
             entries = value.get("vfinfo_list")
-            known = [_policy(interface, entry, item) for entry in entries] if isinstance(entries, list) else []
+            known = (
+                [_policy(interface, entry, item) for entry in entries]
+                if isinstance(entries, list)
+                else []
+            )
             return {policy.number: policy for policy in known if policy is not None}
     if item.whole and whole:
         raise Missing(Item(f"{ITEM}/{interface}", Status.ABSENT))
