@@ -46,6 +46,7 @@ class Session:
         self.started = time.time()
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
+        self.blocked: set[str] = set()
         self.written: list[str] = []
         self.no_host = False
         self.private: Path | None = None
@@ -197,7 +198,8 @@ class Session:
         told = [i.key for i in items if not any(i.get_closest_marker(m) for m in _SILENCING)]
         judged = self.run.selected(host, told)
         for item in items:
-            item.judged = judged.get(item.key)
+            alone = judged.get(item.key) or self.run.selected(host, [*told, item.key])[item.key]
+            item.judged = alone
 
     def _host_items(self, session: pytest.Session) -> list[HostItem]:
         sick = {host.host: host.reason for host in self.run.unreachable}
@@ -252,16 +254,24 @@ class Session:
             host, id, kind, name, file = report.vfio_finding
             self.reported.setdefault(host, set()).add((id, kind, name))
             self.files.add(file)
+            if getattr(report, "vfio_shown", [""])[0] == "blocked":
+                self.blocked.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """In the controller: write the reports, and keep --lf honest."""
+        """In the controller: write the reports.
+
+        What is blocked is run again by --lf: once its cause is cured, it must show what it is.
+        """
         if hasattr(self.config, "workerinput") or not hasattr(self, "run"):
             return
         if self.no_host:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         self._quieten()
+        last_failed = self.config.pluginmanager.get_plugin("lfplugin")
+        if last_failed is not None:
+            last_failed.lastfailed.update(dict.fromkeys(self.blocked, True))
         complete = exitstatus in (0, 1) and not session.shouldstop and not session.shouldfail
         if self.config.option.collectonly or not (self.reported or self.run.unreachable):
             return

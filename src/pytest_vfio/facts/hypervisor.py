@@ -16,6 +16,7 @@ from pytest_vfio.facts.cpu import Cpu
 from pytest_vfio.facts.groups import Groups
 from pytest_vfio.facts.guests import Guests
 from pytest_vfio.facts.intent import Declared, Intent
+from pytest_vfio.facts.interrupts import Interrupts
 from pytest_vfio.facts.iommu import Iommu
 from pytest_vfio.facts.kernel import Kernel
 from pytest_vfio.facts.klog import KernelLog
@@ -86,6 +87,11 @@ class Hypervisor:
     def iommu(self) -> Iommu:
         """Whether DMA is translated and interrupts are remapped."""
         return Iommu(self)
+
+    @cached_property
+    def interrupts(self) -> Interrupts:
+        """Where the interrupts of assigned devices are handled."""
+        return Interrupts(self.evidence)
 
     @cached_property
     def pci(self) -> Pci:

@@ -141,8 +141,9 @@ def _remarks(host: HostResult, console: Console, verbose: int) -> None:
         for one in host.shown
         if one.finding.outcome is Outcome.FAIL and one.finding.severity is Severity.ADVICE
     ]
-    for message, findings in _merged(advice):
-        _line(console, 2, (f"advice {findings[0].id} ", "cyan"), (message, ""))
+    for first, others in _merged(advice):
+        more = f" (and so {listed([one.name for one in others])})" if others else ""
+        _line(console, 2, (f"advice {first.id} ", "cyan"), (first.message, ""), (more, "dim"))
     for one in host.shown:
         if one.waiver is not None:
             waived = f"until {one.waiver.expires} ({one.waiver.reason}): {one.finding.message}"
@@ -157,12 +158,12 @@ def _remarks(host: HostResult, console: Console, verbose: int) -> None:
     _line(console, 2, (f"{len(host.shown)} findings: {told}", "dim"))
 
 
-def _merged(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
-    """Findings of one message told once."""
-    merged: dict[tuple[str, str], list[Finding]] = {}
+def _merged(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Each kind of finding told once, by its first, with the others."""
+    kinds: dict[str, list[Finding]] = {}
     for finding in findings:
-        merged.setdefault((finding.id, finding.message), []).append(finding)
-    return [(message, group) for (_, message), group in merged.items()]
+        kinds.setdefault(finding.message.replace(finding.name, "", 1), []).append(finding)
+    return [(kind[0], kind[1:]) for kind in kinds.values()]
 
 
 def _unread(shown: Iterable[Judged]) -> list[str]:
@@ -194,4 +195,7 @@ def _fleet(hosts: Sequence[HostResult], console: Console) -> None:
 
 def _line(console: Console, indent: int, *parts: tuple[str, str]) -> None:
     text = Text.assemble(*((printable(words).replace("\n", " "), style) for words, style in parts))
-    console.print(Padding(text, (0, 0, 0, indent)))
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)))
+    else:  # nothing is cut or wrapped where it may be searched
+        console.print(Text(" " * indent) + text, soft_wrap=True)
