@@ -36,7 +36,7 @@ def test_configured_not_generated(hypervisor):
     configured.must_be_whole()
     lost = [one for one in differences(configured.words, entry.words) if one.arriving]
     if not lost:
-        return passes(f"what is configured stands in the entry {entry.title!r}", evidence=entry.quote)
+        return passes(f"the entry {entry.title!r} has what is configured", evidence=entry.quote)
     return fails(
         f"configured {_here(lost)}, generated {_there(lost)}",
         actual=_there(lost),

@@ -20,6 +20,10 @@ BARE = {
 }
 
 
+#: Quotes and dashes that a word processor makes of plain ones.
+TYPOGRAPHIC = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", "\u00a0")
+
+
 @check("CMD023", severity=DEGRADED, needs=LATE, refs=["F43"])
 def test_word_mangled(hypervisor):
     """Word lacks its module's name or was mangled
@@ -63,11 +67,8 @@ def _mended(word):
         return f"{module}.{option}={word.value}"
     if word.name == "video" and ":eek:ff" in (word.value or ""):
         return word.text.replace(":eek:ff", ":off")
-    typographic = [letter for letter in "\u2018\u2019\u201c\u201d\u2013\u2014\u00a0" if letter in word.text]
-    if typographic:
-        plain = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", "\u00a0")
-        return word.text.translate(plain)
-    return None
+    plain = word.text.translate(TYPOGRAPHIC)
+    return plain if plain != word.text else None
 
 
 @check("CMD024", severity=BLOCKER, needs=LATE, refs=["F44"])
@@ -242,9 +243,7 @@ def test_unsafe_interrupts_configured(hypervisor):
     modules = hypervisor.modules
     for module in ("vfio_iommu_type1", "iommufd"):
         options = [o for o in modules.known_options(module) if o.name == "allow_unsafe_interrupts"]
-        if options and options[-1].value is not None and switches.boolean(options[-1].value) is False:
-            continue
-        if options:
+        if options and switches.boolean(options[-1].value or "y") is not False:
             option = options[-1]
             return fails(
                 f"{module} allow_unsafe_interrupts={option.value or 'Y'} is configured",

@@ -44,13 +44,11 @@ def test_strict_invalidation(hypervisor):
 
 def _strict(words):
     """The word that asks for strict mode; the last iommu.strict= counts."""
-    found = None
+    found, asks = None, {"intel_iommu": "strict", "amd_iommu": "fullflush"}
     for word in words:
         if word.name == "iommu.strict":
             found = word if switches.boolean(word.value) else None
-        elif word.name == "intel_iommu" and any(p.startswith("strict") for p in word.pieces):
-            found = word
-        elif word.name == "amd_iommu" and any(p.startswith("fullflush") for p in word.pieces):
+        elif any(piece.startswith(asks.get(word.name, "-")) for piece in word.pieces):
             found = word
     return found
 
@@ -86,7 +84,7 @@ def test_host_devices_translated(hypervisor):
         return passes("this kernel leaves the host's own devices alone", evidence=quote)
     word = "iommu=pt" if hypervisor.kernel.x86 else "iommu.passthrough=1"
     return fails(
-        f"{said[1].text if said else 'no ' + word} on the command line, host devices are translated",
+        f"{said[1].text if said else 'no ' + word}: the host's own devices are translated",
         actual=said[1].text if said else f"no {word}",
         expected=word,
         evidence=said[1].quote if said else hypervisor.cmdline.quote,

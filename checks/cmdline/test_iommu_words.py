@@ -190,13 +190,13 @@ def test_iommu_switched_off(hypervisor):
     if off is None:
         cmdline.must_be_whole()
         return passes("no word switches the IOMMU off")
-    split = off.word.name == "amd_iommu" and off.piece == off.word.value and not off.piece.startswith("off")
+    hidden = not off.piece.startswith("off")  # a piece of another word, up to 6.0
     return fails(
         f"{off.word.text} switches the IOMMU off",
         actual=off.word.text,
         expected="no word that switches it off",
         evidence=off.word.quote,
-        refs=["F27"] if split else ["F22"],
+        refs=["F27"] if hidden else ["F22"],
         cure=cures.drop(hypervisor.boot, off.word.text),
     )
 

@@ -5,6 +5,8 @@ from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.pci import is_vfio_driver
 
+#: What an install line runs in order to do nothing.
+NOTHING = ("false", "true", ":")
 OURS = ("vfio_pci", "vfio", "vfio_iommu_type1", "vfio_pci_core")
 
 
@@ -48,8 +50,8 @@ def test_vfio_pci_unavailable(hypervisor):
     )
 
 
-def _item(hypervisor, name):
-    return hypervisor.evidence.item(name).quote("(no vfio-pci)")
+def _item(hypervisor, name, line="(no vfio-pci)"):
+    return hypervisor.evidence.item(name).quote(line)
 
 
 @check("DRV002", severity=BLOCKER, needs=["DRV001"], refs=["F73", "S09"])
@@ -87,7 +89,7 @@ def test_options_of_built_in_driver(hypervisor):
                 f"vfio-pci is built in, so {text} of modprobe.d does nothing",
                 actual=f"options vfio-pci {text}",
                 expected=f"vfio-pci.{text} on the kernel command line",
-                evidence=[option.quote, hypervisor.evidence.item("modules.builtin").quote("vfio-pci")],
+                evidence=[option.quote, _item(hypervisor, "modules.builtin", "vfio-pci")],
                 cure=cures.move_to_cmdline(hypervisor.boot, f"vfio-pci.{text}"),
             )
     return passes("every option of modprobe.d for vfio-pci is on the command line, too")
@@ -139,7 +141,7 @@ def _forbidden(hypervisor):
         yield "vfio_pci", line.quote
     for name in OURS:
         for line in modules.modprobe.of("install", name):
-            if line.rest.split()[:1] and line.rest.split()[0].rpartition("/")[2] in ("false", "true"):
+            if line.rest.strip().endswith(("/false", "/true")) or line.rest.strip() in NOTHING:
                 yield name, line.quote
         for word in hypervisor.cmdline.seen("module_blacklist"):
             if name in [piece.replace("-", "_") for piece in word.pieces]:

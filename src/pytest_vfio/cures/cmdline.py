@@ -143,9 +143,8 @@ def _generate(boot: Boot) -> tuple[str, ...]:
     if kind == GRUB and boot.grub_defaults.reads_drop_ins:
         return ("update-grub",)
     if kind == GRUB:
-        made = "grub2/grub.cfg" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub/grub.cfg"
-        tool = "grub2-mkconfig" if "grub2" in made else "grub-mkconfig"
-        return (f"{tool} -o /boot/{made}",)
+        name = "grub2" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub"
+        return (f"{name}-mkconfig -o /boot/{name}/grub.cfg",)
     if kind == SYSTEMD_BOOT:
         return ("kernel-install add-all",)
     if kind == UKI:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
-from pytest_vfio.cures import cmdline
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure, cmdline
 from pytest_vfio.evidence import Evidence, Status
 from pytest_vfio.facts.boot import Boot
 

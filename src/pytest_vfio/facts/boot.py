@@ -176,7 +176,7 @@ class Boot:
     def _bootctl(self) -> Loader | None:
         """`Product: systemd-boot 252` under `Current Boot Loader:`."""
         item = self.evidence.item("bootctl")
-        for line in item.text.split("\n"):
+        for line in item.lines:
             key, _, value = line.strip().partition(":")
             if key in ("Current Stub", "Stub") and "systemd-stub" in value:
                 return Loader(UKI, item.quote(line.strip()))
@@ -186,8 +186,10 @@ class Boot:
 
     @property
     def spoken(self) -> tuple[Word, ...]:
-        """The words to look for mistakes in: the running line, or where nothing of it is known,
-        what is configured. For a pass the running line has to be whole."""
+        """The words to look for mistakes in: the running line, else what is configured.
+
+        For a pass the running line has to be whole.
+        """
         if self._running_words:
             return self.running.words
         return tuple(word for line in self.written for word in line.words)
@@ -205,7 +207,7 @@ class Boot:
         item = self.evidence.item("etc/kernel/cmdline")
         if item.status is Status.ABSENT:
             return None
-        lines = [line for line in item.text.split("\n") if not line.lstrip().startswith("#")]
+        lines = [line for line in item.lines if not line.lstrip().startswith("#")]
         line = " ".join(lines).strip()
         quote = item.quote(line)
         words = parse(line.encode("utf-8", "surrogateescape"), quote)
@@ -288,7 +290,7 @@ class Boot:
         return tuple(found.values()), tuple(missing)
 
     def _entry_files(self, directory: str, listing: Item) -> list[str]:
-        names = {directory + name for name in listing.text.split("\n") if name}
+        names = {directory + name for name in listing.lines if name}
         names |= {name for name in self.evidence.items if name.startswith(directory)}
         return sorted(name for name in names if name.endswith(".conf"))
 
@@ -350,7 +352,7 @@ class Boot:
         item = self._loader_conf
         if chosen is None and not item.whole:
             raise Missing(item)
-        for line in item.text.split("\n") if chosen is None else ():
+        for line in item.lines if chosen is None else ():
             key, _, value = line.strip().partition(" ")
             if key == "default":
                 chosen = value.strip()

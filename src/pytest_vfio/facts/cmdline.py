@@ -57,7 +57,7 @@ class Cmdline:
             return whole
         for line in lines:
             if sum(other.raw.strip() == line.raw.strip() for other in lines) > 1:
-                return Line(line.raw, line.quote, True)
+                return Line(line.raw, line.quote, whole=True)
         if lines:
             return max(lines, key=lambda line: len(line.raw))
         raise Missing(self.item)
@@ -73,7 +73,7 @@ class Cmdline:
             whole = item.status is Status.PRESENT and chosen and not _elided(item.text)
             if item.status is Status.TRUNCATED:
                 text = text.rpartition(b" ")[0]  # the last word may be cut
-            lines.append(Line(text, item.quote(item.text.strip("\n")), whole))
+            lines.append(Line(text, item.quote(item.text.strip("\n")), whole=whole))
         for log in self.evidence.seen("dmesg", "journal/kernel"):
             lines.extend(_logged(log))
         return lines
@@ -215,15 +215,14 @@ class Cmdline:
 def _logged(log: Item) -> list[Line]:
     """The command lines in a log. Those of an earlier boot do not stand in the same item."""
     lines: list[Line] = []
-    for line in log.text.split("\n"):
+    for line in log.lines:
         found = _LOGGED.search(line)
         if not found:
             continue
         raw = found[2].rstrip("\r").encode("utf-8", "surrogateescape")
         kept = log.extent in (Extent.WHOLE, Extent.GREPPED)
-        last = log.status is not Status.PRESENT and line is log.text.split("\n")[-1]
-        whole = kept and not last and len(raw) < LOG_LINE and not _elided(found[2])
-        lines.append(Line(raw, log.quote(line), whole))
+        whole = kept and len(raw) < LOG_LINE and not _elided(found[2])
+        lines.append(Line(raw, log.quote(line), whole=whole))
     # the later line also has what is built in
     return sorted(lines, key=lambda line: b"Kernel command" not in line.quote.line.encode())
 

@@ -84,13 +84,13 @@ def release_of(path: str) -> str | None:
 
 def grubenv(item: Item) -> dict[str, str]:
     """The variables of a grubenv block."""
-    pairs = (line.partition("=") for line in item.text.split("\n") if not line.startswith("#"))
+    pairs = (line.partition("=") for line in item.lines if not line.startswith("#"))
     return {name: value.replace("\\\\", "\\") for name, mark, value in pairs if mark}
 
 
 def grub_cfg(item: Item, environment: Mapping[str, str]) -> GrubCfg:
     """Read the entries of a grub.cfg, line by line: generated files have no other layout."""
-    lines = [line.strip() for line in item.text.split("\n")]
+    lines = [line.strip() for line in item.lines]
     variables = {**_HARMLESS, **_variables(lines), **environment}
     entries: list[Entry] = []
     open_blocks: list[tuple[str, str, str, int]] = []
@@ -167,7 +167,7 @@ def _expand(
 def loader_entry(item: Item, environment: Mapping[str, str]) -> Entry | None:
     """One `*.conf` of loader/entries; None where it starts no kernel."""
     fields: dict[str, list[str]] = {}
-    for line in item.text.split("\n"):
+    for line in item.lines:
         key, _, value = line.strip().partition(" ")
         if key and not key.startswith("#"):
             fields.setdefault(key.lower(), []).append(value.strip())
@@ -176,7 +176,7 @@ def loader_entry(item: Item, environment: Mapping[str, str]) -> Entry | None:
         return None
     options = " ".join(fields.get("options", []))
     shown = next(
-        (line for line in item.text.split("\n") if line.lstrip().startswith("options")), ""
+        (line for line in item.lines if line.lstrip().startswith("options")), ""
     )
     words, certain = _expand(options, {**_HARMLESS, **environment}, item.quote(shown.strip()))
     identity = item.name.rsplit("/", 1)[-1].removesuffix(".conf")
@@ -194,8 +194,8 @@ def pick(entries: tuple[Entry, ...], wanted: str) -> Entry | None:
     nothing is GRUB's own fallback, the first entry.
     """
     left = entries
-    for level, name in enumerate(wanted.split(">")):
-        name = name.strip()
+    for level, part in enumerate(wanted.split(">")):
+        name = part.strip()
         fitting = tuple(
             entry
             for entry in left

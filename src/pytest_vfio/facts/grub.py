@@ -36,7 +36,7 @@ class GrubDefaults:
     def drop_ins(self) -> tuple[Item, ...]:
         """The drop-ins that were found, in the order in which they are sourced."""
         listing = self.evidence.item(DROP_INS)
-        names = {DROP_INS + name for name in listing.text.split("\n") if name.endswith(".cfg")}
+        names = {DROP_INS + name for name in listing.lines if name.endswith(".cfg")}
         names |= {
             name
             for name in self.evidence.items
@@ -48,9 +48,10 @@ class GrubDefaults:
     def reads_drop_ins(self) -> bool | None:
         """This distribution's grub-mkconfig reads drop-ins; None where nobody knows."""
         release = self.evidence.item("etc/os-release")
-        if re.search(r"^ID(_LIKE)?=.*\b(debian|ubuntu)\b", release.text, re.M):
+        text = "\n".join(release.lines)
+        if re.search(r"^ID(_LIKE)?=.*\b(debian|ubuntu)\b", text, re.MULTILINE):
             return True
-        if re.search(r"^ID=", release.text, re.M) and release.whole:
+        if re.search(r"^ID=", text, re.MULTILINE) and release.whole:
             return None if not self.drop_ins else False
         return None
 

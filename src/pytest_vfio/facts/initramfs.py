@@ -51,7 +51,7 @@ class Initramfs:
         """The names that were read, without a leading `./` or `/`."""
         return tuple(
             re.sub(r"^\.?/+", "", line.split(" -> ")[0].rsplit(" ", 1)[-1])
-            for line in self.item.text.split("\n")
+            for line in self.item.lines
             if line.strip()
         )
 
@@ -79,7 +79,7 @@ class Initramfs:
     def quote(self, module: str) -> Quote:
         """The file of a module in the image, or that there is none."""
         name = self._modules.get(fold(module))
-        return self.item.quote(name if name else f"(no {fold(module)}.ko)")
+        return self.item.quote(name or f"(no {fold(module)}.ko)")
 
 
 def module_name(path: str) -> str:
@@ -96,15 +96,16 @@ def listed(evidence: Evidence) -> tuple[Listed, ...]:
     found: list[Listed] = []
     for item in _items(evidence, (*PLAIN, INITRAMFS_TOOLS)):
         early = item.name == INITRAMFS_TOOLS
-        for line in item.text.split("\n"):
+        for line in item.lines:
             words = line.split()
             if words and not words[0].startswith(("#", ";")):
                 found.append(Listed(fold(words[0]), early, item.quote(line.strip())))
     for item in _items(evidence, SHELL):
-        for line in item.text.split("\n"):
+        for line in item.lines:
             assigned = _ASSIGNED.match(line)
-            for word in assigned[2].split() if assigned else ():
-                found.append(Listed(fold(word), True, item.quote(line.strip())))
+            names = assigned[2].split() if assigned else ()
+            quote = item.quote(line.strip())
+            found.extend(Listed(fold(name), early=True, quote=quote) for name in names)
     return tuple(found)
 
 

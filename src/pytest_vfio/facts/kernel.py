@@ -53,7 +53,7 @@ class Kernel:
             item = self.evidence.item(name)
             if not item.data:
                 continue
-            for line in item.text.split("\n"):
+            for line in item.lines:
                 found = pattern.search(line)
                 if found:
                     return found[1], item.quote(line)
@@ -68,13 +68,13 @@ class Kernel:
     def arch(self) -> str:
         """`x86_64`, `aarch64` and so on, as `uname -m` prints it."""
         for name in ("uname", "proc/sys/kernel/arch", "proc/sys/kernel/osrelease"):
-            found = _MACHINE.findall(self.evidence.item(name).text)
+            found = _MACHINE.findall("\n".join(self.evidence.item(name).lines))
             if found:
                 return _MACHINES.get(found[-1], found[-1])
-        cpuinfo = self.evidence.item("proc/cpuinfo").text
-        if re.search(r"^vendor_id\s*:\s*(GenuineIntel|AuthenticAMD|HygonGenuine)", cpuinfo, re.M):
+        cpuinfo = "\n".join(self.evidence.item("proc/cpuinfo").lines)
+        if re.search(r"^vendor_id\s*: *(?:GenuineIntel|AuthenticAMD|HygonGenuine)", cpuinfo, re.M):
             return "x86_64"
-        if re.search(r"^CPU implementer\s*:", cpuinfo, re.M):
+        if re.search(r"^CPU implementer\s*:", cpuinfo, re.MULTILINE):
             return "aarch64"
         if self._config.get("X86_64") == "y":
             return "x86_64"
@@ -82,7 +82,7 @@ class Kernel:
             return "aarch64"
         # only x86 prints the loader's line under this name (arch/x86/kernel/setup.c)
         for item in self.evidence.seen("dmesg", "journal/kernel"):
-            if re.search(r"(^|[\]\s])Command line: ", item.text, re.M):
+            if re.search(r"(^|[\]\s])Command line: ", item.text, re.MULTILINE):
                 return "x86_64"
         found = _MACHINE.findall(self._release[0] if self._known else "")
         if found:
@@ -117,7 +117,7 @@ class Kernel:
     @cached_property
     def _config(self) -> dict[str, str | None]:
         options: dict[str, str | None] = {}
-        for line in self.evidence.item("kernel-config").text.split("\n"):
+        for line in self.evidence.item("kernel-config").lines:
             if found := _SET.match(line):
                 options[found[1]] = found[2].strip('"')
             elif found := _NOT_SET.match(line):
@@ -138,6 +138,6 @@ def version(release: str) -> tuple[int, int, int]:
     >>> version("5.4.0-94-generic"), version("6.12"), version("6.8.12-5-pve")
     ((5, 4, 0), (6, 12, 0), (6, 8, 12))
     """
-    numbers = [int(number) for number in re.findall(r"\d{1,6}", release.split("-")[0])[:3]]
+    numbers = [int(number) for number in re.findall(r"\d{1,6}", release.partition("-")[0])[:3]]
     major, minor, patch = (*numbers, 0, 0, 0)[:3]
     return major, minor, patch

@@ -62,7 +62,7 @@ class Modprobe:
         missing: list[Item] = []
         for directory in DIRECTORIES:
             listing = self.evidence.item(directory)
-            names = set(filter(None, listing.text.split("\n")))
+            names = set(filter(None, listing.lines))
             names |= {
                 name.removeprefix(directory)
                 for name in self.evidence.items
@@ -133,11 +133,8 @@ def softdep(statement: Statement) -> Softdep:
 
 
 def _statements(item: Item) -> Iterator[Statement]:
-    lines = item.text.split("\n")
-    if item.status is not Status.PRESENT and lines:
-        lines.pop()  # the reading broke off inside this line
     joined = ""
-    for line in lines:
+    for line in item.lines:
         joined += line.rstrip("\r")
         if joined.endswith("\\"):
             joined = joined[:-1]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Tree
 from pytest_vfio.facts import vfioids
 from pytest_vfio.facts.cmdline import Cmdline
 from pytest_vfio.facts.initramfs import (
@@ -93,7 +93,7 @@ class Modules:
 
     @cached_property
     def _lsmod(self) -> frozenset[str]:
-        lines = self.evidence.item("proc/modules").text.split("\n")
+        lines = self.evidence.item("proc/modules").lines
         names = (line.split(None, 1)[0] for line in lines if line.strip())
         return frozenset(fold(name) for name in names if name != "Module")
 
@@ -142,7 +142,7 @@ class Modules:
                 return drivers.quote(driver)
         pattern = _LOG.get(module)
         for log in self.evidence.seen("dmesg", "journal/kernel"):
-            for line in log.text.split("\n") if pattern else ():
+            for line in log.lines if pattern else ():
                 if pattern and pattern.search(line):
                     return log.quote(line)
         return None
@@ -205,7 +205,7 @@ class Modules:
         return self.known_options(module)
 
     def _cmdline_options(self, module: str) -> list[Option]:
-        """kmod reads past a bare `--` (F39); `position` keeps the order of the line."""
+        """Also behind a bare `--`: kmod reads past it (F39)."""
         try:
             words = self.cmdline.all
         except Missing:
@@ -327,8 +327,5 @@ class Modules:
 
 def _names(item: Item) -> frozenset[str]:
     """Module names of a list of paths (`kernel/drivers/vfio/vfio.ko.zst: dependency ...`)."""
-    lines = item.text.split("\n")
-    if item.status is not Status.PRESENT and lines:
-        lines.pop()
-    found = (module_name(line.partition(":")[0].strip()) for line in lines)
+    found = (module_name(line.partition(":")[0].strip()) for line in item.lines)
     return frozenset(name for name in found if name)

@@ -123,14 +123,14 @@ class _File:
                 self.at = len(self.text) if end < 0 else end
             elif char in "\n;&|()<>":
                 if words:
-                    self._command(words, conditional)
+                    self._command(words, conditional=conditional)
                 words, conditional = [], self._operator(words, char)
             else:
                 if not words:
                     self.start = self.at
                 words.append(self._word())
         if words and self.item.status is Status.PRESENT:
-            self._command(words, conditional)
+            self._command(words, conditional=conditional)
         if self.depth or self.item.status not in (Status.PRESENT, Status.ABSENT):
             self.shell.opaque = True
 
@@ -246,7 +246,7 @@ class _File:
 
     # -- commands ---------------------------------------------------------------------------
 
-    def _command(self, words: list[_Word], conditional: bool) -> None:
+    def _command(self, words: list[_Word], *, conditional: bool) -> None:
         while words and words[0].assigns is None:
             name = words[0].literal()
             if name in _OPENING:
@@ -262,17 +262,17 @@ class _File:
         if not words:
             return
         if words[0].assigns is None:
-            self._named_command(words, conditional or self.depth > 0)
+            self._named_command(words, conditional=conditional or self.depth > 0)
         elif all(word.assigns is not None for word in words):
             for word in words:
-                self._assign(word, conditional or self.depth > 0)
+                self._assign(word, conditional=conditional or self.depth > 0)
 
-    def _named_command(self, words: list[_Word], conditional: bool) -> None:
+    def _named_command(self, words: list[_Word], *, conditional: bool) -> None:
         name, rest = words[0].literal(), words[1:]
         if name in ("export", "readonly"):
             for word in rest:
                 if word.assigns is not None:
-                    self._assign(word, conditional)
+                    self._assign(word, conditional=conditional)
         elif name == "unset":
             for word in rest:
                 self.shell.values.pop(word.literal(), None)
@@ -282,7 +282,7 @@ class _File:
         elif name in _OPAQUE or name in self.functions or UNKNOWN in name:
             self.shell.opaque = True
 
-    def _assign(self, word: _Word, conditional: bool) -> None:
+    def _assign(self, word: _Word, *, conditional: bool) -> None:
         name = word.assigns or ""
         old = self.shell.values.get(name)
         before = old.text if old else ""
