@@ -121,7 +121,7 @@ class Hypervisor:
     @cached_property
     def storage(self) -> Storage:
         """Block devices, what they carry, and the PCI functions below them."""
-        return Storage(self.evidence)
+        return Storage(self.evidence, self.network)
 
     @cached_property
     def memory(self) -> Memory:

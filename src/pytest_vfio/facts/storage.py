@@ -37,9 +37,9 @@ class Mount:
 class Storage:
     """Mounts, swap and the block devices below, of one host."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, network: Network | None = None) -> None:
         self._evidence = evidence
-        self._network = Network(evidence)
+        self._network = network if network is not None else Network(evidence)
 
     @cached_property
     def blocks(self) -> Blocks:
