@@ -317,3 +317,17 @@ def fit_memory(guest: str) -> Cure:
 
 
 _UNDERSCORES = str.maketrans(":.", "__")
+
+
+def make_vfs_early(pf: str) -> Cure:
+    """udev acts when the PF's driver has bound; libvirt starts much later."""
+    rule = f'ACTION=="add", SUBSYSTEM=="net", KERNELS=="{pf}", ATTR{{device/sriov_numvfs}}="N"'
+    return Cure(
+        SAFE,
+        f"make the VFs of {pf} by a udev rule",
+        (
+            f"/etc/udev/rules.d/99-vfs.rules: {rule}",
+            "or order the unit that makes them: Before=virtqemud.service libvirtd.service",
+        ),
+        undo=True,
+    )

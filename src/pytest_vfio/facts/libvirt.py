@@ -65,6 +65,11 @@ class Network:
     addresses: tuple[str, ...]
     quote: Quote
 
+    @property
+    def is_pool(self) -> bool:
+        """It hands host functions to guests."""
+        return self.mode == "hostdev"
+
 
 class Libvirt:
     """libvirt on one host."""

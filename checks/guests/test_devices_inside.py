@@ -1,0 +1,96 @@
+"""What an assigned device needs from the guest's firmware and definition."""
+
+from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.cures import guests as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import vfmacs
+
+_GIB = 1 << 30
+#: Up to here both firmwares find a place below 4 GiB or in their default window.
+_SMALL = 1 * _GIB
+#: OVMF's window of older builds (opt/ovmf/X-PciMmio64Mb).
+_WINDOW = 32 * _GIB
+
+
+@check("GST024", severity=ADVICE, needs=["GST002"], refs=["F172"])
+def test_bars_too_large(hypervisor, hostdev):
+    """The guest's firmware may have no room for the device's memory
+
+    Checks:
+        That a device with 1 GiB of memory regions or more is in a guest with UEFI firmware, and
+        one with 32 GiB or more in one with the host's own CPU as well.
+    Why it matters:
+        The guest sees the device and cannot place its BARs: "can't assign; no space", Code 12.
+    Evidence:
+        The regions in /sys/bus/pci/devices/*/resource; the guest's XML.
+    Fix:
+        UEFI firmware and cpu mode host-passthrough with the host's address width.
+    Fix safety:
+        Manual: a guest installed under BIOS has to be installed anew.
+    References:
+        F172; OVMF OvmfPkg/Library/PlatformInitLib.
+    """
+    domain = hypervisor.guests.get(hostdev.guest)
+    function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
+    if function is None:
+        return skips(f"{hostdev.address or hostdev.raw} does not exist")
+    size = sum(region.size for region in function.resources[:6] if region.memory)
+    if size < _SMALL:
+        return passes(f"{hostdev.address} has {size >> 20} MiB of memory regions")
+    for document in domain.documents:
+        wide = document.cpu_mode in ("host-passthrough", "maximum")
+        if not document.efi or (size >= _WINDOW and not wide):
+            firmware = "UEFI" if document.efi else "BIOS"
+            return fails(
+                f"{hostdev.address} has {size // _GIB} GiB of memory regions, and {hostdev.guest}"
+                f" has {firmware} and cpu mode {document.cpu_mode or 'default'}",
+                actual=f"{firmware}, cpu mode {document.cpu_mode or 'default'}",
+                expected="UEFI and cpu mode host-passthrough",
+                evidence=[hostdev.quote, document.quote("cpu")],
+                acts="guest",
+                cure=cures.room_for_bars(hostdev.guest),
+            )
+    domain.know("live", "stored")
+    return passes(f"{hostdev.guest} has room for {size // _GIB} GiB of memory regions")
+
+
+@check("GST025", severity=ADVICE, needs=["GST002"], refs=["F135"])
+def test_vf_without_mac(hypervisor, hostdev):
+    """A VF is assigned without a MAC address
+
+    Checks:
+        That a VF of a network adapter that a guest has as plain <hostdev> has a MAC address set
+        by its PF.
+    Why it matters:
+        The guest's driver makes up a new address at each start: leases, firewalls and switch
+        ports do not know it.
+    Evidence:
+        The guest's XML; the VF list of `ip link` at the PF.
+    Fix:
+        <interface type='hostdev'> with a <mac>.
+    Fix safety:
+        Unsafe: the guest's definition changes. Can be undone.
+    References:
+        F135; libvirt src/hypervisor/virhostdev.c, virHostdevSetNetConfig.
+    """
+    if hostdev.kind != "hostdev":
+        return skips(
+            f"libvirt sets the MAC of {hostdev.address or hostdev.raw}, or does not know it"
+        )
+    function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
+    if function is None or function.base_class != 2 or function.physfn is None:
+        return skips(f"{hostdev.address or hostdev.raw} is no VF of a network adapter")
+    pf = hypervisor.pci.get(function.physfn)
+    if pf is None:
+        raise Missing(hypervisor.evidence.item("ip/link"))
+    mac, quote = vfmacs.of(hypervisor.evidence, pf, function)
+    if mac.strip("0:"):
+        return passes(f"{hostdev.address} has MAC {mac}", evidence=quote)
+    return fails(
+        f"{hostdev.guest} has VF {hostdev.address} as plain hostdev, and its MAC is not set",
+        actual=f"MAC {mac}",
+        expected="a MAC set at the PF, or <interface type='hostdev'>",
+        evidence=[hostdev.quote, quote],
+        acts="libvirt",
+        cure=cures.interface(hostdev.guest, hostdev.address),
+    )

@@ -1,0 +1,351 @@
+"""A device has to stand in the guest that is to have it, at its right address, once."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import guests as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.pci import is_vfio_driver
+
+
+@check("GST001", severity=BLOCKER, needs=["LIB001"], refs=["F144"])
+def test_hostdev_missing(hypervisor, device):
+    """The guest that should have the device does not name it
+
+    Checks:
+        That the guest exists and names the device among its host devices, in the XML of the
+        running guest or in the stored one.
+    Why it matters:
+        Nothing fails and nothing is logged: the guest starts without its device.
+    Evidence:
+        The inventory; the guests' XML, live and stored.
+    Fix:
+        Add the hostdev to the stored XML, then stop and start the guest.
+    Fix safety:
+        Safe while the guest is off. Can be undone.
+    References:
+        F144; libvirt, Domain XML format, Host device assignment.
+    """
+    wanted = [g for g in hypervisor.declared.guests.values() if device.address in g.hostdevs]
+    names = [guest.name for guest in wanted] or list(device.guests)
+    if not names:
+        hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+        return skips(f"no guest is meant to have {device.name}")
+    held = []
+    for name in names:
+        domain = hypervisor.guests.get(name)
+        if domain is None:
+            return _undefined(hypervisor, device, name)
+        hostdev = domain.hostdev(device.address)
+        if hostdev is None:
+            domain.know("live", "stored")
+            return _unnamed(device, domain)
+        held.append(hostdev.quote)
+    return passes(f"{', '.join(names)} names {device.address}", evidence=held)
+
+
+def _undefined(hypervisor, device, name):
+    known = ", ".join(domain.name for domain in hypervisor.guests.known) or "none"
+    return fails(
+        f"{device.address} is meant for {name}, and there is no such guest; known: {known}",
+        actual="no such guest",
+        expected=f"guest {name} with {device.address}",
+        evidence=hypervisor.evidence.item("virsh/list").quote(f"guests: {known}"[:400]),
+        acts="libvirt",
+        cure=cures.define(name),
+    )
+
+
+def _unnamed(device, domain):
+    others = [h for h in domain.hostdevs if h.as_hex == device.address]
+    misread = f"; {others[0].raw} is {others[0].address}, decimal" if others else ""
+    return fails(
+        f"{domain.name} does not name {device.address}{misread}",
+        actual=f"{len(domain.hostdevs)} other host devices",
+        expected=f"{device.address} among them",
+        evidence=others[0].quote if others else domain.quote,
+        refs=["F144", "F145"] if others else ["F144"],
+        acts="libvirt",
+        cure=cures.add_hostdev(domain.name, device.address, running=domain.running),
+    )
+
+
+@check("GST002", severity=BLOCKER, needs=["DEV001", "SRV001"], refs=["F145", "F19"])
+def test_wrong_source_address(hypervisor, hostdev):
+    """A guest names an address that does not exist on the host
+
+    Checks:
+        That the source address can be read, and that the host has a function there. Numbers
+        without 0x are decimal.
+    Why it matters:
+        The guest does not start: "Device ... not found". bus='12' is bus 0x0c.
+    Evidence:
+        The guest's XML; the list of PCI functions.
+    Fix:
+        Write the present address, in hexadecimal with 0x.
+    Fix safety:
+        Safe: the stored XML changes. Can be undone.
+    References:
+        F145, F19; libvirt src/util/virpci.c and src/conf/device_conf.c.
+    """
+    if hostdev.address is None:
+        return fails(
+            f"{hostdev.guest} names a source that is no PCI address: {hostdev.raw}",
+            actual=hostdev.raw,
+            expected="domain, bus <= 0xff, slot <= 0x1f, function <= 7",
+            evidence=hostdev.quote,
+            acts="libvirt",
+            cure=cures.correct_address(hostdev.guest, hostdev.as_hex),
+        )
+    function = hypervisor.pci.get(hostdev.address)
+    if function is not None:
+        return passes(
+            f"{hostdev.guest} names {hostdev.address}, which exists", evidence=hostdev.quote
+        )
+    meant = hostdev.as_hex if hostdev.as_hex in hypervisor.pci.known else None
+    hint = f"; {hostdev.raw} was meant in hexadecimal: {meant} exists" if meant else ""
+    return fails(
+        f"{hostdev.guest} names {hostdev.address}, which does not exist{hint}",
+        actual="no such function",
+        expected=meant or "a function of this host",
+        evidence=[hostdev.quote, hypervisor.pci.absence(hostdev.address)],
+        acts="libvirt",
+        cure=cures.correct_address(hostdev.guest, meant),
+    )
+
+
+@check("GST003", severity=BLOCKER, needs=["GST002"], refs=["F144", "F171"])
+def test_stored_but_not_live(hypervisor, hostdev):
+    """The running guest does not have a device that its stored XML names
+
+    Checks:
+        For a guest that runs: that each stored host device stands in its live XML too.
+    Why it matters:
+        A change of the stored XML acts at the next cold start. A reboot from inside the guest
+        keeps the devices of its last start, so the guest seems to ignore the change.
+    Evidence:
+        The live and the stored XML of the guest.
+    Fix:
+        Shut the guest down and start it.
+    Fix safety:
+        Unsafe: the guest is interrupted.
+    References:
+        F144, F171; libvirt, virsh dumpxml --inactive.
+    """
+    domain = hypervisor.guests.get(hostdev.guest)
+    if hostdev.live:
+        return passes(f"the running {hostdev.guest} has {hostdev.address}", evidence=hostdev.quote)
+    domain.know("running", "live")
+    if not domain.running:
+        return skips(f"{hostdev.guest} does not run")
+    return fails(
+        f"{hostdev.guest} runs without {hostdev.address}, which its stored XML names",
+        actual="stored only",
+        expected="in the live XML too",
+        evidence=[hostdev.quote, domain.live.quote("domain") if domain.live else domain.quote],
+        acts="guest",
+        cure=cures.cold_start(hostdev.guest),
+    )
+
+
+@check("GST004", severity=DEGRADED, refs=["F144"])
+def test_live_but_not_stored(hypervisor, hostdev):
+    """The running guest will lose the device at its next start
+
+    Checks:
+        For a guest that runs and is stored: that each live host device stands in the stored XML
+        too. A VF that a network handed out is not expected there.
+    Why it matters:
+        A device attached with --live only works until the guest is started the next time.
+    Evidence:
+        The live and the stored XML of the guest; the networks.
+    Fix:
+        Attach it with --config too.
+    Fix safety:
+        Safe: the stored XML changes. Can be undone.
+    References:
+        F144; virsh attach-device.
+    """
+    if not hostdev.live:
+        return skips(f"{hostdev.guest} does not have {hostdev.address} now")
+    if hostdev.stored:
+        return passes(f"{hostdev.address} is stored in {hostdev.guest}", evidence=hostdev.quote)
+    domain = hypervisor.guests.get(hostdev.guest)
+    domain.know("stored")
+    if domain.stored is None:
+        return skips(f"{hostdev.guest} is transient: libvirt keeps no definition of it")
+    if hostdev.kind != "hostdev" and _from_pool(hypervisor, domain):
+        return passes(f"{hostdev.address} was handed out by a network", evidence=hostdev.quote)
+    return fails(
+        f"{hostdev.guest} has {hostdev.address} now, and its stored XML does not name it",
+        actual="live only",
+        expected="in the stored XML too",
+        evidence=[hostdev.quote, domain.stored.quote("name")],
+        acts="libvirt",
+        cure=cures.store(hostdev.guest, hostdev.address or hostdev.raw),
+    )
+
+
+def _from_pool(hypervisor, domain):
+    """Whether the stored guest takes VFs from a network. Raises Missing where nobody tells."""
+    names = {name for name, _ in domain.stored.networks}
+    if any(
+        network.is_pool for network in hypervisor.libvirt.known_networks if network.name in names
+    ):
+        return True
+    return bool(names) and any(n.is_pool for n in hypervisor.libvirt.networks if n.name in names)
+
+
+@check("GST005", severity=BLOCKER, refs=["F143"])
+def test_listed_twice(hypervisor, hostdev):
+    """A guest names the same device twice
+
+    Checks:
+        That no XML of a guest names one host function more than once.
+    Why it matters:
+        The second is refused when the guest starts: "Device ... is already in use".
+    Evidence:
+        The guest's XML, live and stored.
+    Fix:
+        Remove all but one.
+    Fix safety:
+        Safe: the stored XML changes. Can be undone.
+    References:
+        F143; libvirt src/hypervisor/virhostdev.c.
+    """
+    if hostdev.times > 1:
+        return fails(
+            f"{hostdev.guest} names {hostdev.address} {hostdev.times} times",
+            actual=hostdev.times,
+            expected=1,
+            evidence=hostdev.quote,
+            acts="libvirt",
+            cure=cures.drop_duplicate(hostdev.guest, hostdev.address or hostdev.raw),
+        )
+    hypervisor.guests.get(hostdev.guest).know("live", "stored")
+    return passes(f"{hostdev.guest} names {hostdev.address} once", evidence=hostdev.quote)
+
+
+@check("GST006", severity=BLOCKER, needs=["GST002", "DEV003"], refs=["F142"])
+def test_unmanaged_not_detached(hypervisor, hostdev):
+    """A device is not managed by libvirt, and nobody detached it
+
+    Checks:
+        That a hostdev without managed='yes' is on a VFIO driver. Not saying managed is no.
+    Why it matters:
+        The guest does not start: "Unmanaged PCI device ... must be manually detached from the
+        host". A device without any driver is refused as well.
+    Evidence:
+        The guest's XML; the driver of the function.
+    Fix:
+        Set managed='yes', or detach the device at each boot.
+    Fix safety:
+        Safe: the stored XML changes. Can be undone.
+    References:
+        F142; libvirt src/hypervisor/virhostdev.c, virHostdevPreparePCIDevicesImpl.
+    """
+    if hostdev.kind == "commandline":
+        return skips(
+            f"libvirt does not know that {hostdev.guest} uses {hostdev.address or hostdev.raw}"
+        )
+    if hostdev.managed:
+        return passes(
+            f"libvirt detaches {hostdev.address} for {hostdev.guest}", evidence=hostdev.quote
+        )
+    function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
+    if function is None:
+        return skips(f"{hostdev.address or hostdev.raw} does not exist")
+    if is_vfio_driver(function.driver):
+        return passes(
+            f"{hostdev.address} is detached from the host", evidence=function.quote("driver")
+        )
+    shown = f"is bound to {function.driver}" if function.driver else "has no driver"
+    return fails(
+        f"{hostdev.address} {shown}, and {hostdev.guest} has it with managed='no'",
+        actual=function.driver or "no driver",
+        expected="managed='yes', or bound to vfio-pci",
+        evidence=[hostdev.quote, function.quote("driver")],
+        acts="libvirt",
+        cure=cures.manage(hostdev.guest, hostdev.address),
+    )
+
+
+@check("GST009", severity=BLOCKER, refs=["F146", "F152"])
+def test_vfio_past_libvirt(hypervisor, hostdev):  # noqa: ARG001  the XML says it all
+    """A guest gets its device by a raw QEMU argument
+
+    Checks:
+        That no <qemu:commandline> holds a vfio-pci device.
+    Why it matters:
+        libvirt then sets no device cgroup, no namespace node, no owner, no label and no limit of
+        locked memory: "Permission denied", "Cannot allocate memory".
+    Evidence:
+        The guest's XML.
+    Fix:
+        Use <hostdev>; further properties go into <qemu:override>.
+    Fix safety:
+        Unsafe: the guest's definition changes. Can be undone.
+    References:
+        F146, F152; libvirt, QEMU command-line passthrough.
+    """
+    if hostdev.kind != "commandline":
+        return passes(
+            f"libvirt assigns {hostdev.address} to {hostdev.guest}", evidence=hostdev.quote
+        )
+    return fails(
+        f"{hostdev.guest} gets {hostdev.address or hostdev.raw} by a raw QEMU argument",
+        actual="vfio-pci in <qemu:commandline>",
+        expected="a <hostdev>",
+        evidence=hostdev.quote,
+        refs=["F146"],
+        acts="libvirt",
+        severity=DEGRADED if hostdev.live else None,  # it did start, by whatever was done for it
+        cure=cures.use_hostdev(hostdev.guest, hostdev.address),
+    )
+
+
+@check("GST022", severity=BLOCKER, refs=["F141", "F166"])
+def test_back_end_not_there(hypervisor, hostdev):
+    """A guest asks for a back end that this host does not have
+
+    Checks:
+        That no host device asks for the driver kvm, which left the kernel with 4.12, and that
+        /dev/iommu exists where one asks for iommufd.
+    Why it matters:
+        The guest does not start: "host doesn't support legacy PCI passthrough", or QEMU cannot
+        open /dev/iommu.
+    Evidence:
+        The guest's XML; /dev/iommu.
+    Fix:
+        Take the <driver> element out: VFIO is what libvirt uses.
+    Fix safety:
+        Safe: the stored XML changes. Can be undone.
+    References:
+        F141, F166; libvirt, Domain XML format, driver of a hostdev.
+    """
+    if hostdev.model == "kvm":
+        return fails(
+            f"{hostdev.guest} asks for legacy assignment of {hostdev.address}",
+            actual="driver kvm",
+            expected="driver vfio, or none named",
+            evidence=hostdev.quote,
+            refs=["F141"],
+            acts="libvirt",
+            cure=cures.vfio_driver(hostdev.guest),
+        )
+    if not hostdev.iommufd:
+        return passes(
+            f"{hostdev.guest} takes {hostdev.address} by a VFIO group", evidence=hostdev.quote
+        )
+    node = hypervisor.evidence.item("dev/iommu")
+    if node.data:
+        return passes("/dev/iommu exists", evidence=node.quote(node.text[:200]))
+    if not node.whole:
+        raise Missing(node)
+    return fails(
+        f"{hostdev.guest} takes {hostdev.address} by iommufd, and there is no /dev/iommu",
+        actual="no /dev/iommu",
+        expected="/dev/iommu",
+        evidence=[hostdev.quote, node.quote()],
+        refs=["F166"],
+        acts="os",
+        cure=cures.group_interface(hostdev.guest),
+    )

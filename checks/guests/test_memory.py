@@ -1,0 +1,117 @@
+"""A guest's memory is pinned while it has a device: it has to be allowed, and to be there."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import guests as cures
+from pytest_vfio.facts import guestlayout as layout
+from pytest_vfio.facts import hugepages
+
+
+@check("GST010", severity=BLOCKER, refs=["F147", "S32"])
+def test_hard_limit_too_small(hypervisor, guest):  # noqa: ARG001  the XML says it all
+    """The guest's hard_limit is below what has to be locked
+
+    Checks:
+        That a <hard_limit> leaves room for the guest's memory and 1 GiB; for each device, where
+        the guest has an IOMMU of its own. Without <hard_limit> libvirt sets as much.
+    Why it matters:
+        "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt reckons.
+    Evidence:
+        The guest's XML, live and stored.
+    Fix:
+        Take <hard_limit> out.
+    Fix safety:
+        Unsafe: the guest's definition changes. Can be undone.
+    References:
+        F147, S32; libvirt src/qemu/qemu_domain.c, qemuDomainGetMemLockLimitBytes.
+    """
+    seen = []
+    for document in guest.documents:
+        needed, limit = layout.memlock(document), document.hard_limit
+        if needed is None:
+            continue
+        seen.append(document)
+        if limit is not None and limit < needed:
+            return fails(
+                f"{guest.name} may lock {limit} KiB and needs {needed} KiB",
+                actual=f"hard_limit {limit} KiB",
+                expected=f"{needed} KiB or more, or no hard_limit",
+                evidence=[document.quote("hard_limit"), document.quote("memory")],
+                acts="libvirt",
+                severity=DEGRADED if limit >= document.memory else None,  # RAM itself fits
+                cure=cures.drop_hard_limit(guest.name),
+            )
+    guest.know("live", "stored")
+    if not seen:
+        return skips(f"{guest.name} has no host device")
+    return passes(f"{guest.name} may lock its memory", evidence=seen[0].quote("memory"))
+
+
+@check("GST019", severity=ADVICE, refs=["F161"])
+def test_balloon_expected(hypervisor, guest):  # noqa: ARG001  the XML says it all
+    """A guest with host devices counts on its balloon
+
+    Checks:
+        That <currentMemory> is <memory> in a guest with host devices.
+    Why it matters:
+        All of <memory> is pinned when the guest starts: ballooning and overcommit save nothing,
+        and the host may run out of memory at the guest's start.
+    Evidence:
+        The guest's XML, live and stored.
+    Fix:
+        Make both equal, as large as the host can spare.
+    Fix safety:
+        Unsafe: the guest's definition changes. Can be undone.
+    References:
+        F161; QEMU hw/vfio/container.c.
+    """
+    seen = [document for document in guest.documents if document.hostdevs]
+    for document in seen:
+        now, most = document.current_memory, document.memory
+        if now is not None and most is not None and now < most:
+            return fails(
+                f"{guest.name} counts on {now} KiB, and {most} KiB are pinned",
+                actual=f"currentMemory {now} KiB",
+                expected=f"{most} KiB",
+                evidence=document.quote("memory"),
+                acts="guest",
+                cure=cures.fit_memory(guest.name),
+            )
+    guest.know("live", "stored")
+    if not seen:
+        return skips(f"{guest.name} has no host device")
+    return passes(f"{guest.name} has all of its memory", evidence=seen[0].quote("memory"))
+
+
+@check("GST020", severity=BLOCKER, refs=["F167"])
+def test_hugepages_not_there(hypervisor, guest):
+    """The host has fewer hugepages than the guest's memory needs
+
+    Checks:
+        That the host's pool of the page size which the guest asks for can hold its memory.
+    Why it matters:
+        The guest does not start: "unable to map backing store for guest RAM".
+    Evidence:
+        The guest's XML; the pools of /sys/devices/system/node and /proc/meminfo.
+    Fix:
+        Reserve hugepages at boot, on the right node.
+    Fix safety:
+        Unsafe: the memory is lost to the host. Can be undone.
+    References:
+        F167; kernel Documentation/admin-guide/mm/hugetlbpage.rst; QEMU util/oslib-posix.c.
+    """
+    backed = [document for document in guest.documents if document.hugepages and document.memory]
+    if not backed:
+        guest.know("live", "stored")
+        return skips(f"{guest.name} does not ask for hugepages")
+    for document in backed:
+        need = hugepages.of(hypervisor, document)
+        if need.there < need.wanted:
+            return fails(
+                f"{guest.name} needs {need.wanted} hugepages of {need.size} KiB, the host has"
+                f" {need.there}",
+                actual=f"{need.there} pages",
+                expected=f"{need.wanted} pages",
+                evidence=[document.quote("hugepages"), need.quote],
+                cure=cures.reserve_hugepages(need.size, need.wanted),
+            )
+    return passes(f"the host's hugepages hold {guest.name}", evidence=backed[0].quote("hugepages"))

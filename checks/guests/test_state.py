@@ -1,0 +1,223 @@
+"""What the guest's state, its log and the guest itself tell of its devices."""
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import libvirt
+from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.facts import guestview, qemulog
+
+
+@check(
+    "GST011",
+    severity=DEGRADED,
+    needs=["IOM001", "IOM002", "LIB007"],
+    refs=["F49", "F53", "F59", "F92", "F97", "F116", "F147", "F149", "F153", "F156", "F158"]
+    + ["F164", "F166", "F167", "F184"],
+)
+def test_qemu_log_names_failure(hypervisor, guest):
+    """QEMU's log of the guest names a failure of VFIO
+
+    Checks:
+        That the guest's last start left none of the errors in QEMU's log that are known to come
+        from VFIO.
+    Why it matters:
+        QEMU is where the kernel's refusals end up. The log is history: what it names may be cured
+        since, which is why the state of the host is judged by other checks.
+    Evidence:
+        /var/log/libvirt/qemu/NAME.log from its last "starting up" on.
+    Fix:
+        Cure what the line names, and start the guest again.
+    Fix safety:
+        Depends on what the line names.
+    References:
+        The entries of the failure catalogue that the line is an instance of.
+    """
+    if not guest.hostdevs:
+        guest.know("live", "stored")
+        return skips(f"{guest.name} has no host device")
+    log = qemulog.last_start(hypervisor.libvirt.qemu_log(guest.name))
+    signs = list(qemulog.signs(log, qemulog.QEMU))
+    if not signs and log.status is not Status.ABSENT and not log.whole:
+        loose = qemulog.last_start(hypervisor.libvirt.loose_qemu_log)
+        signs = [sign for sign in qemulog.signs(loose, qemulog.QEMU) if _names(sign, guest)]
+        if not signs:
+            raise Missing(log)
+    if not signs:
+        return passes(f"QEMU's log of {guest.name} has no known error", evidence=log.quote())
+    last = signs[-1]
+    return fails(
+        f"QEMU's log of {guest.name}: {last.known.meaning}: {last.quote.line}",
+        actual=f"{len(signs)} known errors, the last: {last.known.meaning}",
+        expected="no known error of VFIO",
+        evidence=list({sign.known.ref: sign.quote for sign in signs}.values()),
+        refs=dict.fromkeys(sign.known.ref for sign in signs),
+        acts=last.known.acts,
+        cure=libvirt.look_into_log(),
+    )
+
+
+def _names(sign, guest):
+    """Whether a line of a log that nobody says whose it is names a device of the guest."""
+    return any(hostdev.address and hostdev.address in sign.quote.line for hostdev in guest.hostdevs)
+
+
+@check("GST021", severity=DEGRADED, refs=["F160"])
+def test_suspended_at_shutdown(hypervisor, guest):
+    """The host would suspend a guest with host devices when it goes down
+
+    Checks:
+        That libvirt-guests does not suspend running guests, where one of them has a host device
+        that cannot leave it.
+    Why it matters:
+        A guest with a host device cannot be saved. It is killed when the host goes down.
+    Evidence:
+        ON_SHUTDOWN of /etc/default/libvirt-guests or /etc/sysconfig/libvirt-guests; the hostdevs.
+    Fix:
+        ON_SHUTDOWN=shutdown.
+    Fix safety:
+        Safe: it acts when the host goes down. Can be undone.
+    References:
+        F160; libvirt tools/libvirt-guests.sh.in; src/qemu/qemu_migration.c.
+    """
+    staying = [hostdev for hostdev in guest.hostdevs if not hostdev.transient]
+    if not staying:
+        guest.know("live", "stored")
+        return skips(f"{guest.name} has no host device that would stay")
+    setting = hypervisor.libvirt.on_shutdown
+    if setting is None:
+        return skips("libvirt-guests has no settings on this host")
+    word, quote = setting
+    if word != "suspend":
+        return passes(f"libvirt-guests does {word} at the host's shutdown", evidence=quote)
+    return fails(
+        f"libvirt-guests would suspend {guest.name}, which has {staying[0].address}",
+        actual="ON_SHUTDOWN=suspend",
+        expected="ON_SHUTDOWN=shutdown",
+        evidence=[quote, staying[0].quote],
+        acts="os",
+        cure=cures.shut_down_instead(quote.source),
+    )
+
+
+@check("GST026", severity=DEGRADED, refs=["F116"])
+def test_paused(hypervisor, guest):
+    """A guest with host devices is paused
+
+    Checks:
+        That a guest with host devices is not paused.
+    Why it matters:
+        After an unrecoverable error of an assigned device QEMU stops the guest, and only then.
+        Somebody may also have paused it by hand.
+    Evidence:
+        virsh list, or the status file of the running guest; QEMU's log.
+    Fix:
+        Look at the reason; after an unrecoverable error destroy the guest and reset the device.
+    Fix safety:
+        Manual.
+    References:
+        F116; QEMU hw/vfio/pci.c, vfio_err_notifier_handler.
+    """
+    if not guest.hostdevs:
+        guest.know("live", "stored")
+        return skips(f"{guest.name} has no host device")
+    if guest.state == "paused":
+        log = qemulog.last_start(hypervisor.libvirt.qemu_log(guest.name))
+        error = [s.quote for s in qemulog.signs(log, qemulog.QEMU) if s.known.ref == "F116"]
+        return fails(
+            f"{guest.name} is paused{', after an unrecoverable device error' if error else ''}",
+            actual="paused",
+            expected="running, or shut off",
+            evidence=[guest.quote, *error],
+            acts="guest",
+            severity=BLOCKER if error else None,
+            cure=cures.resume(guest.name),
+        )
+    guest.know("running")
+    if guest.running and guest.state is None:
+        raise Missing(hypervisor.evidence.item("virsh/list"))
+    return passes(f"{guest.name} is {guest.state or 'not running'}", evidence=guest.quote)
+
+
+@check("GST027", severity=DEGRADED, needs=["GST003"], refs=["F170", "F171", "F180"])
+def test_not_seen_inside(hypervisor, hostdev):
+    """The guest does not see its device
+
+    Checks:
+        That inside the running guest there are as many functions with the device's vendor:device
+        id as its live XML assigns.
+    Why it matters:
+        A hostdev in the XML says nothing of what the guest made of it.
+    Evidence:
+        lspci -nn from inside the guest, where somebody took it along: without it this is unknown,
+        never passed.
+    Fix:
+        Stop and start the guest; look into its kernel log.
+    Fix safety:
+        Manual.
+    References:
+        F170, F171, F180.
+    """
+    domain = hypervisor.guests.get(hostdev.guest)
+    domain.know("running")
+    if not domain.running:
+        return skips(f"{hostdev.guest} does not run")
+    if not hostdev.live:
+        return skips(f"{hostdev.guest} does not have {hostdev.address} now")
+    item = guestview.item(hypervisor, hostdev.guest)
+    wanted = hypervisor.pci.get(hostdev.address) if hostdev.address else None
+    if wanted is None:
+        return skips(f"{hostdev.address or hostdev.raw} does not exist on the host")
+    inside = guestview.ids(item)
+    mates = guestview.alike(hypervisor, domain, wanted.id)
+    if inside.count(wanted.id) >= mates:
+        return passes(f"{hostdev.guest} sees {wanted.id}", evidence=item.quote(f"[{wanted.id}]"))
+    if not item.whole:
+        raise Missing(item)
+    return fails(
+        f"{hostdev.guest} sees {inside.count(wanted.id)} of {mates} functions {wanted.id}",
+        actual=f"{inside.count(wanted.id)} functions {wanted.id}",
+        expected=mates,
+        evidence=[hostdev.quote, item.quote(f"no [{wanted.id}]")],
+        refs=["F171"],
+        acts="guest",
+        severity=BLOCKER,
+        cure=cures.look_inside(hostdev.guest),
+    )
+
+
+@check("GST028", severity=ADVICE, needs=["SRV001"], refs=["F159", "F129"])
+def test_vf_may_come_late(hypervisor, hostdev):
+    """A guest that starts by itself needs a VF that is made during boot
+
+    Checks:
+        For a guest that starts by itself and has a VF: that udev makes the VFs, as soon as the PF
+        is there, and not something that may run after libvirt.
+    Why it matters:
+        The guest fails at the host's boot and starts by hand later: "Device ... not found".
+    Evidence:
+        Autostart; /etc/udev/rules.d; the VF's PF.
+    Fix:
+        Make the VFs by a udev rule, or order the unit that makes them before libvirt's.
+    Fix safety:
+        Safe: it acts at the next boot. Can be undone.
+    References:
+        F159, F129; systemd.link(5), SR-IOVVirtualFunctions.
+    """
+    domain = hypervisor.guests.get(hostdev.guest)
+    domain.know("autostart")
+    if not domain.autostart:
+        return skips(f"{hostdev.guest} does not start by itself")
+    function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
+    if function is None or function.physfn is None:
+        return skips(f"{hostdev.address or hostdev.raw} is no VF")
+    found = guestview.makers(hypervisor.evidence)
+    if found:
+        return passes(f"udev makes VFs, such as {hostdev.address}", evidence=found)
+    return fails(
+        f"{hostdev.guest} starts by itself with VF {hostdev.address}, which no udev rule makes",
+        actual="made by something else",
+        expected="made by udev, or ordered before libvirt",
+        evidence=[domain.autostart_quote, function.quote("physfn")],
+        refs=["F159"],
+        cure=cures.make_vfs_early(function.physfn),
+    )

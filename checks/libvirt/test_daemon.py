@@ -1,0 +1,142 @@
+"""libvirt has to be there, and able to reach the VFIO nodes."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.facts.libvirt import DAEMONS, QEMU_DAEMONS
+
+
+@check("LIB001", severity=BLOCKER)
+def test_libvirt_not_running(hypervisor):
+    """libvirt neither runs nor waits to be asked
+
+    Checks:
+        That libvirt answered, or that a daemon that drives QEMU runs, or that its socket listens.
+        A daemon that its socket will start is healthy; it was not woken, for that starts guests.
+    Why it matters:
+        Without libvirt nothing detaches devices, sets limits, labels nodes or starts guests.
+    Evidence:
+        What virsh printed; the running daemons and listening sockets.
+    Fix:
+        Enable libvirt's sockets.
+    Fix safety:
+        Manual: the first connection starts guests marked for autostart.
+    References:
+        libvirt, Monolithic and modular daemons.
+    """
+    libvirt = hypervisor.libvirt
+    if libvirt.answered is not None:
+        return passes("libvirt answers", evidence=libvirt.answered)
+    item = hypervisor.evidence.item(DAEMONS)
+    running = {
+        name: quote for name, quote in libvirt.running_daemons.items() if name in QEMU_DAEMONS
+    }
+    waiting = {
+        name: quote for name, quote in libvirt.waiting_daemons.items() if name in QEMU_DAEMONS
+    }
+    if running:
+        return passes(f"{', '.join(running)} runs", evidence=running.values())
+    if waiting:
+        names = ", ".join(waiting)
+        return passes(
+            f"{names} is started when asked, and was not asked", evidence=waiting.values()
+        )
+    if item.status is Status.ABSENT and not hypervisor.declared.guests:
+        return skips("libvirt is not installed: guests of other programs are not judged")
+    state = (
+        "is not installed" if item.status is Status.ABSENT else "does not run, no socket listens"
+    )
+    return fails(
+        f"libvirt {state}",
+        actual=state,
+        expected="virtqemud or libvirtd running, or its socket listening",
+        evidence=item.quote("no daemon that drives QEMU"),
+        acts="libvirt",
+        cure=cures.start_daemon(),
+    )
+
+
+@check("LIB002", severity=BLOCKER, needs=["LIB001", "IOM001"], refs=["F141"])
+def test_libvirt_finds_no_vfio(hypervisor):
+    """libvirt finds no support for passthrough on the host
+
+    Checks:
+        That libvirt's own test holds: some IOMMU group exists, and /dev/vfio/vfio does.
+    Why it matters:
+        Otherwise libvirt refuses: "host doesn't support passthrough of host PCI devices".
+    Evidence:
+        <iommu support=> of virsh capabilities; where libvirt was not asked, what it would look at.
+    Fix:
+        Load vfio-pci; where there is no group, the IOMMU is off.
+    Fix safety:
+        Safe: loading the module touches no device unless ids are set for it.
+    References:
+        F141; libvirt src/util/virhostdev.c and virHostHasIOMMU.
+    """
+    try:
+        said = hypervisor.libvirt.iommu_support
+    except Missing:
+        said = None  # libvirt was not asked: its test can be made from what it looks at
+    if said is not None:
+        supported, quote = said
+        if supported:
+            return passes("libvirt finds an IOMMU for VFIO", evidence=quote)
+        return _no_vfio("libvirt says that the host has no IOMMU for VFIO", quote)
+    node = hypervisor.evidence.item("dev/vfio/vfio")
+    if node.status is Status.ABSENT:
+        return _no_vfio("/dev/vfio/vfio does not exist", node.quote())
+    if not hypervisor.groups.known and not hypervisor.groups.all:
+        return _no_vfio("there is no IOMMU group", hypervisor.groups.tree.item.quote())
+    if node.status is not Status.PRESENT:
+        raise Missing(node)
+    return passes("there are IOMMU groups and /dev/vfio/vfio", evidence=node.quote(node.text[:200]))
+
+
+def _no_vfio(message, quote):
+    return fails(
+        f"{message}, so that libvirt refuses to assign devices",
+        actual="no support for passthrough",
+        expected="an IOMMU group and /dev/vfio/vfio",
+        evidence=quote,
+        acts="os",
+        cure=cures.load_vfio(),
+    )
+
+
+@check("LIB005", severity=DEGRADED, needs=["LIB001"], refs=["F153"])
+def test_qemu_user_may_not_open_node(hypervisor):
+    """libvirt does not hand VFIO nodes to QEMU's user
+
+    Checks:
+        That qemu.conf leaves dynamic_ownership on, or lets QEMU run as root.
+    Why it matters:
+        /dev/vfio/N belongs to root. Without the change of owner an ordinary QEMU user fails with
+        "failed to open /dev/vfio/N: Permission denied", unless a udev rule gives it the node.
+    Evidence:
+        /etc/libvirt/qemu.conf; the default is on.
+    Fix:
+        Take dynamic_ownership = 0 out, or give the nodes a group by udev.
+    Fix safety:
+        Unsafe: it holds for every guest that starts from then on. Can be undone.
+    References:
+        F153; libvirt src/qemu/qemu.conf.in.
+    """
+    settings = hypervisor.libvirt.qemu_conf
+    owner, user = settings.get("dynamic_ownership"), settings.get("user")
+    if owner is None or owner.values != ("0",):
+        return passes(
+            "libvirt changes the owner of device nodes", evidence=owner.quote if owner else ()
+        )
+    if user is not None and user.values in (("root",), ("+0",), ("0",)):
+        return passes(
+            "QEMU runs as root and may open every node", evidence=[owner.quote, user.quote]
+        )
+    name = user.values[0] if user is not None and user.values else "its own user"
+    return fails(
+        f"libvirt leaves /dev/vfio nodes with root, and QEMU runs as {name}",
+        actual="dynamic_ownership = 0",
+        expected="dynamic_ownership on, QEMU as root, or a udev rule for the nodes",
+        evidence=[owner.quote, *([user.quote] if user else [])],
+        acts="libvirt",
+        cure=cures.own_the_node(),
+    )

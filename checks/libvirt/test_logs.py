@@ -1,0 +1,87 @@
+"""What the logs of libvirt and the kernel's audit say of passthrough."""
+
+from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes
+from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.facts import qemulog
+
+
+@check(
+    "LIB006",
+    severity=DEGRADED,
+    needs=["LIB001", "LIB002", "LIB007"],
+    refs=["F136", "F141", "F142", "F143", "F145", "F148", "F156", "F158", "F160", "F164", "F168"],
+)
+def test_libvirt_log_names_failure(hypervisor):
+    """libvirt's log names a failure of passthrough
+
+    Checks:
+        That libvirt's log has none of the errors that are known to come from passthrough.
+    Why it matters:
+        The log tells what was tried and refused. It is history: what it names may be cured since,
+        which is why the state of the host is judged by other checks.
+    Evidence:
+        The journal of libvirt's daemons since the host's boot.
+    Fix:
+        Cure what the line names, and start the guest again.
+    Fix safety:
+        Depends on what the line names.
+    References:
+        The entries of the failure catalogue that the line is an instance of.
+    """
+    libvirt = hypervisor.libvirt
+    signs = [sign for item in libvirt.logs for sign in qemulog.signs(item, qemulog.LIBVIRT)]
+    if signs:
+        last = signs[-1]
+        return fails(
+            f"libvirt's log: {last.known.meaning}: {last.quote.line}",
+            actual=f"{len(signs)} known errors, the last: {last.known.meaning}",
+            expected="no known error of passthrough",
+            evidence=_newest(signs),
+            refs=dict.fromkeys(sign.known.ref for sign in signs),
+            acts=last.known.acts,
+            cure=cures.look_into_log(),
+        )
+    whole = [item for item in libvirt.log_items if item.status is Status.PRESENT and item.whole]
+    if not whole:
+        raise Missing(*libvirt.log_items[:1])
+    return passes("libvirt's log has no known error of passthrough", evidence=whole[0].quote())
+
+
+def _newest(signs):
+    """The last line of each kind."""
+    return tuple({sign.known.ref: sign.quote for sign in signs}.values())
+
+
+@check("LIB007", severity=DEGRADED, refs=["F150", "F151"])
+def test_policy_denies_node(hypervisor):
+    """AppArmor or SELinux denied a VFIO node
+
+    Checks:
+        That the kernel log has no denial about /dev/vfio or /dev/iommu.
+    Why it matters:
+        QEMU gets "Permission denied" although the node's owner and mode are right.
+    Evidence:
+        The kernel log and its journal; an audit daemon may keep denials elsewhere.
+    Fix:
+        Let libvirt make the rules, by a hostdev; else a local rule.
+    Fix safety:
+        Unsafe: the policy is what stands between a guest and the host. Can be undone.
+    References:
+        F150, F151; libvirt src/security/virt-aa-helper.c.
+    """
+    for known in qemulog.AUDIT:
+        line = hypervisor.klog.first(known.mark)
+        if line is not None:
+            return fails(
+                f"{known.meaning}: {line.message[: qemulog.MAX_LINE]}",
+                actual="a denial",
+                expected="no denial of a VFIO node",
+                evidence=line.quote,
+                refs=[known.ref],
+                acts="libvirt",
+                severity=BLOCKER,
+                cure=cures.allow_node(known.ref),
+            )
+    hypervisor.klog.must_be_whole()
+    return passes("the kernel log has no denial of a VFIO node")

@@ -1,0 +1,51 @@
+"""Networks that hand VFs to guests need enough of them."""
+
+from pytest_vfio.check import BLOCKER, check, fails, passes, skips
+from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import pools
+
+
+@check("LIB008", severity=BLOCKER, needs=["LIB001"], refs=["F136"])
+def test_pool_exhausted(hypervisor):
+    """A network has fewer VFs than its guests need at once
+
+    Checks:
+        For each network with forward mode hostdev: that its VFs are at least as many as the
+        interfaces that guests which run, or start by themselves, take from it.
+    Why it matters:
+        The guest that comes last does not start: "network requires exclusive access to interfaces,
+        but none are available".
+    Evidence:
+        The networks, the guests' interfaces, the VFs of the pool's PF.
+    Fix:
+        Make more VFs, or let fewer guests start by themselves.
+    Fix safety:
+        Unsafe: the number of VFs changes only through 0, which takes them from running guests.
+    References:
+        F136; libvirt src/network/bridge_driver.c, networkAllocatePort.
+    """
+    found = [pools.of(hypervisor, one) for one in hypervisor.libvirt.known_networks if one.is_pool]
+    for pool in found:
+        if pool.vfs is not None and len(pool.takers) > len(pool.vfs):
+            takers = ", ".join(dict.fromkeys(pool.takers))
+            return fails(
+                f"network {pool.network.name} has {len(pool.vfs)} VFs, and {takers}"
+                f" need {len(pool.takers)} at once",
+                actual=f"{len(pool.vfs)} VFs",
+                expected=f"{len(pool.takers)} VFs or more",
+                evidence=pool.network.quote,
+                acts="libvirt",
+                cure=cures.more_vfs(pool.network.name, pool.network.pf),
+            )
+    if not any(network.is_pool for network in hypervisor.libvirt.networks):
+        return skips("no network hands VFs to guests")
+    for domain in hypervisor.guests.domains:
+        domain.know("running", "autostart")
+    lacking = [item for pool in found for item in pool.lacking]
+    if lacking:
+        raise Missing(*lacking)
+    counts = [f"{pool.network.name} {len(pool.takers)} of {len(pool.vfs)}" for pool in found]
+    return passes(
+        f"VFs needed at once: {', '.join(counts)}", evidence=[p.network.quote for p in found]
+    )
