@@ -2,6 +2,7 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import sriov
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts import devicelog, handover
 from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
@@ -20,7 +21,11 @@ DENYLIST_SINCE = (5, 9, 0)
 @check(
     "DEV003",
     severity=BLOCKER,
-    needs=["DEV001", "DEV002", "DEV004", "DEV010", "DEV030", "DRV001", "CMD010", "CMD011"],
+    needs=[
+        *("DEV001", "DEV002", "DEV004", "DEV010", "DEV030"),
+        *("DRV001", "DRV002", "DRV003", "DRV005"),
+        *("CMD010", "CMD011", "CMD014", "CMD020", "CMD021", "CMD022"),
+    ],
     refs=["F71", "F78", "F89"],
 )
 def test_not_bound_to_vfio(hypervisor, device):
@@ -256,4 +261,38 @@ def test_denylisted(hypervisor, device):
         expected="a device that vfio-pci hands out",
         evidence=lines[-1].quote if lines else function.quote("device"),
         cure=cures.deny_list(device.address),
+    )
+
+
+@check("DEV030", severity=BLOCKER, needs=["DEV001"], refs=["F82"])
+def test_vfs_keep_pf_from_vfio(hypervisor, device):
+    """The PF is to be passed through while it has VFs
+
+    Checks:
+        That an intended PF, not bound to a VFIO driver yet, has no VFs.
+    Why it matters:
+        vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
+    Evidence:
+        sriov_numvfs and driver in /sys/bus/pci/devices.
+    Fix:
+        Remove the VFs first, or assign VFs instead of the PF.
+    Fix safety:
+        Unsafe: VFs may be in use by guests.
+    References:
+        F82; vfio_pci_core_register_device.
+    """
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{device.address} stays with the host, its VFs go to guests")
+    function = device.function
+    count, quote = function.numvfs, function.quote("numvfs")
+    if not count:
+        return passes(f"{device.address} has no VFs", evidence=quote)
+    if is_vfio_driver(function.driver):
+        return skips(f"{device.address} is on {function.driver} already: SRV007 judges")
+    return fails(
+        f"{device.address} is to be passed through, and {count} VFs of it exist",
+        actual=f"{count} VFs",
+        expected="no VFs",
+        evidence=quote,
+        cure=sriov.remove_vfs(device.address),
     )

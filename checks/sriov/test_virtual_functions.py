@@ -249,40 +249,6 @@ def test_pf_on_vfio(hypervisor, device):
     )
 
 
-@check("DEV030", severity=BLOCKER, needs=["DEV001"], refs=["F82"])
-def test_vfs_keep_pf_from_vfio(hypervisor, device):
-    """The PF is to be passed through while it has VFs
-
-    Checks:
-        That an intended PF, not bound to a VFIO driver yet, has no VFs.
-    Why it matters:
-        vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
-    Evidence:
-        sriov_numvfs and driver in /sys/bus/pci/devices.
-    Fix:
-        Remove the VFs first, or assign VFs instead of the PF.
-    Fix safety:
-        Unsafe: VFs may be in use by guests.
-    References:
-        F82; vfio_pci_core_register_device.
-    """
-    if _wanted(device):
-        return skips(f"{device.address} stays with the host, its VFs go to guests")
-    function = device.function
-    count, quote = function.numvfs, function.quote("numvfs")
-    if not count:
-        return passes(f"{device.address} has no VFs", evidence=quote)
-    if is_vfio_driver(function.driver):
-        return skips(f"{device.address} is on {function.driver} already: SRV007 judges")
-    return fails(
-        f"{device.address} is to be passed through, and {count} VFs of it exist",
-        actual=f"{count} VFs",
-        expected="no VFs",
-        evidence=quote,
-        cure=cures.remove_vfs(device.address),
-    )
-
-
 @check("SRV009", severity=DEGRADED, needs=["DEV001"], refs=["F140"])
 def test_gpu_pf_with_vfs(hypervisor, device):
     """A graphics PF is intended while its VFs exist
