@@ -44,9 +44,14 @@ def function(
     if group is not None:
         lines.append(f"{address}/iommu_group->../../../../kernel/iommu_groups/{group}")
     for name, value in files.items():
-        mark = "->" if name in ("physfn",) or name.startswith("virtfn") else "="
+        mark = "->" if name == "physfn" or name.startswith("virtfn") else "="
         lines.append(f"{address}/{name}{mark}{value}")
     return "\n".join(lines)
+
+
+def lines(*texts: str) -> str:
+    """An item's text of these lines."""
+    return "\n".join(texts)
 
 
 FUNCTIONS = {

@@ -1,13 +1,17 @@
 """Settings that name more than the intended device, and hit what the host lives on."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, check, fails, passes, skips
+from collections.abc import Iterable, Iterator
+
+from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
-from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.modules import IdPattern, Modules
+from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
 
 @check("SAF004", severity=BLOCKER, refs=["F195", "F77"])
-def test_id_catches_protected_twin(hypervisor):
+def test_id_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
     """A vfio-pci id catches a function the host lives on
 
     Checks:
@@ -50,7 +54,7 @@ def test_id_catches_protected_twin(hypervisor):
 
 
 @check("SAF005", severity=BLOCKER, refs=["F200"])
-def test_blacklist_hits_protected_driver(hypervisor):
+def test_blacklist_hits_protected_driver(hypervisor: Hypervisor) -> Verdict:
     """The driver of a function the host lives on is blacklisted
 
     Checks:
@@ -91,7 +95,7 @@ def test_blacklist_hits_protected_driver(hypervisor):
 
 
 @check("SAF009", severity=BLOCKER, refs=["F202", "F195"])
-def test_pin_hits_protected_function(hypervisor):
+def test_pin_hits_protected_function(hypervisor: Hypervisor) -> Verdict:
     """A stored pin gives a function the host lives on to a VFIO driver
 
     Checks:
@@ -130,7 +134,7 @@ def test_pin_hits_protected_function(hypervisor):
 
 
 @check("SAF010", severity=ADVICE, refs=["F202"])
-def test_pin_names_nothing_intended(hypervisor):
+def test_pin_names_nothing_intended(hypervisor: Hypervisor) -> Verdict:
     """A stored pin names no device, or one that is not intended
 
     Checks:
@@ -171,7 +175,7 @@ def test_pin_names_nothing_intended(hypervisor):
 
 
 @check("SAF014", severity=SECURITY, refs=["F205"])
-def test_denylist_disabled(hypervisor):
+def test_denylist_disabled(hypervisor: Hypervisor) -> Verdict:
     """vfio-pci is told to accept devices on its denylist
 
     Checks:
@@ -210,7 +214,9 @@ def test_denylist_disabled(hypervisor):
     return passes("nothing sets disable_denylist of vfio-pci")
 
 
-def _caught(patterns, functions):
+def _caught(
+    patterns: Iterable[IdPattern], functions: Iterable[PciFunction]
+) -> Iterator[tuple[IdPattern, PciFunction]]:
     """The pairs of an id and a function that are certain; those that nobody can tell left out."""
     for pattern in patterns:
         for function in functions:
@@ -221,14 +227,14 @@ def _caught(patterns, functions):
                 continue
 
 
-def _disabled(modules):
+def _disabled(modules: Modules) -> dict[str, Quote]:
     """`install MODULE /bin/false` does what a blacklist does, and more."""
     lines = modules.modprobe.of("install")
     ends = ("/false", "/true", "false", "true", ":")
     return {line.module: line.quote for line in lines if line.rest.strip().endswith(ends)}
 
 
-def _modules_of(function):
+def _modules_of(function: PciFunction | None) -> tuple[str, ...]:
     """The module of the driver that is bound; xhci_hcd is the name that xhci_pci registers."""
     if function is None or not function.knows("driver") or function.driver is None:
         return ()
@@ -236,7 +242,7 @@ def _modules_of(function):
     return (name, "xhci_pci") if name == "xhci_hcd" else (name,)
 
 
-def _running(modules, name):
+def _running(modules: Modules, name: str) -> str | None:
     """A readable parameter of vfio-pci, None where it is not there or was not read."""
     try:
         return modules.parameters("vfio_pci").get(name)
@@ -244,6 +250,6 @@ def _running(modules, name):
         return None
 
 
-def _true(value):
+def _true(value: str | None) -> bool:
     """How the kernel reads a boolean parameter: no value is yes (kstrtobool)."""
     return value is None or value[:1] in ("y", "Y", "1") or value[:2].lower() == "on"

@@ -1,15 +1,18 @@
 """Devices that the host itself needs must not be given to a guest."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
+from pytest_vfio.facts.groups import Group
 from pytest_vfio.facts.holding import held
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.protected import out_of_use
 
 ISA_BRIDGE, SMBUS = 0x0601, 0x0C05
 
 
 @check("SAF001", severity=BLOCKER, needs=["DEV001"], refs=["F190", "F191", "F192", "F193"])
-def test_intended_device_carries_host(hypervisor, device):
+def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The host lives on the intended device
 
     Checks:
@@ -31,30 +34,30 @@ def test_intended_device_carries_host(hypervisor, device):
     References:
         F190, F191, F192, F193; Documentation/ABI/testing/sysfs-class-net, sysfs-block.
     """
-    path = hypervisor.protected.known.get(device.address or "")
+    path = hypervisor.protected.known.get(device.name)
     if path is not None and device.wanted is not None and device.wanted.vfs:
-        return skips(f"{device.address} stays with the host, only its VFs are given away")
+        return skips(f"{device.name} stays with the host, only its VFs are given away")
     if path is not None:
         return fails(
-            f"{device.address} is intended for a guest and the host lives on it: {path}",
+            f"{device.name} is intended for a guest and the host lives on it: {path}",
             actual=path,
             expected="a device that carries nothing of the host",
-            evidence=hypervisor.protected.quotes(device.address),
-            cure=safety.another_device(device.address),
+            evidence=hypervisor.protected.quotes(device.name),
+            cure=safety.another_device(device.name),
         )
     function = device.function
-    hypervisor.protected.path(device.address)  # raises where it cannot be told
+    hypervisor.protected.path(device.name)  # raises where it cannot be told
     if out_of_use(function):
         driver = function.driver or "no driver"
         return passes(
-            f"{device.address} is bound to {driver}: the host has nothing on it",
+            f"{device.name} is bound to {driver}: the host has nothing on it",
             evidence=function.quote("driver"),
         )
-    return passes(f"nothing that the host lives on stands on {device.address}")
+    return passes(f"nothing that the host lives on stands on {device.name}")
 
 
 @check("SAF002", severity=BLOCKER, needs=["IOM001"], refs=["F194"])
-def test_group_holds_protected_function(hypervisor, group):
+def test_group_holds_protected_function(hypervisor: Hypervisor, group: Group) -> Verdict:
     """The group of an intended device holds a function the host lives on
 
     Checks:
@@ -93,7 +96,7 @@ def test_group_holds_protected_function(hypervisor, group):
 
 
 @check("SAF003", severity=DEGRADED, needs=["IOM001"], refs=["F100"])
-def test_group_holds_chipset_function(hypervisor, group):
+def test_group_holds_chipset_function(hypervisor: Hypervisor, group: Group) -> Verdict:
     """The group of an intended device holds the chipset's own functions
 
     Checks:
@@ -129,7 +132,7 @@ def test_group_holds_chipset_function(hypervisor, group):
 
 
 @check("SAF008", severity=ADVICE, needs=["DEV001"], refs=["F204"])
-def test_host_lives_on_physical_function(hypervisor, device):
+def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """VFs are made on an adapter that the host lives on
 
     Checks:
@@ -149,9 +152,9 @@ def test_host_lives_on_physical_function(hypervisor, device):
     """
     function = device.function
     wanted = device.wanted is not None and bool(device.wanted.vfs)
-    parent = device.address if wanted else function.physfn
+    parent = device.name if wanted else function.physfn
     if parent is None:
-        return skips(f"{device.address} is no VF and none are wanted of it")
+        return skips(f"{device.name} is no VF and none are wanted of it")
     uses = hypervisor.protected.uses.get(parent, ())
     own = [use for use in uses if not use.purpose.startswith("VF ")]
     if own:
@@ -167,7 +170,7 @@ def test_host_lives_on_physical_function(hypervisor, device):
 
 
 @check("SAF016", severity=DEGRADED, needs=["DEV001", "SAF001"], refs=["F190", "F191"])
-def test_host_uses_device(hypervisor, device):
+def test_host_uses_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The host has addresses or volumes on the intended device
 
     Checks:
@@ -186,22 +189,21 @@ def test_host_uses_device(hypervisor, device):
         F190, F191.
     """
     if device.wanted is not None and device.wanted.vfs:
-        return skips(f"{device.address} stays with the host, only its VFs are given away")
+        return skips(f"{device.name} stays with the host, only its VFs are given away")
     function = device.function
     if out_of_use(function):
         return passes(
-            f"{device.address} is bound to {function.driver or 'no driver'}",
+            f"{device.name} is bound to {function.driver or 'no driver'}",
             evidence=function.quote("driver"),
         )
-    found = held(hypervisor, device.address)
+    found = held(hypervisor, device.name)
     if not found:
-        return passes(f"the host has no address and no volume on {device.address}")
+        return passes(f"the host has no address and no volume on {device.name}")
     what = ", ".join(dict.fromkeys(one.what for one in found))
     return fails(
-        f"{device.address} is still used by the host: {what}",
+        f"{device.name} is still used by the host: {what}",
         actual=what,
         expected="nothing of the host on it",
         evidence=[one.quote for one in found],
-        cure=safety.free_device(device.address, what),
+        cure=safety.free_device(device.name, what),
     )
-

@@ -1,13 +1,17 @@
 """What happens at the next start: of a guest, of the host, or after it slept."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
 from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hostdevs import Hostdev
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import is_vfio_driver
 
 
 @check("SAF006", severity=BLOCKER, refs=["F203"])
-def test_autostart_guest_takes_protected_device(hypervisor, guest):
+def test_autostart_guest_takes_protected_device(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """A guest that starts by itself takes a device the host lives on
 
     Checks:
@@ -25,18 +29,18 @@ def test_autostart_guest_takes_protected_device(hypervisor, guest):
     References:
         F203; libvirt src/hypervisor/virhostdev.c, virHostdevPreparePCIDevices.
     """
-    taken = [h for h in guest.hostdevs if h.stored and h.managed and h.address]
-    for hostdev in taken if guest.autostart else ():
-        path = hypervisor.protected.known.get(hostdev.address)
+    taken = {h.address: h for h in guest.hostdevs if h.stored and h.managed and h.address}
+    for address, hostdev in taken.items() if guest.autostart else ():
+        path = hypervisor.protected.known.get(address)
         if path is not None:
             return fails(
-                f"{guest.name} starts by itself and takes {hostdev.address} from the host: {path}",
-                actual=f"autostart with {hostdev.address}",
+                f"{guest.name} starts by itself and takes {address} from the host: {path}",
+                actual=f"autostart with {address}",
                 expected="no autostart with a device that the host lives on",
                 evidence=[
                     guest.autostart_quote,
                     hostdev.quote,
-                    *hypervisor.protected.quotes(hostdev.address),
+                    *hypervisor.protected.quotes(address),
                 ],
                 acts="libvirt",
                 cure=safety.no_autostart(guest.name),
@@ -44,13 +48,13 @@ def test_autostart_guest_takes_protected_device(hypervisor, guest):
     guest.know("autostart", "stored")
     if not guest.autostart:
         return skips(f"{guest.name} does not start by itself")
-    for hostdev in taken:
-        hypervisor.protected.path(hostdev.address)  # raises where it cannot be told
+    for address in taken:
+        hypervisor.protected.path(address)  # raises where it cannot be told
     return passes(f"{guest.name} starts by itself and takes nothing that the host lives on")
 
 
 @check("SAF007", severity=ADVICE, refs=["F203"])
-def test_stored_guest_names_protected_device(hypervisor, hostdev):
+def test_stored_guest_names_protected_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A stored guest names a device the host lives on
 
     Checks:
@@ -83,7 +87,7 @@ def test_stored_guest_names_protected_device(hypervisor, hostdev):
 
 
 @check("SAF012", severity=DEGRADED, refs=["F69"])
-def test_host_may_sleep(hypervisor):
+def test_host_may_sleep(hypervisor: Hypervisor) -> Verdict:
     """The host may sleep while guests have its devices
 
     Checks:
@@ -122,7 +126,7 @@ def test_host_may_sleep(hypervisor):
 
 
 @check("SAF013", severity=DEGRADED, needs=["DEV001", "DEV003"], refs=["F71", "S22"])
-def test_binding_lost_at_reboot(hypervisor, device):
+def test_binding_lost_at_reboot(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device is on a VFIO driver now, and nothing repeats that at boot
 
     Checks:
@@ -141,7 +145,7 @@ def test_binding_lost_at_reboot(hypervisor, device):
     References:
         F71, S21, S22; Documentation/ABI/testing/sysfs-bus-pci, driver_override.
     """
-    function, where = device.function, device.address
+    function, where = device.function, device.name
     pin = hypervisor.pins.of(where)
     if pin is not None and is_vfio_driver(pin.driver):
         return passes(f"{where} is pinned to {pin.driver}", evidence=pin.quote)
@@ -165,7 +169,7 @@ def test_binding_lost_at_reboot(hypervisor, device):
     )
 
 
-def _everything_was_read(hypervisor):
+def _everything_was_read(hypervisor: Hypervisor) -> None:
     """Raise Missing unless every place that could bind a device at boot was read."""
     if hypervisor.modules.configured_ids_missing:
         raise Missing(*hypervisor.modules.configured_ids_missing)

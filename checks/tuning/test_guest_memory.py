@@ -1,8 +1,22 @@
 """Guests and what their memory and vCPUs cost the assigned devices."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    Severity,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.domainxml import DomainXml
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hostdevs import Hostdev
+from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.memory import cpuset
 
 GIB = 1024 * 1024  # in KiB
@@ -11,7 +25,7 @@ BIG = 16 * GIB
 
 
 @check("TUN002", severity=DEGRADED, needs=["DEV001"], refs=["F181"])
-def test_guest_on_other_node(hypervisor, hostdev):
+def test_guest_on_other_node(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """The guest's vCPUs or memory are on another node than its device
 
     Checks:
@@ -34,7 +48,7 @@ def test_guest_on_other_node(hypervisor, hostdev):
     node, nodes = function.numa_node, hypervisor.memory.nodes
     if node < 0 or len(nodes) == 1 or node not in nodes:
         return skips(f"{hostdev.address} is on node {node}, the host has {len(nodes)}")
-    guest = hypervisor.guests.get(hostdev.guest)
+    guest = next(one for one in hypervisor.guests.known if one.name == hostdev.guest)
     for domain in _documents(guest):
         what, severity = _apart(domain, node, nodes[node].cpus)
         if what:
@@ -52,7 +66,10 @@ def test_guest_on_other_node(hypervisor, hostdev):
 
 
 @check("TUN003", severity=ADVICE, refs=["F182"])
-def test_big_guest_without_hugepages(hypervisor, guest):
+def test_big_guest_without_hugepages(
+    hypervisor: Hypervisor,  # noqa: ARG001  the XML says it all
+    guest: Domain,
+) -> Verdict:
     """A big guest with assigned devices has no hugepages
 
     Checks:
@@ -89,7 +106,7 @@ def test_big_guest_without_hugepages(hypervisor, guest):
 
 
 @check("TUN009", severity=BLOCKER, refs=["F189"])
-def test_guest_memory_exceeds_host(hypervisor, guest):
+def test_guest_memory_exceeds_host(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The pinned memory of guests exceeds the host's
 
     Checks:
@@ -131,14 +148,14 @@ def test_guest_memory_exceeds_host(hypervisor, guest):
     )
 
 
-def _beside(other, guest):
+def _beside(other: Domain, guest: Domain) -> bool:
     """The other guest holds pinned memory when this one starts."""
     if not other.hostdevs:
         return False
     return bool(other.running) or bool(other.autostart and guest.autostart)
 
 
-def _apart(domain, node, cpus):
+def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Severity | None]:
     """What keeps a guest off a node, in words, and the severity; nothing where it is on it."""
     pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
     strict = [cpuset(nodeset) for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
@@ -151,7 +168,7 @@ def _apart(domain, node, cpus):
     return "", None
 
 
-def _documents(guest):
+def _documents(guest: Domain) -> tuple[DomainXml, ...]:
     """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
     if not guest.documents:
         guest.know("live", "stored")
@@ -159,9 +176,9 @@ def _documents(guest):
     return guest.documents
 
 
-def _memory(guest):
+def _memory(guest: Domain) -> int:
     """KiB, the most of all descriptions. Raises Missing where one does not say."""
     silent = [document for document in _documents(guest) if document.memory is None]
     if silent:
         raise Missing(Item(silent[0].source, Status.FAILED, detail=f"{guest.name}: no memory size"))
-    return max(document.memory for document in guest.documents)
+    return max(document.memory or 0 for document in guest.documents)

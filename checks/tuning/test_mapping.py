@@ -1,15 +1,21 @@
 """How well the guest's accesses to a device, and the device's to memory, are mapped."""
 
-from pytest_vfio.check import ADVICE, check, fails, passes, skips
-from pytest_vfio.cures import tuning
-from pytest_vfio.evidence import Missing
+from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
+from pytest_vfio.cures import Cure, tuning
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.modules import Modules
 from pytest_vfio.facts.pciresource import ROM
 
 PAGE = 4096
 
 
 @check("TUN008", severity=ADVICE, needs=["DEV001"], refs=["F184"])
-def test_bar_shares_page(hypervisor, device):
+def test_bar_shares_page(
+    hypervisor: Hypervisor,  # noqa: ARG001  the BARs say it all
+    device: IntendedDevice,
+) -> Verdict:
     """A BAR of the device shares a page with something else
 
     Checks:
@@ -33,19 +39,19 @@ def test_bar_shares_page(hypervisor, device):
         if region.memory and 0 < region.size < PAGE and region.start % PAGE
     ]
     if not small:
-        return passes(f"every memory BAR of {device.address} can be mapped")
+        return passes(f"every memory BAR of {device.name} can be mapped")
     first = small[0]
     return fails(
-        f"BAR {first.index} of {device.address} has {first.size} bytes at {first.start:#x}",
+        f"BAR {first.index} of {device.name} has {first.size} bytes at {first.start:#x}",
         actual=f"{first.start:#x}, inside a page",
         expected="the start of a page",
         evidence=function.quote("resources"),
-        cure=tuning.mappable_bars(device.address),
+        cure=tuning.mappable_bars(device.name),
     )
 
 
 @check("TUN010", severity=ADVICE, needs=["IOM001"], refs=["F182"])
-def test_large_pages_disabled(hypervisor):
+def test_large_pages_disabled(hypervisor: Hypervisor) -> Verdict:
     """The IOMMU maps guests in small pages only
 
     Checks:
@@ -84,7 +90,7 @@ def test_large_pages_disabled(hypervisor):
     return passes("VFIO maps large pages where it can")
 
 
-def _small(why, quote, cure):
+def _small(why: str, quote: Quote, cure: Cure | None) -> Verdict:
     return fails(
         f"guests are mapped in small pages: {why}",
         actual=why,
@@ -95,7 +101,7 @@ def _small(why, quote, cure):
     )
 
 
-def _parameter(modules):
+def _parameter(modules: Modules) -> str | None:
     try:
         return modules.parameters("vfio_iommu_type1").get("disable_hugepages")
     except Missing:

@@ -1,12 +1,15 @@
 """Devices, vCPUs, memory and interrupts on the same NUMA node."""
 
-from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import PciFunction
 
 
 @check("TUN001", severity=ADVICE, needs=["DEV001"], refs=["F16"])
-def test_device_without_numa_node(hypervisor, device):
+def test_device_without_numa_node(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device has no NUMA node on a host that has several
 
     Checks:
@@ -28,14 +31,14 @@ def test_device_without_numa_node(hypervisor, device):
     function = device.function
     if function.numa_node >= 0:
         return passes(
-            f"{device.address} is on NUMA node {function.numa_node}",
+            f"{device.name} is on NUMA node {function.numa_node}",
             evidence=function.quote("numa_node"),
         )
     proofs, why = [function.quote("numa_node")], ""
     others = _located(hypervisor)
     nodes = _nodes(hypervisor)
     if nodes == 1:
-        return skips(f"{device.address} has no NUMA node, and the host has only one")
+        return skips(f"{device.name} has no NUMA node, and the host has only one")
     if nodes is not None:
         why = f"the host has {nodes} nodes"
         proofs.append(hypervisor.memory.online)
@@ -45,17 +48,17 @@ def test_device_without_numa_node(hypervisor, device):
     else:
         _ = hypervisor.memory.nodes  # raises: how many nodes there are was not read
     return fails(
-        f"{device.address} has no NUMA node, while {why}",
+        f"{device.name} has no NUMA node, while {why}",
         actual="no NUMA node",
         expected="the node of its slot",
         evidence=proofs,
         acts="vendor",
-        cure=tuning.tell_the_node(device.address),
+        cure=tuning.tell_the_node(device.name),
     )
 
 
 @check("TUN007", severity=ADVICE, needs=["DEV001"], refs=["F187"])
-def test_interrupts_on_other_node(hypervisor, device):
+def test_interrupts_on_other_node(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device's interrupts are handled on another NUMA node
 
     Checks:
@@ -72,19 +75,19 @@ def test_interrupts_on_other_node(hypervisor, device):
     References:
         F187; drivers/vfio/pci/vfio_pci_intrs.c.
     """
-    counts = hypervisor.interrupts.of(device.address)
+    counts = hypervisor.interrupts.of(device.name)
     if not counts:
-        return skips(f"no guest has interrupts of {device.address} at the moment")
+        return skips(f"no guest has interrupts of {device.name} at the moment")
     node = device.function.numa_node
     if node < 0:
-        return skips(f"{device.address} has no NUMA node")
+        return skips(f"{device.name} has no NUMA node")
     nodes = hypervisor.memory.nodes
     if len(nodes) == 1 or node not in nodes:
         return skips("the host has one NUMA node")
     total = sum(counts.values())
     far = sum(count for cpu, count in counts.items() if cpu not in nodes[node].cpus)
-    words = f"{far} of {total} interrupts of {device.address}"
-    proof = hypervisor.interrupts.quote(device.address)
+    words = f"{far} of {total} interrupts of {device.name}"
+    proof = hypervisor.interrupts.quote(device.name)
     if far * 2 <= total:
         return passes(f"{words} were handled off node {node}", evidence=proof)
     return fails(
@@ -92,11 +95,11 @@ def test_interrupts_on_other_node(hypervisor, device):
         actual=f"{far} of {total} on other nodes",
         expected=f"CPUs of node {node}",
         evidence=proof,
-        cure=tuning.local_interrupts(device.address, node),
+        cure=tuning.local_interrupts(device.name, node),
     )
 
 
-def _nodes(hypervisor):
+def _nodes(hypervisor: Hypervisor) -> int | None:
     """How many nodes the host has, None where that was not read."""
     try:
         return len(hypervisor.memory.nodes)
@@ -104,7 +107,7 @@ def _nodes(hypervisor):
         return None
 
 
-def _located(hypervisor):
+def _located(hypervisor: Hypervisor) -> list[PciFunction]:
     """The known functions that have a node."""
     known = [f for f in hypervisor.pci.known.values() if f.knows("numa_node")]
     return [function for function in known if function.numa_node >= 0]

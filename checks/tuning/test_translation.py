@@ -1,16 +1,19 @@
 """What address translation and interrupt delivery cost."""
 
-from pytest_vfio.check import ADVICE, check, fails, passes, skips
-from pytest_vfio.cures import tuning
-from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
+from pytest_vfio.cures import Cure, tuning
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.groups import Group
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
 #: Before this version a group does not tell its domain type.
 TYPE_FILE = (5, 11, 0)
 
 
 @check("TUN004", severity=ADVICE, needs=["IOM001", "IOM002"], refs=["F183"])
-def test_interrupts_not_posted(hypervisor):
+def test_interrupts_not_posted(hypervisor: Hypervisor) -> Verdict:
     """Interrupts of assigned devices are not posted to running guests
 
     Checks:
@@ -33,9 +36,9 @@ def test_interrupts_not_posted(hypervisor):
     if kind not in ("intel", "amd"):
         return skips(f"the IOMMU is of kind {kind or 'none'}, which is neither Intel's nor AMD's")
     module, option = ("kvm_intel", "enable_apicv") if kind == "intel" else ("kvm_amd", "avic")
-    for word in hypervisor.cmdline.seen("intremap"):
-        if kind == "intel" and "nopost" in word.pieces:
-            return _not_posted(word.text, word.quote, tuning.drop_word(word.text))
+    nopost = [word for word in hypervisor.cmdline.seen("intremap") if "nopost" in word.pieces]
+    if kind == "intel" and nopost:
+        return _not_posted(nopost[0].text, nopost[0].quote, tuning.drop_word(nopost[0].text))
     for unit in hypervisor.iommu.seen_units:
         if unit.posts_interrupts is False:
             return _not_posted(f"{unit.name} cannot post interrupts", unit.quote_cap, None)
@@ -44,12 +47,7 @@ def test_interrupts_not_posted(hypervisor):
         quote = hypervisor.modules.parameter_quote(module, option)
         cure = tuning.module_option(module, f"{option}=1")
         return _not_posted(f"{module} has {option}={value}", quote, cure)
-    if value is None and not hypervisor.evidence.item("sys/module").whole:
-        raise Missing(hypervisor.evidence.item("sys/module"))
-    if kind == "intel":
-        hypervisor.cmdline.must_be_whole()
-        if any(unit.posts_interrupts is None for unit in hypervisor.iommu.units):
-            raise Missing(hypervisor.evidence.item("sys/class/iommu"))
+    _must_be_read(hypervisor, kind, value)
     if value is None:
         return skips(f"{module} is not loaded")
     return passes(
@@ -59,7 +57,7 @@ def test_interrupts_not_posted(hypervisor):
 
 
 @check("TUN005", severity=ADVICE, needs=["IOM001"], refs=["F185"])
-def test_host_devices_translated(hypervisor):
+def test_host_devices_translated(hypervisor: Hypervisor) -> Verdict:
     """The host's own devices pay for translation
 
     Checks:
@@ -83,35 +81,28 @@ def test_host_devices_translated(hypervisor):
     if hypervisor.kernel.version < TYPE_FILE:
         return _by_command_line(hypervisor)
     groups = hypervisor.groups
-    kinds = {number: _kind(group) for number, group in groups.known.items()}
-    translated, served = [], 0
-    for function in hypervisor.pci.known.values():
-        if not (function.knows("driver") and function.knows("group")):
-            continue
-        if function.driver is None or is_vfio_driver(function.driver) or function.is_bridge:
-            continue
-        served += 1
-        if (kinds.get(function.group) or "").startswith("DMA"):
-            translated.append(function)
+    kinds = {group: _kind(group) for group in groups.known.values()}
+    served = {group: [f for f in group.functions if _serves_host(f)] for group in kinds}
+    translated = [group for group in kinds if served[group] and _translates(kinds[group])]
     if translated:
         first = translated[0]
-        path = f"{first.group}/type"
         return fails(
-            f"{len(translated)} host devices are translated, such as {first.address}",
-            actual=kinds[first.group],
+            f"{sum(len(served[group]) for group in translated)} host devices are translated, such "
+            f"as {served[first][0].address}",
+            actual=kinds[first],
             expected="identity",
-            evidence=groups.tree.quote(path),
+            evidence=groups.tree.quote(f"{first.number}/type"),
             cure=tuning.host_passthrough(_word(hypervisor)),
         )
     item = groups.tree.item
     if not item.whole or None in kinds.values():
         raise Missing(item)
     _ = hypervisor.pci.functions
-    return passes(f"none of the {served} devices with a host driver is translated")
+    return passes(f"none of the {sum(map(len, served.values()))} host devices is translated")
 
 
 @check("TUN006", severity=ADVICE, needs=["DEV001"], refs=["F186"])
-def test_payload_size_mismatch(hypervisor, device):
+def test_payload_size_mismatch(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The kernel could not match the device's payload size to its path
 
     Checks:
@@ -128,11 +119,11 @@ def test_payload_size_mismatch(hypervisor, device):
     References:
         F186; drivers/pci/probe.c, pci_configure_mps.
     """
-    pattern = rf"{device.address.replace('.', '[.]')}: can't set Max Payload Size to [0-9]+"
+    pattern = rf"{device.name.replace('.', '[.]')}: can't set Max Payload Size to [0-9]+"
     line = hypervisor.klog.first(pattern)
     if line is not None:
         return fails(
-            f"{device.address}: the kernel could not set the payload size of the path",
+            f"{device.name}: the kernel could not set the payload size of the path",
             actual=line.quote.line,
             expected="one payload size on the whole path",
             evidence=line.quote,
@@ -140,10 +131,10 @@ def test_payload_size_mismatch(hypervisor, device):
             cure=tuning.payload(),
         )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel has set the payload size of {device.address}")
+    return passes(f"the kernel has set the payload size of {device.name}")
 
 
-def _not_posted(why, quote, cure):
+def _not_posted(why: str, quote: Quote, cure: Cure | None) -> Verdict:
     return fails(
         f"interrupts are not posted: {why}",
         actual=why,
@@ -154,7 +145,18 @@ def _not_posted(why, quote, cure):
     )
 
 
-def _by_command_line(hypervisor):
+def _must_be_read(hypervisor: Hypervisor, kind: str, value: str | None) -> None:
+    """Raise Missing where something that was not read may keep interrupts from being posted."""
+    modules = hypervisor.evidence.item("sys/module")
+    if value is None and not modules.whole:
+        raise Missing(modules)
+    if kind == "intel":
+        hypervisor.cmdline.must_be_whole()
+        if any(unit.posts_interrupts is None for unit in hypervisor.iommu.units):
+            raise Missing(hypervisor.evidence.item("sys/class/iommu"))
+
+
+def _by_command_line(hypervisor: Hypervisor) -> Verdict:
     found = hypervisor.cmdline.host_passthrough
     if found is not None and found[0]:
         return passes("host devices are not translated", evidence=found[1].quote)
@@ -174,13 +176,24 @@ def _by_command_line(hypervisor):
     )
 
 
-def _kind(group):
+def _kind(group: Group) -> str | None:
     try:
         return group.type
     except Missing:
         return None
 
 
-def _word(hypervisor):
+def _translates(kind: str | None) -> bool:
+    return kind is not None and kind.startswith("DMA")
+
+
+def _serves_host(function: PciFunction) -> bool:
+    """A driver of the host has it. A bridge does no DMA of its own."""
+    if not function.knows("driver") or function.driver is None or function.is_bridge:
+        return False
+    return not is_vfio_driver(function.driver)
+
+
+def _word(hypervisor: Hypervisor) -> str:
     """The spelling that this architecture reads."""
     return "iommu.passthrough=1" if hypervisor.cpu.is_x86 is False else "iommu=pt"

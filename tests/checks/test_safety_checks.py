@@ -11,7 +11,16 @@ from pytest_vfio.facts.intent import Declared, WantedDevice
 from tests.ask import ask
 from tests.build import hypervisor
 from tests.living import (
-    DISK, FUNCTIONS, GUEST, NET, NIC, SPARE, addresses, function, groups, host,
+    DISK,
+    FUNCTIONS,
+    GUEST,
+    NET,
+    NIC,
+    SPARE,
+    addresses,
+    function,
+    groups,
+    host,
 )  # fmt: skip
 
 FAIL, PASS, SKIP, UNKNOWN = Outcome.FAIL, Outcome.PASS, Outcome.SKIP, Outcome.UNKNOWN
@@ -134,7 +143,6 @@ def test_SAF001_skips_the_adapter_of_wanted_vfs():
 @pytest.mark.parametrize("name", ["sys/class/net", "sockets/sshd", "proc/self/mountinfo"])
 def test_SAF001_unknown_without_a_part_of_the_graphs(name):
     """What cannot be resolved is never free."""
-
     assert UNKNOWN == of_device("SAF001", SPARE, **{name: Status.NOT_COLLECTED}).outcome
 
 
@@ -200,7 +208,6 @@ def test_SAF003_passes_on_a_card_of_its_own():
 
 def test_SAF003_unknown_where_members_are_not_known():
     """A group that is known in part may hold the ISA bridge."""
-
     assert UNKNOWN == of_group("SAF003", 13, GUEST, **{
         "sys/bus/pci/devices": Status.TRUNCATED,
         "sys/kernel/iommu_groups": f"13/devices/{GUEST}->x\n13/devices/{LPC}->x",
@@ -247,9 +254,9 @@ def test_SAF004_skips_without_ids():
 @pytest.mark.parametrize("name", ["proc/cmdline", "etc/modprobe.d/", "sys/class/net"])
 def test_SAF004_unknown_without_a_part(name):
     """Ids that were not read may catch anything, and so may a graph that was not."""
+    items = {"ip/route4": "[]", "sockets/sshd": "", **line("vfio-pci.ids=8086:1521,8086:1572")}
 
-    assert UNKNOWN == of_host("SAF004", **{**line("vfio-pci.ids=8086:1521,8086:1572"), "ip/route4": "[]",
-                         "sockets/sshd": "", name: Status.DENIED}).outcome  # fmt: skip
+    assert UNKNOWN == of_host("SAF004", **items | {name: Status.DENIED}).outcome
 
 
 # -- SAF005
@@ -278,7 +285,6 @@ def test_SAF005_passes_on_drivers_of_others():
 
 def test_SAF005_unknown_without_modprobe():
     """A blacklist that was not read may name any driver."""
-
     assert UNKNOWN == of_host("SAF005", **{"etc/modprobe.d/": Status.DENIED}).outcome
 
 
@@ -398,7 +404,6 @@ def test_SAF009_skips_without_pins():
 
 def test_SAF009_unknown_without_the_folder():
     """A pin that was not read may hit anything."""
-
     assert UNKNOWN == of_host("SAF009", **{"etc/driverctl.d/": Status.DENIED}).outcome
 
 
@@ -459,7 +464,6 @@ def test_SAF012_skips_without_a_running_guest():
 
 def test_SAF012_unknown_without_the_targets():
     """Nobody asked systemd."""
-
     assert UNKNOWN == of_host("SAF012", **RUNS).outcome
 
     assert UNKNOWN == of_host("SAF012", **{SLEEP: "static\n", "virsh/list": Status.DENIED,
@@ -542,7 +546,6 @@ def test_SAF014_passes_on_the_defaults():
 @pytest.mark.parametrize("name", ["sys/module", "etc/modprobe.d/"])
 def test_SAF014_unknown_without_state_and_settings(name):
     """An option that was not read may be set."""
-
     assert UNKNOWN == of_host("SAF014", **{"sys/module": "kvm=", name: Status.DENIED}).outcome
 
 
@@ -574,7 +577,6 @@ def test_SAF016_passes_on_a_card_without_settings():
 
 def test_SAF016_unknown_without_the_graphs():
     """Silence is no proof."""
-
     assert UNKNOWN == of_device("SAF016", SPARE, **{"ip/addr": Status.DENIED}).outcome
 
 
@@ -584,7 +586,6 @@ def test_SAF016_unknown_without_the_graphs():
 @pytest.mark.parametrize("id", ["SAF004", "SAF005", "SAF009", "SAF010", "SAF012", "SAF014"])
 def test_nothing_is_concluded_from_nothing(id):
     """Without any evidence no check of the host passes or does not apply."""
-
     assert UNKNOWN == ask(id, hypervisor({})).outcome
 
 

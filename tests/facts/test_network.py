@@ -12,7 +12,7 @@ from pytest_vfio.evidence import Item, Missing, Status
 from pytest_vfio.facts import iproute
 from pytest_vfio.facts.network import Network
 from tests.build import evidence
-from tests.living import NET, NIC, SPARE, SSHD, addresses, host, routes
+from tests.living import NET, NIC, SPARE, SSHD, addresses, host, lines, routes
 
 
 def network(**changes):
@@ -49,16 +49,14 @@ def test_each_unread_part_is_lacking(name, status):
 
 def test_bonds_vlans_and_macvlans_are_followed_down_to_every_card():
     """A VLAN on a bond stands on both of the bond's members."""
-    tree = "\n".join(
-        [
-            "eth0->../../devices/pci0000:00/0000:00:1c.0/0000:02:00.0/net/eth0",
-            "eth1->../../devices/pci0000:00/0000:00:1c.0/0000:02:00.1/net/eth1",
-            "bond0->../../devices/virtual/net/bond0",
-            "bond0/lower_eth0->x",
-            "bond0/lower_eth1->x",
-            "bond0.5->../../devices/virtual/net/bond0.5",
-            "bond0.5/lower_bond0=",
-        ]
+    tree = lines(
+        "eth0->../../devices/pci0000:00/0000:00:1c.0/0000:02:00.0/net/eth0",
+        "eth1->../../devices/pci0000:00/0000:00:1c.0/0000:02:00.1/net/eth1",
+        "bond0->../../devices/virtual/net/bond0",
+        "bond0/lower_eth0->x",
+        "bond0/lower_eth1->x",
+        "bond0.5->../../devices/virtual/net/bond0.5",
+        "bond0.5/lower_bond0=",
     )
     found = paths(
         **{"sys/class/net": tree, "ip/route4": routes("default dev bond0.5"), "sockets/sshd": ""}
@@ -97,13 +95,11 @@ def test_unreachable_default_routes_lead_nowhere():
 
 def test_an_open_vswitch_port_stands_on_every_port_of_the_datapath():
     """The kernel does not say which port carries an internal port, so each may."""
-    tree = "\n".join(
-        [
-            "eth0->../../devices/pci0000:00/0000:00:1c.0/0000:02:00.0/net/eth0",
-            "eth0/master->../../../../virtual/net/ovs-system",
-            "ovs-system->../../devices/virtual/net/ovs-system",
-            "br-ex->../../devices/virtual/net/br-ex",
-        ]
+    tree = lines(
+        "eth0->../../devices/pci0000:00/0000:00:1c.0/0000:02:00.0/net/eth0",
+        "eth0/master->../../../../virtual/net/ovs-system",
+        "ovs-system->../../devices/virtual/net/ovs-system",
+        "br-ex->../../devices/virtual/net/br-ex",
     )
     links = json.dumps(
         [

@@ -13,7 +13,16 @@ from pytest_vfio.facts.interrupts import Interrupts
 from pytest_vfio.facts.pins import Pins
 from tests.build import evidence, hypervisor
 from tests.living import (
-    DISK, FUNCTIONS, GUEST, NET, NIC, SPARE, addresses, function, host, routes,
+    DISK,
+    FUNCTIONS,
+    GUEST,
+    NET,
+    NIC,
+    SPARE,
+    addresses,
+    function,
+    host,
+    routes,
 )  # fmt: skip
 
 

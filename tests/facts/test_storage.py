@@ -13,7 +13,7 @@ from pytest_vfio.facts.blocks import Blocks
 from pytest_vfio.facts.carrier import descend, functions_in
 from pytest_vfio.facts.storage import Storage
 from tests.build import evidence
-from tests.living import BLOCK, DISK, MOUNTS, NIC, SPARE, host, routes
+from tests.living import BLOCK, DISK, MOUNTS, NIC, SPARE, host, lines, routes
 
 
 def storage(**changes):
@@ -76,15 +76,13 @@ def test_fstab_names_what_will_be_mounted():
 
 def test_raid_stands_on_all_members():
     """A mirror is lost with either of its controllers when the other one has failed."""
-    tree = "\n".join(
-        [
-            "sda->../../devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda",
-            "sdb->../../devices/pci0000:00/0000:05:00.0/host1/target1:0:0/1:0:0:0/block/sdb",
-            "md0->../../devices/virtual/block/md0",
-            "md0/dev=9:0",
-            "md0/slaves/sda=",
-            "md0/slaves/sdb=",
-        ]
+    tree = lines(
+        "sda->../../devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda",
+        "sdb->../../devices/pci0000:00/0000:05:00.0/host1/target1:0:0/1:0:0:0/block/sdb",
+        "md0->../../devices/virtual/block/md0",
+        "md0/dev=9:0",
+        "md0/slaves/sda=",
+        "md0/slaves/sdb=",
     )
     found = paths(
         **{"sys/class/block": tree, "proc/self/mountinfo": "1 0 9:0 / / rw - ext4 /dev/md0 rw"}
@@ -95,14 +93,12 @@ def test_raid_stands_on_all_members():
 
 def test_native_nvme_multipath_hides_the_controllers_not_from_us():
     """The head has no PCI parent; its hidden paths have."""
-    tree = "\n".join(
-        [
-            "nvme0n1->../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
-            "nvme0n1p1->../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1",
-            "nvme0n1p1/dev=259:1",
-            "nvme0c0n1->../../devices/pci0000:00/0000:03:00.0/nvme/nvme0/nvme0c0n1",
-            "nvme0c1n1->../../devices/pci0000:00/0000:05:00.0/nvme/nvme1/nvme0c1n1",
-        ]
+    tree = lines(
+        "nvme0n1->../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
+        "nvme0n1p1->../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1",
+        "nvme0n1p1/dev=259:1",
+        "nvme0c0n1->../../devices/pci0000:00/0000:03:00.0/nvme/nvme0/nvme0c0n1",
+        "nvme0c1n1->../../devices/pci0000:00/0000:05:00.0/nvme/nvme1/nvme0c1n1",
     )
     mounts = "1 0 259:1 / / rw - ext4 /dev/nvme0n1p1 rw"
     found = storage(**{"sys/class/block": tree, "proc/self/mountinfo": mounts})

@@ -79,7 +79,7 @@ class Blocks:
         return name if name in self._tree.links else None
 
     def way_down(self, name: str) -> Mapping[str, tuple[str, ...]]:
-        """Every device at or below `name` with the way up to it, in words: `sda3`, `LUKS`, `LVM`."""
+        """Every device at or below `name` with the way up from it: `sda3`, `LUKS`, `LVM`."""
         ways = descend((name,), self._below)
         return {low: self._words(way) for low, way in ways.items()}
 

@@ -103,7 +103,7 @@ class Memory:
 
 
 def cpulist(text: str) -> frozenset[int]:
-    """The numbers of a kernel list such as `0-3,8` (lib/bitmap.c); parts of no such form are left out.
+    """The numbers of a kernel list such as `0-3,8` (lib/bitmap.c); other parts are left out.
 
     >>> sorted(cpulist("0-2,8"))
     [0, 1, 2, 8]

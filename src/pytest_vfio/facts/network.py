@@ -23,8 +23,29 @@ _ROUTES = ("ip/route4", "ip/route6")
 #: Interfaces that lead to no wire and to no other interface.
 _INERT = frozenset({"dummy", "ifb", "nlmon", "vrf", "bridge", "bond", "team", "loopback"})
 _TUNNELS = frozenset(
-    "amt bareudp erspan geneve gre gretap gtp ip6erspan ip6gre ip6gretap ip6tnl ipip l2tp ovpn ppp "
-    "sit vti vti6 vxlan wireguard xfrm".split()
+    [
+        "amt",
+        "bareudp",
+        "erspan",
+        "geneve",
+        "gre",
+        "gretap",
+        "gtp",
+        "ip6erspan",
+        "ip6gre",
+        "ip6gretap",
+        "ip6tnl",
+        "ipip",
+        "l2tp",
+        "ovpn",
+        "ppp",
+        "sit",
+        "vti",
+        "vti6",
+        "vxlan",
+        "wireguard",
+        "xfrm",
+    ]
 )
 
 

@@ -119,9 +119,8 @@ class Protected:
 
 def out_of_use(function: PciFunction) -> bool:
     """No driver of the host is bound to a function; False also where nobody knows."""
-    try:
-        if is_vfio_driver(function.driver):
-            return True
-        return function.driver is None and function.base_class != DISPLAY_CLASS
-    except Missing:
+    if not function.knows("driver"):
         return False
+    if function.driver is not None:
+        return is_vfio_driver(function.driver)
+    return function.knows("class_code") and function.base_class != DISPLAY_CLASS
