@@ -2,8 +2,6 @@
 
 from pytest_vfio.check import ADVICE, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.evidence import Missing
-from pytest_vfio.facts import vfmacs
 
 _GIB = 1 << 30
 #: Up to here both firmwares find a place below 4 GiB or in their default window.
@@ -53,44 +51,3 @@ def test_bars_too_large(hypervisor, hostdev):
     domain.know("live", "stored")
     return passes(f"{hostdev.guest} has room for {size // _GIB} GiB of memory regions")
 
-
-@check("GST025", severity=ADVICE, needs=["GST002"], refs=["F135"])
-def test_vf_without_mac(hypervisor, hostdev):
-    """A VF is assigned without a MAC address
-
-    Checks:
-        That a VF of a network adapter that a guest has as plain <hostdev> has a MAC address set
-        by its PF.
-    Why it matters:
-        The guest's driver makes up a new address at each start: leases, firewalls and switch
-        ports do not know it.
-    Evidence:
-        The guest's XML; the VF list of `ip link` at the PF.
-    Fix:
-        <interface type='hostdev'> with a <mac>.
-    Fix safety:
-        Unsafe: the guest's definition changes. Can be undone.
-    References:
-        F135; libvirt src/hypervisor/virhostdev.c, virHostdevSetNetConfig.
-    """
-    if hostdev.kind != "hostdev":
-        return skips(
-            f"libvirt sets the MAC of {hostdev.address or hostdev.raw}, or does not know it"
-        )
-    function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
-    if function is None or function.base_class != 2 or function.physfn is None:
-        return skips(f"{hostdev.address or hostdev.raw} is no VF of a network adapter")
-    pf = hypervisor.pci.get(function.physfn)
-    if pf is None:
-        raise Missing(hypervisor.evidence.item("ip/link"))
-    mac, quote = vfmacs.of(hypervisor.evidence, pf, function)
-    if mac.strip("0:"):
-        return passes(f"{hostdev.address} has MAC {mac}", evidence=quote)
-    return fails(
-        f"{hostdev.guest} has VF {hostdev.address} as plain hostdev, and its MAC is not set",
-        actual=f"MAC {mac}",
-        expected="a MAC set at the PF, or <interface type='hostdev'>",
-        evidence=[hostdev.quote, quote],
-        acts="libvirt",
-        cure=cures.interface(hostdev.guest, hostdev.address),
-    )

@@ -178,7 +178,7 @@ def test_viommu_misconfigured(hypervisor, guest):  # noqa: ARG001  the XML says 
     Fix safety:
         Unsafe: the guest's definition changes. Can be undone.
     References:
-        F158; QEMU hw/i386/intel_iommu.c, x86-iommu.c, amd_iommu.c; libvirt src/qemu/qemu_validate.c.
+        F158; QEMU hw/i386/intel_iommu.c, amd_iommu.c; libvirt src/qemu/qemu_validate.c.
     """
     seen = [document for document in _assigned(guest) if document.viommu is not None]
     for document in seen:

@@ -11,8 +11,7 @@ from pytest_vfio.facts import guestview, qemulog
     "GST011",
     severity=DEGRADED,
     needs=["IOM001", "IOM002", "LIB007"],
-    refs=["F49", "F53", "F59", "F92", "F97", "F116", "F147", "F149", "F153", "F156", "F158"]
-    + ["F164", "F166", "F167", "F184"],
+    refs=[known.ref for known in qemulog.QEMU],
 )
 def test_qemu_log_names_failure(hypervisor, guest):
     """QEMU's log of the guest names a failure of VFIO

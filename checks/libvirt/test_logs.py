@@ -10,7 +10,7 @@ from pytest_vfio.facts import qemulog
     "LIB006",
     severity=DEGRADED,
     needs=["LIB001", "LIB002", "LIB007"],
-    refs=["F136", "F141", "F142", "F143", "F145", "F148", "F156", "F158", "F160", "F164", "F168"],
+    refs=[known.ref for known in qemulog.LIBVIRT],
 )
 def test_libvirt_log_names_failure(hypervisor):
     """libvirt's log names a failure of passthrough

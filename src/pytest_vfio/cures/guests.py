@@ -253,20 +253,6 @@ def room_for_bars(guest: str) -> Cure:
     )
 
 
-def interface(guest: str, address: str) -> Cure:
-    """An interface of type hostdev carries the MAC."""
-    return Cure(
-        UNSAFE,
-        f"assign {address} to {guest} as an interface",
-        (
-            f"virsh edit {guest}: <interface type='hostdev' managed='yes'>",
-            f"<mac address='...'/><source>{source(address)}</source></interface>",
-            COLD,
-        ),
-        undo=True,
-    )
-
-
 def kvm(guest: str) -> Cure:
     """Emulation is for hosts without KVM."""
     return Cure(

@@ -224,8 +224,13 @@ class Libvirt:
         return tuple(self._evidence.item(name) for name in LOGS)
 
     def qemu_log(self, guest: str) -> Item:
-        """QEMU's log of one guest, read or not."""
-        return self._evidence.item(f"{QEMU_LOG_FOLDER}{guest}.log")
+        """QEMU's log of one guest, read or not; absent where the folder does not list it."""
+        item = self._evidence.item(f"{QEMU_LOG_FOLDER}{guest}.log")
+        folder = self._evidence.item(QEMU_LOG_FOLDER)
+        if item.status is Status.NOT_COLLECTED and folder.whole:
+            listed = folder.text.split("\n")
+            return item if f"{guest}.log" in listed else replace(item, status=Status.ABSENT)
+        return item
 
     @property
     def loose_qemu_log(self) -> Item:
