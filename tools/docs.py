@@ -1,4 +1,4 @@
-"""`python -m tools.docs` writes the generated pages of `docs/`; a test keeps them fresh."""
+"""`python -m tools.docs` writes the generated pages; a test keeps them fresh."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.recorded import whole_suite
-from tools import checks_page, evidence_page
+from tools import checks_page, evidence_page, readme
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = readme.ROOT / "docs"
 
 
 def pages() -> Mapping[Path, str]:
@@ -16,6 +16,7 @@ def pages() -> Mapping[Path, str]:
     return {
         DOCS / "checks.md": checks_page.page(whole_suite()),
         DOCS / "evidence.md": evidence_page.page(),
+        readme.ROOT / "README.md": readme.page(),
     }
 
 
