@@ -194,7 +194,9 @@ def test_captured_machines_read_the_same(archive):
     spaces = {}
     with tarfile.open(archive) as tar:
         for member in tar.getmembers():
-            found = re.search(r"/([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])/config$", member.name)
+            found = re.search(
+                r"/([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])/config$", member.name
+            )
             if found and member.isfile() and (file := tar.extractfile(member)):
                 spaces[found.group(1)] = file.read()
 

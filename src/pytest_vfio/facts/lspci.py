@@ -27,7 +27,7 @@ _KEYS = (
     " IOVCtl IOVSta UESta UEMsk UESvrt CESta CEMsk AERCap HeaderLog Address Masking Vector PBA"
     " AtomicOpsCap AtomicOpsCtl Initial VF Supported Port Arb Ctrl VC0 VC1 MaxPayload Compliance Transmit First"
 )
-_KNOWN = re.compile(rf"(?:{'|'.join(map(re.escape, _KEYS.split()))})\b|!!!|\w{1,40}[+-](?: |$)")
+_KNOWN = re.compile(rf"(?:{'|'.join(map(re.escape, _KEYS.split()))})\b|!!!|\w{{1,40}}[+-](?: |$)")
 _IDS = re.compile(r"\[([0-9a-f]{4}):([0-9a-f]{4})\]")
 _CLASS = re.compile(r"\[([0-9a-f]{4})\](?=:)")
 _NUMERIC = re.compile(r"(?:Class )?([0-9a-f]{4}): ([0-9a-f]{4}):([0-9a-f]{4})\b")
