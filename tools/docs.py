@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.recorded import whole_suite
 from tools import checks_page, evidence_page, readme
 
-DOCS = readme.ROOT / "docs"
-
-
-def pages() -> Mapping[Path, str]:
-    """Every generated page, as it has to be."""
-    return {
-        DOCS / "checks.md": checks_page.page(whole_suite()),
-        DOCS / "evidence.md": evidence_page.page(),
-        readme.ROOT / "README.md": readme.page(),
+#: Each generated page, and what makes it.
+PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "docs/checks.md": lambda: checks_page.page(whole_suite()),
+        "docs/evidence.md": evidence_page.page,
+        "README.md": readme.page,
     }
+)
+
+
+def file(name: str) -> Path:
+    """Where a page is kept."""
+    return readme.ROOT / name
 
 
 if __name__ == "__main__":
-    for path, text in pages().items():
-        path.write_text(text)
-        print(path)
+    for name in sys.argv[1:] or PAGES:
+        file(name).write_text(PAGES[name]())
+        print(name)

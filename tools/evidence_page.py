@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pytest_vfio.check import Check
 from pytest_vfio.evidence import Evidence, Item, Missing
 from pytest_vfio.judgement import Judgement, subjects_of
-from pytest_vfio.sources.items import ITEMS
+from pytest_vfio.sources import items
 from pytest_vfio.subjects import Subject
 from tests.recorded import bundles, evidence, judge, whole_suite
 
@@ -72,7 +72,7 @@ def _rows() -> Iterator[str]:
     kinds = {check.id: check.subject for check in whole_suite()}
     yield "| item | read from | right | limit | used by |"
     yield "|---|---|---|---|---|"
-    for item in ITEMS:
+    for item in items.ITEMS:
         users = {id for id, names in used.items() if fnmatch.filter(names, item.name)}
         yield (
             f"| `{item.name}` | `{item.source}` | {item.right} | {item.limit} s "
