@@ -172,10 +172,10 @@ def _nobody(subject: str, kind: Kind) -> Verdict:
     """The verdict on the host where it stands in for subjects that are not known, or not there."""
     if kind.unread:
         missing = tuple(item.why for item in kind.unread)
-        more = "more " if kind.known else ""
+        there = f"are more {subject}s" if kind.known else f"is a {subject}"
         return Verdict(
             Outcome.UNKNOWN,
-            f"cannot tell whether there is a {more}{subject} to judge: {'; '.join(missing)}",
+            f"cannot tell whether there {there} to judge: {'; '.join(missing)}",
             missing=missing,
         )
     return Verdict(Outcome.SKIP, f"there is no {subject} to judge")
