@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.sources import loose, paste, sosreport
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.recording import is_recording, load_recording
+from pytest_vfio.sources.recording import is_recording, load_bundle
 
 #: A single file larger than this is refused, in bytes.
 LIMIT = 256 << 20
@@ -51,7 +51,7 @@ def _file(path: Path, name: str) -> Evidence:
         raise BundleError(f"{path}: {path.stat().st_size} bytes, more than {LIMIT}")
     data = path.read_bytes()
     if is_recording(data):
-        return load_recording(data, name or host_name(path))
+        return load_bundle(data, name or host_name(path))
     evidence = paste.carve(data.decode("utf-8", "backslashreplace"), name or host_name(path))
     if not evidence.items:
         raise BundleError(

@@ -52,7 +52,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
         told = " ".join(words.split())[:_EXCERPT] or f"exit status {result.rc}"
         return _failed(target, f"no shell, or no answer from it: {told}", "no-shell", began)
     stream = parse(result.stdout_bytes)
-    return replace(evidence_of(stream, target.name, "testinfra"), live=True)
+    return evidence_of(stream, target.name, "testinfra")
 
 
 def _run(target: Target) -> Any:
