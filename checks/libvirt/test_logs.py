@@ -74,7 +74,7 @@ def test_policy_denies_node(hypervisor):
         line = hypervisor.klog.first(known.mark)
         if line is not None:
             return fails(
-                f"{known.meaning}: {line.message[: qemulog.MAX_LINE]}",
+                f"{known.meaning}: {line.text[: qemulog.MAX_LINE]}",
                 actual="a denial",
                 expected="no denial of a VFIO node",
                 evidence=line.quote,
