@@ -51,13 +51,20 @@ class Diagnosis:
     unread: tuple[str, ...]
 
 
+_OTHERS = ("device", "group")
+_STOPS = (Outcome.FAIL, Outcome.BLOCKED, Outcome.UNKNOWN, Outcome.ERROR)
+
+
 def diagnose(judgement: Judgement, judged: Sequence[Judged]) -> Diagnosis:
     """Diagnose one host by all its findings, after policy."""
     findings = [one.finding for one in judged]
-    causes = _causes(judgement.suite, findings)
-    devices = tuple(_sentence(device, judgement, findings) for device in judgement.hypervisor.intent.known)
+    blockers = _Blockers(judgement, findings)
+    devices = tuple(map(blockers.sentence, judgement.hypervisor.intent.known))
     return Diagnosis(
-        _verdict(judgement, judged, devices), causes, devices, _unread(findings)
+        _verdict(judgement, judged, devices),
+        _causes(judgement.suite, findings),
+        devices,
+        _unread(findings),
     )
 
 
@@ -90,51 +97,57 @@ def _order(suite: Suite, cause: Cause) -> tuple[object, ...]:
     )
 
 
-def _sentence(
-    device: IntendedDevice, judgement: Judgement, findings: Iterable[Finding]
-) -> DeviceSentence:
-    """Told by the blockers among the findings on the device and on what it stands on."""
-    own = [f for f in findings if f.severity is Severity.BLOCKER and _concerns(f, device, judgement)]
-    to = f" to {device.guest}" if device.guest else ""
-    for finding in _roots_first(own, findings):
-        return DeviceSentence(
-            device, "no", f"{device.name} cannot be assigned{to}: {finding.message}"
-        )
-    unread = _unread(own)
-    if unread:
-        return DeviceSentence(
-            device, "unknown", f"{device.name}: cannot tell: {listed(unread)} not read"
-        )
-    return DeviceSentence(device, "yes", f"{device.name} can be assigned{to}")
+class _Blockers:
+    """The findings that can stop a device, by the subject that they are on."""
 
+    def __init__(self, judgement: Judgement, findings: Iterable[Finding]) -> None:
+        self.subjects = judgement.subjects
+        self.by_key = {finding.key: finding for finding in findings}
+        self.on: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.by_key.values():
+            # That there may be other devices says nothing of this one.
+            others = finding.kind == "host" and judgement.suite[finding.id].subject in _OTHERS
+            if finding.severity is Severity.BLOCKER and finding.outcome in _STOPS and not others:
+                self.on.setdefault((finding.kind, finding.name), []).append(finding)
+        self.hostdevs: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for hostdev in self.subjects.of("hostdev").known:
+            for below in hostdev.stands_on:
+                self.hostdevs.setdefault(below, []).append(hostdev.key)
 
-def _roots_first(own: Iterable[Finding], findings: Iterable[Finding]) -> list[Finding]:
-    """The causes for which a device cannot be assigned, each once."""
-    by_key = {finding.key: finding for finding in findings}
-    roots: dict[Key, Finding] = {}
-    for finding in own:
-        if finding.outcome is Outcome.FAIL:
-            roots[finding.key] = finding
-        elif finding.outcome is Outcome.BLOCKED:
-            roots.update((key, by_key[key]) for key in finding.blocked_by if key in by_key)
-    return list(roots.values())
+    def sentence(self, device: IntendedDevice) -> DeviceSentence:
+        """Told by the blockers on the device and on all that it has to do with."""
+        own = [finding for key in self._concerned(device) for finding in self.on.get(key, ())]
+        to = f" to {device.guest}" if device.guest else ""
+        for finding in self._causes(own):
+            words = f"{device.name} cannot be assigned{to}: {finding.message}"
+            return DeviceSentence(device, "no", words)
+        broken = [finding.id for finding in own if finding.outcome is Outcome.ERROR]
+        if broken:
+            words = f"{device.name}: cannot tell: {listed(broken)} failed by a mistake of its own"
+            return DeviceSentence(device, "unknown", words)
+        unread = _unread(own)
+        if unread:
+            words = f"{device.name}: cannot tell: {listed(unread)} not read"
+            return DeviceSentence(device, "unknown", words)
+        return DeviceSentence(device, "yes", f"{device.name} can be assigned{to}")
 
+    def _concerned(self, device: IntendedDevice) -> list[tuple[str, str]]:
+        """The host, the device's group, itself, its guests and their hostdevs of it."""
+        key = ("device", self.subjects.stand_in(device.name))
+        subject = self.subjects.get(key)
+        stands_on = subject.stands_on if subject is not None else ()
+        guests = [("guest", name) for name in device.guests]
+        return [self.subjects.host.key, *stands_on, key, *guests, *self.hostdevs.get(key, ())]
 
-def _concerns(finding: Finding, device: IntendedDevice, judgement: Judgement) -> bool:
-    """Whether a finding is on the device, its group, its guests, its hostdevs, or the host."""
-    if finding.kind == "host":
-        return True
-    stand_in = judgement.subjects.stand_in(device.name)
-    if finding.kind == "device":
-        return finding.name == stand_in
-    if finding.kind == "guest":
-        return finding.name in device.guests
-    subjects = judgement.subjects.of(finding.kind).known
-    if finding.kind == "hostdev":
-        return any(s.name == finding.name and ("device", stand_in) in s.stands_on for s in subjects)
-    own = judgement.subjects.of("device").known
-    group = (finding.kind, finding.name)
-    return any(subject.name == stand_in and group in subject.stands_on for subject in own)
+    def _causes(self, own: Iterable[Finding]) -> list[Finding]:
+        """The root failures among the findings and behind them, each once."""
+        roots: dict[Key, Finding] = {}
+        for finding in own:
+            if finding.outcome is Outcome.FAIL:
+                roots[finding.key] = finding
+            for key in finding.blocked_by:
+                roots[key] = self.by_key[key]
+        return list(roots.values())
 
 
 def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -144,14 +144,14 @@ class Judgement:
                 yield (need.id, *under.key)
 
     def _below(self, need: Check, subject: Subject) -> Iterator[Subject]:
-        """The subjects of the needed check's kind that a subject stands on."""
+        """The subjects of the needed check's kind that a subject stands on, or is."""
         if need.subject == "host":
             yield self.subjects.host
             return
-        wanted = {subject.key, *subject.stands_on}
-        for candidate in self.subjects.of(need.subject).known:
-            if candidate.key in wanted:
-                yield candidate
+        for key in (subject.key, *subject.stands_on):
+            below = self.subjects.get(key) if key[0] == need.subject else None
+            if below is not None:
+                yield below
 
 
 def subjects_of(check: Check, subjects: Subjects) -> tuple[Subject, ...]:

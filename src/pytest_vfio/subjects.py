@@ -55,6 +55,14 @@ class Subjects:
         """The subjects of a kind: host, device, group, guest or hostdev."""
         return self._kinds[kind]
 
+    def get(self, key: tuple[str, str]) -> Subject | None:
+        """The subject of a kind and a name, if it is known."""
+        return self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str], Subject]:
+        return {one.key: one for kind in self._kinds.values() for one in kind.known}
+
     @cached_property
     def _kinds(self) -> Mapping[str, Kind]:
         return {

@@ -120,7 +120,11 @@ class Intent:
 
     def get(self, address: str) -> IntendedDevice | None:
         """The intended device at an address."""
-        return next((device for device in self.known if device.address == address), None)
+        return self._by_address.get(address)
+
+    @cached_property
+    def _by_address(self) -> Mapping[str | None, IntendedDevice]:
+        return {device.address: device for device in self.known}
 
     @cached_property
     def _found(self) -> tuple[tuple[IntendedDevice, ...], tuple[Item, ...]]:
