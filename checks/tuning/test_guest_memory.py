@@ -67,7 +67,7 @@ def test_guest_on_other_node(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdic
 
 @check("TUN003", severity=ADVICE, refs=["F182"])
 def test_big_guest_without_hugepages(
-    hypervisor: Hypervisor,  # noqa: ARG001  the XML says it all
+    hypervisor: Hypervisor,
     guest: Domain,
 ) -> Verdict:
     """A big guest with assigned devices has no hugepages

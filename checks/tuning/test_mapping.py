@@ -13,7 +13,7 @@ PAGE = 4096
 
 @check("TUN008", severity=ADVICE, needs=["DEV001"], refs=["F184"])
 def test_bar_shares_page(
-    hypervisor: Hypervisor,  # noqa: ARG001  the BARs say it all
+    hypervisor: Hypervisor,
     device: IntendedDevice,
 ) -> Verdict:
     """A BAR of the device shares a page with something else

@@ -13,9 +13,11 @@ from pytest_vfio.facts.interrupts import Interrupts
 from pytest_vfio.facts.pins import Pins
 from tests.build import evidence, hypervisor
 from tests.living import (
+    BLOCK,
     DISK,
     FUNCTIONS,
     GUEST,
+    MOUNTS,
     NET,
     NIC,
     SPARE,
@@ -140,6 +142,40 @@ def test_screens_and_keyboards_in_doubt_leave_network_cards_alone():
     assert protected.path(SPARE) is None
     with pytest.raises(Missing):
         protected.path("0000:00:14.0")
+
+
+TUNNEL = {
+    "sys/class/net": f"{NET}\nwg0->../../devices/virtual/net/wg0",
+    "ip/route4": routes("default dev wg0", "192.0.2.0/24 dev br0"),
+    "sockets/sshd": "",
+}
+
+
+def test_a_tunnel_leaves_only_active_cards_in_doubt():
+    """Its packets leave by a card with an address; a card without one, or a disk, is free."""
+    protected = hypervisor(host(**TUNNEL)).protected
+
+    with pytest.raises(Missing):
+        protected.path(NIC)
+    assert protected.path(SPARE) is None
+
+
+def test_a_pool_of_unknown_disks_leaves_only_disks_in_doubt():
+    """A network card holds no pool."""
+    second = function("0000:05:00.0", driver="nvme", cls="0x010802")
+    path = "../../devices/pci0000:00/0000:00:1d.0/0000:05:00.0/nvme/nvme1/nvme1n1"
+    items = host(
+        **{
+            "sys/bus/pci/devices": "\n".join([*FUNCTIONS.values(), second]),
+            "sys/class/block": f"{BLOCK}\nnvme1n1->{path}",
+            "proc/self/mountinfo": f"{MOUNTS}\n40 1 0:44 / /tank rw - zfs tank rw",
+        }
+    )
+    protected = hypervisor(items).protected
+
+    assert protected.path(SPARE) is None
+    with pytest.raises(Missing):
+        protected.path("0000:05:00.0")
 
 
 @given(st.text(max_size=300))

@@ -184,6 +184,33 @@ def test_all_devices_of_a_btrfs_count():
     assert {"0000:00:17.0", DISK} == {use.function for use in found.uses}
 
 
+def test_the_device_of_a_btrfs_is_known_without_labels():
+    """The one that the mount names is lived on; whether there are others is not known."""
+    mounts = "1 0 0:30 / / rw - btrfs /dev/mapper/vg0-root rw"
+    found = storage(**{"proc/self/mountinfo": mounts, "lsblk": Status.NOT_COLLECTED})
+
+    assert {DISK} == {use.function for use in found.uses}
+    assert found.lacking
+
+
+def test_a_bcachefs_stands_on_all_that_it_names():
+    """The source lists its devices."""
+    tree = f"{BLOCK}\nsda->../../devices/pci0000:00/0000:00:17.0/ata1/block/sda"
+    mounts = "1 0 0:30 / / rw - bcachefs /dev/sda:/dev/nvme0n1p2 rw"
+    found = storage(**{"sys/class/block": tree, "proc/self/mountinfo": mounts})
+
+    assert {"0000:00:17.0", DISK} == {use.function for use in found.uses}
+    assert lacking(**{"proc/self/mountinfo": mounts})
+
+
+def test_fstab_by_uuid_needs_labels():
+    """Without lsblk nobody knows which disk a UUID is; what is mounted anyway is known."""
+    fstab = "UUID=77 /data ext4 defaults 0 0\nUUID=78 / ext4 defaults 0 0"
+    found = lacking(**{"etc/fstab": fstab, "lsblk": Status.NOT_COLLECTED})
+
+    assert ["/data in fstab is on UUID=77: not collected"] == found
+
+
 def test_a_network_file_system_stands_on_the_card_that_reaches_it():
     """NFS goes by the route to its server."""
     mounts = f"{MOUNTS}\n50 1 0:50 / /vm rw - nfs4 198.51.100.7:/vm rw,addr=198.51.100.7"
@@ -205,7 +232,7 @@ def test_a_network_file_system_without_a_known_server_is_lacking():
 
 def test_a_mount_on_an_unknown_device_is_lacking():
     """A number that no block device has is a device that nobody read."""
-    assert ["/: / is on 8:1, which is not in it"] == lacking(
+    assert ["/ is on 8:1, which is not in it"] == lacking(
         **{"proc/self/mountinfo": "1 0 8:1 / / rw - ext4 /dev/root rw"}
     )
 

@@ -47,7 +47,7 @@ class Blocks:
 
     def __init__(self, evidence: Evidence) -> None:
         self._item = evidence.item("sys/class/block")
-        self._lsblk = evidence.item("lsblk")
+        self.labelled = evidence.item("lsblk")
 
     @property
     def lacking(self) -> tuple[Item, ...]:
@@ -87,6 +87,11 @@ class Blocks:
         """The PCI functions that a device itself stands on, by its sysfs path."""
         return functions_in(self._tree.links.get(name, ""))
 
+    @cached_property
+    def carriers(self) -> frozenset[str]:
+        """The functions that any block device stands on."""
+        return frozenset(function for name in self.names for function in self.functions(name))
+
     def holders(self, name: str) -> tuple[str, ...]:
         """The devices that stand directly on one (`dm-0` on `sda3`)."""
         return self._holders.get(name, ())
@@ -119,12 +124,12 @@ class Blocks:
     @cached_property
     def labels(self) -> tuple[Label, ...]:
         """What lsblk shows, as far as it can be parsed."""
-        return tuple(_labels(self._lsblk.text))
+        return tuple(_labels(self.labelled.text))
 
     def members(self, fstype: str, **fields: str) -> tuple[str, ...]:
         """All devices of one file system (`zfs_member` by label). Raises Missing where unknown."""
-        if not self._lsblk.whole:
-            raise Missing(self._lsblk)
+        if not self.labelled.whole:
+            raise Missing(self.labelled)
         found = [
             label.name
             for label in self.labels

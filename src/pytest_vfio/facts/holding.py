@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Missing, Quote, Status
-from pytest_vfio.facts.iproute import address as ip
 from pytest_vfio.facts.network import Interface
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def _interfaces(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
     for link in known.values():
         if function not in link.functions:
             continue
-        for address in filter(_routable, link.addresses):
+        for address in link.routable:
             yield Held(f"{link.name} has {address}", addresses.quote(f"{link.name} {address}"))
         for upper in _uppers(known.values(), link.name):
             yield Held(f"{link.name} belongs to {upper}", tree.quote(f"{upper}/lower_{link.name}"))
@@ -70,9 +69,3 @@ def _must_be_read(hypervisor: Hypervisor) -> None:
     unread.extend(hypervisor.storage.blocks.lacking)
     if unread:
         raise Missing(*unread)
-
-
-def _routable(text: str) -> bool:
-    """Not one that every interface gets by itself."""
-    found = ip(text.partition("/")[0])
-    return found is not None and not (found.is_link_local or found.is_loopback)

@@ -61,6 +61,11 @@ class Interface:
     hardware: bool
 
     @property
+    def routable(self) -> tuple[str, ...]:
+        """Its addresses, but for those that every interface gets by itself."""
+        return tuple(address for address in self.addresses if _routable(address))
+
+    @property
     def tunnel(self) -> bool:
         """Its packets leave inside of others, by whatever card leads to the other end."""
         return not self.hardware and not self.lowers and self.kind in _TUNNELS
@@ -119,19 +124,35 @@ class Network:
         """What stands on which PCI function, as far as it was seen."""
         return tuple(use for purpose in self.purposes for use in self.below(purpose))
 
-    @cached_property
+    @property
     def lacking(self) -> tuple[Item, ...]:
         """What was not read, or could not be resolved; empty where `uses` is all that there is."""
+        return (*self.unread, *self.unresolved)
+
+    @cached_property
+    def unread(self) -> tuple[Item, ...]:
+        """What was not read to its end, or does not fit together: nothing is free before it is."""
         names = ("ip/addr", *_ROUTES, "sockets/sshd")
         items = [self._evidence.item(name) for name in names]
-        unread = [item for item in items if item.status is not Status.PRESENT or not item.whole]
-        strange = [_failed(name) for name in _ROUTES if not self._routes[name][1]]
-        return (
-            *self._lacking_interfaces,
-            *unread,
-            *(item for item in strange if item.name not in {other.name for other in unread}),
-            *self._unresolved,
-        )
+        whole = {name: self._routes[name][1] for name in _ROUTES}
+        whole["ip/addr"] = iproute.links(self._evidence.item("ip/addr").text)[1]
+        found = list(self._lacking_interfaces)
+        for item in items:
+            if item.status is not Status.PRESENT or not item.whole:
+                found.append(item)
+            elif not whole.get(item.name, True):
+                found.append(_failed(item.name))
+        return tuple(dict.fromkeys((*found, *self._strays())))
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The functions whose interfaces have an address or belong to another interface.
+
+        What the host sends by ways that nobody resolved leaves by one of these.
+        """
+        uppers = {low for link in self.known.values() for low in link.lowers}
+        links = (link for link in self.known.values() if link.name in uppers or link.routable)
+        return frozenset(function for link in links for function in link.functions)
 
     def below(self, purpose: Purpose) -> Iterator[Use]:
         """The PCI functions that an interface stands on, each with the way to it."""
@@ -205,10 +226,18 @@ class Network:
         return (item,)
 
     @cached_property
-    def _unresolved(self) -> tuple[Item, ...]:
-        """What the host needs, and stands on an interface of which nobody knows where it leads."""
-        found = [self._loose(purpose) for purpose in self.purposes]
-        return tuple(dict.fromkeys((*filter(None, found), *self._homeless())))
+    def unresolved(self) -> tuple[Item, ...]:
+        """What the host needs, and leaves by a card that the graph does not name."""
+        known = (purpose for purpose in self.purposes if purpose.interface in self.known)
+        return tuple(dict.fromkeys(filter(None, map(self._loose, known))))
+
+    def _strays(self) -> Iterator[Item]:
+        """What the host needs, by an interface or an address that was not seen at all."""
+        for purpose in self.purposes:
+            if purpose.interface not in self.known:
+                detail = f"{purpose.purpose} goes by {purpose.interface}, which is not in it"
+                yield _failed("sys/class/net", detail)
+        yield from self._homeless()
 
     def _loose(self, purpose: Purpose) -> Item | None:
         """Something for it if nobody knows by which device its packets leave.
@@ -285,6 +314,11 @@ class Network:
             if any(path.startswith(f"{name}/{folder}/") for path in self._tree.values):
                 return kind
         return ""
+
+
+def _routable(text: str) -> bool:
+    found = iproute.address(text.partition("/")[0])
+    return found is not None and not (found.is_link_local or found.is_loopback)
 
 
 def _matches(route: iproute.Route, target: iproute.Address | None) -> int:

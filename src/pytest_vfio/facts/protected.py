@@ -66,9 +66,36 @@ class Protected:
         function = self._hypervisor.pci.get(address)
         if function is None or out_of_use(function):
             return None
-        if lacking := (*self.lacking, *self.console.lacking(function)):
+        if lacking := (*self._lacking_for(address), *self.console.lacking(function)):
             raise Missing(*dict.fromkeys(lacking))
         return None
+
+    def _lacking_for(self, address: str) -> tuple[Item, ...]:
+        """What could show that the host lives on a function.
+
+        A tunnel or a pool that nobody resolved is no riddle for a function that has no active
+        interface or no block device: whatever carries it, that one does not.
+        """
+        network, storage = self._hypervisor.network, self._hypervisor.storage
+        found = [*network.unread, *storage.unread, *self._physicals[1]]
+        if address in self._active:
+            found += [*network.unresolved, *storage.remote]
+        if address in storage.blocks.carriers:
+            found += storage.unresolved
+        return tuple(found)
+
+    @cached_property
+    def _active(self) -> frozenset[str]:
+        """The functions by which packets leave, and those that carry these as VFs.
+
+        Where nobody can tell which these are, all are.
+        """
+        active = self._hypervisor.network.active
+        try:
+            above = {self._physical(function) for function in active}
+        except Missing:
+            return frozenset(self._hypervisor.pci.known)
+        return active | frozenset(address for address in above if address)
 
     @cached_property
     def console(self) -> Console:
@@ -112,8 +139,7 @@ class Protected:
         return tuple(found), tuple(lost)
 
     def _physical(self, address: str) -> str | None:
-        pci = self._hypervisor.pci
-        function = pci.get(address) or pci.functions.get(address)
+        function = self._hypervisor.pci.get(address)
         return None if function is None else function.physfn
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
@@ -34,6 +34,15 @@ class Mount:
     quote: Quote
 
 
+@dataclass(slots=True)
+class _Resolved:
+    """The uses, and an item for each purpose whose disks, or whose cards, are not known."""
+
+    uses: list[Use] = field(default_factory=list)
+    disks: list[Item] = field(default_factory=list)
+    remote: list[Item] = field(default_factory=list)
+
+
 class Storage:
     """Mounts, swap and the block devices below, of one host."""
 
@@ -56,82 +65,112 @@ class Storage:
     @cached_property
     def uses(self) -> tuple[Use, ...]:
         """What stands on which PCI function, as far as it was seen."""
-        return self._resolved[0]
+        return tuple(self._resolved.uses)
 
-    @cached_property
+    @property
     def lacking(self) -> tuple[Item, ...]:
         """What was not read, or could not be resolved; empty where `uses` is all that there is."""
+        return (*self.unread, *self.unresolved, *self.remote)
+
+    @cached_property
+    def unread(self) -> tuple[Item, ...]:
+        """What was not read to its end."""
         mountinfo = self._evidence.item("proc/self/mountinfo")
         items = [self._evidence.item(name) for name in ("proc/swaps", "etc/fstab")]
         unread = [item for item in items if not item.whole]
         if mountinfo.status is not Status.PRESENT or not mountinfo.whole:
             unread.append(mountinfo)
-        return tuple(dict.fromkeys((*unread, *self.blocks.lacking, *self._resolved[1])))
+        return (*unread, *self.blocks.lacking)
+
+    @property
+    def unresolved(self) -> tuple[Item, ...]:
+        """An item for each purpose whose disks are not known."""
+        return tuple(dict.fromkeys(self._resolved.disks))
+
+    @property
+    def remote(self) -> tuple[Item, ...]:
+        """An item for each purpose that comes over the network, nobody knows by which card."""
+        return tuple(dict.fromkeys(self._resolved.remote))
 
     @cached_property
-    def _resolved(self) -> tuple[tuple[Use, ...], tuple[Item, ...]]:
-        """The uses, and an item for each purpose whose devices are not known."""
-        uses: list[Use] = []
-        lost: list[Item] = []
-        for purpose, quote, devices in self._wanted(lost):
+    def _resolved(self) -> _Resolved:
+        found = _Resolved()
+        for purpose, quote, devices in self._wanted(found.disks):
             for device in devices:
-                uses.extend(self._below(device, purpose, quote, lost))
+                self._below(device, purpose, quote, found)
         for mount in self.mounts:
             if mount.type in _NETWORK_TYPES:
-                uses.extend(self._remote(mount, lost))
-        return tuple(uses), tuple(lost)
+                found.uses.extend(self._remote(mount, found.remote))
+        return found
 
     def _wanted(self, lost: list[Item]) -> Iterator[tuple[str, Quote, tuple[str, ...]]]:
         """What the host needs, the line that proves it, and the block devices that hold it."""
         for mount in self.mounts:
-            try:
-                devices = self._devices(mount)
-            except Missing as missing:
-                lost.extend(_lost(item, mount.point) for item in missing.items)
-            else:
-                yield mount.point, mount.quote, devices
+            yield mount.point, mount.quote, self._devices(mount, lost)
         for source, quote in self._swaps():
             device = self.blocks.by_source(source)
             if device is None:
                 lost.append(_failed("sys/class/block", f"swap is on {source}, which is not in it"))
             else:
                 yield "swap", quote, (device,)
+        mounted = {mount.point for mount in self.mounts}
         for source, point, quote in self._fstab():
             device = self.blocks.by_source(source)
-            if device is not None:  # what is not there now is not lived on
+            if device is not None:
                 yield f"{point} (fstab)", quote, (device,)
+            elif "=" in source and point not in mounted and not self.blocks.labelled.whole:
+                lost.append(_lost(self.blocks.labelled, f"{point} in fstab is on {source}"))
+            # what is not there now is not lived on
 
-    def _devices(self, mount: Mount) -> tuple[str, ...]:
-        """The block devices of a mount. Raises Missing where it has some that nobody knows."""
+    def _devices(self, mount: Mount, lost: list[Item]) -> tuple[str, ...]:
+        """The block devices of a mount that are known; `lost` gets an item if there are others."""
         if mount.type == "zfs":
-            return self.blocks.members("zfs_member", label=mount.source.partition("/")[0])
+            return self._members(mount, lost, "zfs_member", label=mount.source.partition("/")[0])
         if mount.type == "btrfs":
-            return self._btrfs(mount)
-        if mount.number.startswith("0:"):
+            return self._btrfs(mount, lost)
+        if mount.type == "bcachefs":
+            sources = mount.source.split(":")
+        elif mount.number.startswith("0:"):
             return ()  # no block device: proc, tmpfs, overlay, a network file system
-        device = self.blocks.by_number(mount.number) or self.blocks.by_source(mount.source)
-        if device is None:
+        else:
+            sources = [mount.source]
+        device = self.blocks.by_number(mount.number)
+        found = (device,) if device else tuple(filter(None, map(self.blocks.by_source, sources)))
+        if len(found) < len(sources):
             detail = f"{mount.point} is on {mount.number}, which is not in it"
-            raise Missing(_failed("sys/class/block", detail))
-        return (device,)
+            lost.append(_failed("sys/class/block", detail))
+        return found
 
-    def _btrfs(self, mount: Mount) -> tuple[str, ...]:
+    def _btrfs(self, mount: Mount, lost: list[Item]) -> tuple[str, ...]:
         """All devices of a btrfs: the mount names one, the others have the same UUID."""
         first = self.blocks.by_source(mount.source)
         label = self.blocks.filesystem(first) if first else None
+        known = (first,) if first else ()
         if label is None or not label.uuid:
-            raise Missing(_failed("lsblk", f"no UUID of {mount.source}, a btrfs at {mount.point}"))
-        return self.blocks.members("btrfs", uuid=label.uuid)
+            detail = f"no UUID of {mount.source}, a btrfs at {mount.point}"
+            lost.append(_failed("lsblk", detail))
+            return known
+        return tuple({*known, *self._members(mount, lost, "btrfs", uuid=label.uuid)})
 
-    def _below(self, device: str, purpose: str, quote: Quote, lost: list[Item]) -> Iterator[Use]:
+    def _members(
+        self, mount: Mount, lost: list[Item], fstype: str, **fields: str
+    ) -> tuple[str, ...]:
+        try:
+            return self.blocks.members(fstype, **fields)
+        except Missing as missing:
+            lost.extend(_lost(item, mount.point) for item in missing.items)
+            return ()
+
+    def _below(self, device: str, purpose: str, quote: Quote, found: _Resolved) -> None:
         blocks, ways = self.blocks, self.blocks.way_down(device)
         for name, way in ways.items():
             for function in blocks.functions(name):
-                yield Use(function, purpose, way, quote)
+                found.uses.append(Use(function, purpose, way, quote))
         remote = [name for name in ways if blocks.network(name)]
         if remote or not any(map(blocks.settled, ways)):
             name = remote[0] if remote else device
             how = blocks.network(name) or "no parent"
+            lost = found.remote if remote else found.disks
             lost.append(_failed("sys/class/block", f"{purpose} is on {name} ({how})"))
 
     def _remote(self, mount: Mount, lost: list[Item]) -> Iterator[Use]:
