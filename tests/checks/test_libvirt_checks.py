@@ -252,7 +252,7 @@ def test_LIB007_unknown_on_part_of_a_log():
 
 # -- LIB008
 
-POOL = "<network>\n<name>pool</name>\n<forward mode='hostdev' managed='yes'>\n{}\n</forward>\n</network>\n"
+POOL = "<network><name>pool</name>\n<forward mode='hostdev'>\n{}\n</forward></network>\n"
 LISTED = POOL.format("<address type='pci' domain='0x0' bus='0x12' slot='0x2' function='0x0'/>")
 TAKES = "<interface type='network'>\n<source network='pool'/>\n</interface>"
 

@@ -241,11 +241,11 @@ ITEMS = st.sampled_from(
     ["domain/xml", *FOLDERS, *(f"{folder}a.xml" for folder in FOLDERS)]
     + [f"virsh/{name}" for name in ("list", "dumpxml", "dumpxml-inactive", "list-autostart")]
 )
-PIECES = st.sampled_from(
-    """<domain id='1'>|<domain>|<name>a</name>|</domain>|<devices>|</devices>|a.xml
-|<source>|<hostdev type='pci'>|</source>|</hostdev>|\0|<!--|</domstatus>| - a shut off
-|<domstatus state='paused'>|<memory unit='GiB'>4</memory>|<address bus='1' slot='1'/>""".split("|")
+MARKS = "<domain id='1'>;<domain>;<name>a</name>;</domain>;<devices>;</devices>;<source>;</source>"
+MORE = (
+    "<hostdev type='pci'>;</hostdev>;<!--;</domstatus>;\0;<domstatus>;<address bus='1' slot='1'/>"
 )
+PIECES = st.sampled_from([*MARKS.split(";"), *MORE.split(";"), "a.xml\n", " - a shut off\n"])
 
 
 @given(st.dictionaries(ITEMS, st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=40)))

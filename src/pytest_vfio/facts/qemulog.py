@@ -183,7 +183,7 @@ AUDIT = (
     _known(
         "F151",
         "SELinux denied a VFIO node",
-        rf'avc: {1,4}denied\b.{{0,400}}(?:path="{_AUDIT_PATH}|tcontext=\S{{0,80}}vfio_device_t)',
+        rf'avc: {{1,4}}denied\b.{{0,400}}(?:path="{_AUDIT_PATH}|tcontext=\S{{0,80}}vfio_device_t)',
         "libvirt",
     ),
 )
