@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 
 class Outcome(enum.StrEnum):
     """What became of one check on one subject. The engine adds blocked and error, policy waived."""
@@ -68,8 +70,7 @@ class Remedy(Protocol):
     def undo(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a check says of one subject.
 
     `message` is one line of facts: subject, actual, expected. `refs` narrows the check's entries

@@ -96,7 +96,10 @@ class Missing(Exception):
 
     def __init__(self, *items: Item) -> None:
         self.items: tuple[Item, ...] = items
-        super().__init__("; ".join(item.why for item in items))
+        super().__init__(*items)
+
+    def __str__(self) -> str:
+        return "; ".join(item.why for item in self.items)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.check import Check, Outcome, Proof, Remedy, Severity, Verdict
 from pytest_vfio.evidence import Missing
@@ -20,9 +21,11 @@ from pytest_vfio.suite import Suite
 #: (check id, subject kind, subject name): what a finding is called within one host.
 Key = tuple[str, str, str]
 
+#: What becomes blocked where a needed check failed.
+_MASKED = frozenset((Outcome.FAIL, Outcome.UNKNOWN))
 
-@dataclass(frozen=True)
-class Finding:
+
+class Finding(msgspec.Struct, frozen=True):
     """What is to be said of one check on one subject of one host."""
 
     id: str
@@ -68,7 +71,7 @@ class Judgement:
     def finding(self, check: Check, subject: Subject) -> Finding:
         """What is to be said of a check on a subject."""
         verdict = self._verdict(check, subject)
-        roots = self._blocked_by(check, subject)
+        roots = self._blocked_by(check, subject) if verdict.outcome in _MASKED else ()
         outcome = Outcome.BLOCKED if roots else verdict.outcome
         return Finding(
             id=check.id,
@@ -120,7 +123,7 @@ class Judgement:
 
     def _blocked_by(self, check: Check, subject: Subject) -> tuple[Key, ...]:
         """The root findings for which this one is a consequence; empty where there are none."""
-        if self._verdict(check, subject).outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
+        if self._verdict(check, subject).outcome not in _MASKED:
             return ()
         key = (check.id, *subject.key)
         if key not in self._roots:

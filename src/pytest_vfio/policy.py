@@ -9,6 +9,8 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.inventory import Waiver
 from pytest_vfio.judgement import Finding, Key
@@ -44,7 +46,7 @@ class Policy:
     def _alone(self, finding: Finding) -> Judged:
         waiver = self._waiver(finding)
         if waiver is not None and finding.outcome is Outcome.FAIL:
-            return Judged(replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+            return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
         gates = finding.outcome is Outcome.ERROR or (
             finding.outcome in self._gating and finding.severity in self.fail_on
         )
@@ -60,7 +62,7 @@ class Policy:
             return judged
         waiver = self._waiver(finding)
         if waiver is not None:
-            return Judged(replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+            return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
         return replace(judged, gates=not gating.intersection(finding.blocked_by))
 
     def _waiver(self, finding: Finding) -> Waiver | None:
