@@ -36,6 +36,8 @@ RELEVANT = (
     "pcie_acs_override", "pci", "pci_stub.", "modprobe.blacklist", "module_blacklist",
     "rd.driver.pre", "rd.driver.blacklist",
 )  # fmt: skip
+_PREFIXES = tuple(name for name in RELEVANT if name.endswith("."))
+_NAMES = frozenset(RELEVANT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +120,31 @@ class Boot:
         first = self._first_word
         if first is not None and named((first,), "BOOT_IMAGE"):
             return self._grub(first.quote)
-        for variable, mark in (("StubInfo", "systemd-stub"), ("LoaderInfo", "")):
-            value, quote = self._efi_variable(variable)
-            if value is not None and mark and mark in value:
-                return Loader(UKI, quote)
-            if value is not None and "systemd-boot" in value:
-                return Loader(SYSTEMD_BOOT, quote)
-            if value is not None and "GRUB" in value.upper():
-                return self._grub(quote)
+        found = self._by_firmware or self._by_words or self._bootctl
+        if found is None:
+            raise Missing(self.running.item, self.evidence.item("sys/firmware/efi"))
+        return found
+
+    @property
+    def _by_firmware(self) -> Loader | None:
+        """The variables that a loader, or the stub of a unified image, leaves in EFI."""
+        stub, quote = self._efi_variable("StubInfo")
+        if "systemd-stub" in (stub or ""):
+            return Loader(UKI, quote)
+        info, quote = self._efi_variable("LoaderInfo")
+        if "systemd-boot" in (info or ""):
+            return Loader(SYSTEMD_BOOT, quote)
+        return self._grub(quote) if "GRUB" in (info or "").upper() else None
+
+    @property
+    def _by_words(self) -> Loader | None:
+        """What loaders put on the command line, GRUB's BOOT_IMAGE aside."""
         for word in self._running_words:
             if word.name == "ostree":
                 return Loader(OSTREE, word.quote)
             if word.name == "initrd" and "\\" in (word.value or ""):
                 return Loader(SYSTEMD_BOOT, word.quote)
-        if (bootctl := self._bootctl) is not None:
-            return bootctl
-        raise Missing(self.running.item, self.evidence.item("sys/firmware/efi"))
+        return None
 
     @property
     def _running_words(self) -> tuple[Word, ...]:
@@ -361,9 +372,7 @@ class Boot:
 
 def relevant(name: str) -> bool:
     """The parameter decides about assignment."""
-    return name.startswith(tuple(known for known in RELEVANT if known.endswith("."))) or (
-        name in RELEVANT
-    )
+    return name in _NAMES or name.startswith(_PREFIXES)
 
 
 def differences(here: Iterable[Word], there: Iterable[Word]) -> tuple[Difference, ...]:

@@ -74,6 +74,8 @@ class Cmdline:
             if item.status is Status.TRUNCATED:
                 text = text.rpartition(b" ")[0]  # the last word may be cut
             lines.append(Line(text, item.quote(item.text.strip("\n")), whole=whole))
+            if whole:
+                return lines
         for log in self.evidence.seen("dmesg", "journal/kernel"):
             lines.extend(_logged(log))
         return lines

@@ -20,6 +20,8 @@ _TITLE = re.compile(r"^(?:menuentry|submenu)\s+('[^']*'|\"[^\"]*\"|\S+)")
 _ID = re.compile(r"(?:--id|\$\{?menuentry_id_option\}?)[\s=]+('[^']*'|\"[^\"]*\"|\S+)")
 _LINUX = re.compile(r"^(?:linux|linux16|linuxefi)\s+(\S+)\s*(.*)$")
 _SET = re.compile(r"^set\s+(\w+)=(.*)$", re.ASCII)
+#: What the lines of a grub.cfg that matter begin with.
+_OURS = ("set ", "linux", "}", "blscfg")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?", re.ASCII)
 #: Variables that never carry a word of ours.
 _HARMLESS = {"vt_handoff": "vt.handoff=7", "tuned_initrd": "", "extra_cmdline": ""}
@@ -90,47 +92,68 @@ def grubenv(item: Item) -> dict[str, str]:
 
 def grub_cfg(item: Item, environment: Mapping[str, str]) -> GrubCfg:
     """Read the entries of a grub.cfg, line by line: generated files have no other layout."""
-    lines = [line.strip() for line in item.lines]
+    stripped = (line.strip() for line in item.lines)
+    lines = [line for line in stripped if line.endswith("{") or line.startswith(_OURS)]
     variables = {**_HARMLESS, **_variables(lines), **environment}
+    menu = _Menu()
     entries: list[Entry] = []
-    open_blocks: list[tuple[str, str, str, int]] = []
-    counters = [0]
-    default: str | None = None
     for line in lines:
-        if line.endswith("{") and not line.startswith("#"):
-            kind = line.split(None, 1)[0]
-            if kind in ("menuentry", "submenu"):
-                found = _TITLE.match(line)
-                identity = _ID.search(line)
-                title = found[1].strip("'\"") if found else ""
-                name = identity[1].strip("'\"") if identity else ""
-                open_blocks.append((kind, title, name, counters[-1]))
-                counters[-1] += 1
-                if kind == "submenu":
-                    counters.append(0)
-            else:
-                open_blocks.append(("block", "", "", 0))
-        elif line == "}" and open_blocks:
-            if open_blocks.pop()[0] == "submenu":
-                counters.pop()
-        elif (found := _LINUX.match(line)) and open_blocks:
-            path = tuple(block[1:] for block in open_blocks if block[0] != "block")
-            if path:
-                entries.append(_grub_entry(path, found[1], found[2], variables, item.quote(line)))
-        elif (found := _SET.match(line)) and found[1] == "default":
-            value = found[2].strip().strip("'\"")
-            if value not in ("${next_entry}", "$next_entry"):
-                default = value
-    blscfg = any(line == "blscfg" or line.startswith("blscfg ") for line in lines)
-    whole = item.whole and not open_blocks
+        if line.endswith("{"):
+            menu.enter(line)
+        elif line == "}":
+            menu.leave()
+        elif (found := _LINUX.match(line)) and (path := menu.path):
+            entries.append(_grub_entry(path, found[1], found[2], variables, item.quote(line)))
+    defaults = [value for value in _set(lines, "default") if "next_entry" not in value]
+    default = defaults[-1] if defaults else None
+    blscfg = any(line.split(None, 1)[0] == "blscfg" for line in lines)
+    whole = item.whole and not menu.blocks
     return GrubCfg(tuple(entries), default, blscfg, whole, item.quote(f'set default="{default}"'))
+
+
+class _Menu:
+    """The blocks that are open at a line: menu entries, submenus, and any other."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[str, tuple[str, str, int]]] = []
+        self.counters = [0]
+
+    def enter(self, line: str) -> None:
+        """A line that ends with a brace."""
+        kind = line.split(None, 1)[0]
+        if kind not in ("menuentry", "submenu"):
+            self.blocks.append(("", ("", "", 0)))
+            return
+        title, identity = _TITLE.match(line), _ID.search(line)
+        names = [found[1].strip("'\"") if found else "" for found in (title, identity)]
+        self.blocks.append((kind, (names[0], names[1], self.counters[-1])))
+        self.counters[-1] += 1
+        if kind == "submenu":
+            self.counters.append(0)
+
+    def leave(self) -> None:
+        """A lone closing brace."""
+        if self.blocks and self.blocks.pop()[0] == "submenu":
+            self.counters.pop()
+
+    @property
+    def path(self) -> tuple[tuple[str, str, int], ...]:
+        """The open submenus and the open entry; empty outside of an entry."""
+        found = tuple(name for kind, name in self.blocks if kind)
+        return found if self.blocks and any(kind == "menuentry" for kind, _ in self.blocks) else ()
+
+
+def _set(lines: Iterable[str], name: str) -> list[str]:
+    """The values that `set NAME=` gives a variable, in order."""
+    assigned = (_SET.match(line) for line in lines if line.startswith("set "))
+    return [found[2].strip().strip("'\"") for found in assigned if found and found[1] == name]
 
 
 def _variables(lines: Iterable[str]) -> dict[str, str]:
     """`set NAME=VALUE` of the file; a name that is set to different values stays unknown."""
     found: dict[str, set[str]] = {}
     for line in lines:
-        if assigned := _SET.match(line):
+        if line.startswith("set ") and (assigned := _SET.match(line)):
             found.setdefault(assigned[1], set()).add(assigned[2].strip().strip("'\""))
     return {name: values.pop() for name, values in found.items() if len(values) == 1}
 

@@ -27,8 +27,6 @@ _WHERE = (
 )
 _MACHINE = re.compile(r"\b(x86_64|aarch64|arm64|amd64|i[3-6]86|ppc64le|ppc64|s390x|riscv64)\b")
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-_NOT_SET = re.compile(r"^# CONFIG_(\w+) is not set\s*$")
-_SET = re.compile(r"^CONFIG_(\w+)=(.*?)\s*$")
 
 
 class Kernel:
@@ -76,9 +74,9 @@ class Kernel:
             return "x86_64"
         if re.search(r"^CPU implementer\s*:", cpuinfo, re.MULTILINE):
             return "aarch64"
-        if self._config.get("X86_64") == "y":
+        if self._option("X86_64")[1] == "y":
             return "x86_64"
-        if self._config.get("ARM64") == "y":
+        if self._option("ARM64")[1] == "y":
             return "aarch64"
         # only x86 prints the loader's line under this name (arch/x86/kernel/setup.c)
         for item in self.evidence.seen("dmesg", "journal/kernel"):
@@ -100,8 +98,9 @@ class Kernel:
         `name` with or without `CONFIG_`. Raises Missing where the configuration was not read.
         """
         name = name.removeprefix("CONFIG_")
-        if name in self._config:
-            return self._config[name]
+        named, value = self._option(name)
+        if named:
+            return value
         item = self.evidence.item("kernel-config")
         if not (item.whole and item.data):
             raise Missing(item)
@@ -110,19 +109,24 @@ class Kernel:
     def config_quote(self, name: str) -> Quote:
         """The line of a build option, as proof; also of one that the configuration lacks."""
         name = name.removeprefix("CONFIG_")
-        value = self._config.get(name)
+        value = self._option(name)[1]
         line = f"# CONFIG_{name} is not set" if value is None else f"CONFIG_{name}={value}"
         return self.evidence.item("kernel-config").quote(line)
 
+    def _option(self, name: str) -> tuple[bool, str | None]:
+        """Whether an option is named at all, and its value; the file has ten thousand lines."""
+        for mark in (f"\nCONFIG_{name}=", f"\n# CONFIG_{name} is not set"):
+            at = self._config.find(mark)
+            if at >= 0:
+                end = self._config.find("\n", at + 1)
+                value = self._config[at + len(mark) : end].strip().strip('"')
+                return True, value if mark.endswith("=") else None
+        return False, None
+
     @cached_property
-    def _config(self) -> dict[str, str | None]:
-        options: dict[str, str | None] = {}
-        for line in self.evidence.item("kernel-config").lines:
-            if found := _SET.match(line):
-                options[found[1]] = found[2].strip('"')
-            elif found := _NOT_SET.match(line):
-                options[found[1]] = None
-        return options
+    def _config(self) -> str:
+        """The configuration's lines, each between line feeds."""
+        return "\n".join(("", *self.evidence.item("kernel-config").lines, ""))
 
     @property
     def _known(self) -> bool:
