@@ -122,36 +122,33 @@ def _list(connection: Any) -> list[str]:
     return rows
 
 
+_TABLES = {
+    "virsh/version": "version",
+    "virsh/capabilities": "capabilities",
+    "virsh/list": "list --all",
+    "virsh/list-autostart": "list --all --name --autostart",
+}
+#: Item -> how virsh lists the names, and how it prints the document of one.
+_DOCUMENTS = {
+    "virsh/dumpxml": ("list --name", "dumpxml"),
+    "virsh/dumpxml-inactive": ("list --all --name --persistent", "dumpxml --inactive"),
+    "virsh/nodedev-dumpxml": ("nodedev-list --cap pci", "nodedev-dumpxml"),
+    "virsh/net-dumpxml": ("net-list --all --name", "net-dumpxml"),
+}
+
+
 async def _by_virsh(uri: str) -> tuple[Item, ...]:
-    """The same by `virsh -r`: two steps, the names first, then all documents at once."""
-    stored, running, persistent, nodes, networks = [
-        [n.strip() for n in (await _virsh(uri, command)).text.splitlines() if n.strip()]
-        for command in (
-            "list --all --name",
-            "list --name",
-            "list --all --name --persistent",
-            "nodedev-list --cap pci",
-            "net-list --all --name",
-        )
-    ]
-    if not stored and not nodes:
-        first = await _virsh(uri, "uri")
-        if first.status is not Status.PRESENT:
-            raise _Refused(first.detail)
-    documents = {
-        "virsh/version": ["version"],
-        "virsh/capabilities": ["capabilities"],
-        "virsh/list": ["list --all"],
-        "virsh/list-autostart": ["list --all --name --autostart"],
-        "virsh/dumpxml": [f"dumpxml {_quoted(name)}" for name in running],
-        "virsh/dumpxml-inactive": [f"dumpxml --inactive {_quoted(name)}" for name in persistent],
-        "virsh/nodedev-dumpxml": [f"nodedev-dumpxml {_quoted(name)}" for name in nodes],
-        "virsh/net-dumpxml": [f"net-dumpxml {_quoted(name)}" for name in networks],
-    }
-    items = []
-    for name, commands in documents.items():
-        item = await _virsh(uri, "; ".join(commands)) if commands else Item(name, Status.PRESENT)
-        items.append(Item(name, item.status, item.data, item.detail))
+    """The same by `virsh -r`: the names of a kind first, then all its documents at once."""
+    first = await _virsh(uri, "uri")
+    if first.status is not Status.PRESENT:
+        raise _Refused(first.detail)
+    items = [await _virsh(uri, command, name) for name, command in _TABLES.items()]
+    for name, (listing, dump) in _DOCUMENTS.items():
+        listed = await _virsh(uri, listing, name)
+        names = [line.strip() for line in listed.text.splitlines() if line.strip()]
+        if listed.status is Status.PRESENT and names:
+            listed = await _virsh(uri, "; ".join(f"{dump} {_quoted(one)}" for one in names), name)
+        items.append(listed)
     return tuple(items)
 
 
@@ -160,7 +157,7 @@ def _quoted(name: str) -> str:
     return "'" + name.replace("'", "'\\''") + "'"
 
 
-async def _virsh(uri: str, command: str) -> Item:
+async def _virsh(uri: str, command: str, name: str = "virsh") -> Item:
     process = await asyncio.create_subprocess_exec(
         *("virsh", "-q", "-r", "-c", uri, command),
         stdin=asyncio.subprocess.DEVNULL,
@@ -173,5 +170,5 @@ async def _virsh(uri: str, command: str) -> Item:
         if process.returncode is None:
             process.kill()
     if process.returncode:
-        return Item("virsh", Status.FAILED, output, " ".join(errors.decode("utf-8", "replace").split()))
-    return Item("virsh", Status.PRESENT, output)
+        return Item(name, Status.FAILED, output, " ".join(errors.decode("utf-8", "replace").split()))
+    return Item(name, Status.PRESENT, output)
