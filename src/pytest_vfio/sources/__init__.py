@@ -5,8 +5,8 @@ Whatever the way, what comes of it is `Evidence`, or `Unreachable` where there i
 
 from __future__ import annotations
 
-from pytest_vfio.sources.gather import Reading, gather, gather_now, probe_text, read_bundle
 from pytest_vfio.sources.errors import BundleError, TargetError
+from pytest_vfio.sources.gather import Reading, gather, gather_now, read_bundle
 from pytest_vfio.sources.recording import (
     dump_recording,
     load_recording,
@@ -21,6 +21,7 @@ from pytest_vfio.sources.target import (
     libvirt_target,
     target,
 )
+from pytest_vfio.sources.text import probe_text
 
 __all__ = [
     "BundleError",

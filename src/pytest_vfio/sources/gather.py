@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 
 from pytest_vfio.evidence import Evidence
@@ -97,7 +96,3 @@ def read_bundle(path: Path, name: str = "") -> Evidence:
 
     return bundle.read_bundle(path, name)
 
-
-def probe_text() -> str:
-    """The script that reads a host."""
-    return (resources.files("pytest_vfio.sources") / "probe.sh").read_text()

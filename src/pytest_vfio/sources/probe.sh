@@ -348,7 +348,7 @@ run() {              # NAME SECONDS COMMAND ARGUMENTS
 # -- what is read ---------------------------------------------------------------------------------
 
 about() {
-  printf '%%vfio-probe 1\n'
+  printf '\n%%vfio-probe 1\n'
   if read -r host <"$R/proc/sys/kernel/hostname"; then
     printf '%%about name %s\n' "$host"
   fi 2>/dev/null

@@ -89,8 +89,11 @@ def is_recording(data: bytes) -> bool:
     return _HEADER_LINE.search(data) is not None
 
 
-def parse(data: bytes) -> Stream:
-    """Read a stream, cut anywhere. Never raises; without a header line nothing is found."""
+def parse(data: bytes, *, cut: Status = Status.TRUNCATED) -> Stream:
+    """Read a stream, cut anywhere. Never raises; without a header line nothing is found.
+
+    `cut` is the status of the item in whose middle the stream ends.
+    """
     stream = Stream()
     start = _HEADER_LINE.search(data)
     if start is None:
@@ -98,7 +101,8 @@ def parse(data: bytes) -> Stream:
     carriage = start.group().endswith(b"\r")
     current: _Open | None = None
     seen = 0
-    for line, ended in _lines(data[start.end() + 1 : start.end() + 1 + STREAM_LIMIT], carriage=carriage):
+    at = start.end() + 1
+    for line, ended in _lines(data[at : at + STREAM_LIMIT], carriage=carriage):
         if line.startswith(b"|"):
             if current is not None:
                 current.add(line[1:] + b"\n" * ended)
@@ -121,7 +125,7 @@ def parse(data: bytes) -> Stream:
             key, _, value = line[7:].decode("utf-8", "backslashreplace").partition(" ")
             stream.about.setdefault(key, value.strip()[:1000])
     if current is not None:
-        _close(stream, current, Status.TRUNCATED, "the recording ends here")
+        _close(stream, current, cut, "the stream ends here")
     return stream
 
 
@@ -134,9 +138,8 @@ def load_recording(
     """
     stream = _known(data, host)
     said = stream.about.get("source", "")
-    return _evidence(
-        stream, host, said if said in _SOURCES else source, live or stream.about.get("live") == "yes"
-    )
+    live = live or stream.about.get("live") == "yes"
+    return _evidence(stream, host, said if said in _SOURCES else source, live=live)
 
 
 def load_bundle(data: bytes, host: str) -> Evidence:
@@ -194,14 +197,17 @@ def recording_path(directory: Path, host: str) -> Path:
 
 def _known(data: bytes, host: str) -> Stream:
     if not is_recording(data):
-        raise BundleError(f"{host}: no line {HEADER.decode()!r}: this is not a recording of the probe")
+        raise BundleError(f"{host}: no line {HEADER.decode()!r}: not a recording of the probe")
     return parse(data)
 
 
-def _evidence(stream: Stream, host: str, source: str, live: bool, why_cut: str = "") -> Evidence:  # noqa: FBT001
+def _evidence(
+    stream: Stream, host: str, source: str, *, live: bool, why_cut: str = ""
+) -> Evidence:
     items = dict(stream.items)
     if not stream.done:
-        why = why_cut or (f"the recording is cut after {stream.last}" if stream.last else "the recording is cut")
+        after = f" after {stream.last}" if stream.last else ""
+        why = why_cut or f"the recording is cut{after}"
         for name in PLAIN_NAMES:
             items.setdefault(name, Item(name, Status.NOT_COLLECTED, detail=why))
     stamp = stream.about.get("collected", "")

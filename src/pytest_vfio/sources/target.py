@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pytest_vfio.sources.errors import TargetError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """One host to be read. `kind` is local, ssh, testinfra, libvirt or bundle.
