@@ -35,16 +35,16 @@ def test_device_without_numa_node(hypervisor: Hypervisor, device: IntendedDevice
             evidence=function.quote("numa_node"),
         )
     proofs, why = [function.quote("numa_node")], ""
-    others = _located(hypervisor)
     nodes = _nodes(hypervisor)
+    other = _located(hypervisor) if nodes is None else None
     if nodes == 1:
         return skips(f"{device.name} has no NUMA node, and the host has only one")
     if nodes is not None:
         why = f"the host has {nodes} nodes"
         proofs.append(hypervisor.memory.online)
-    elif others:
-        why = f"{others[0].address} is on node {others[0].numa_node}"
-        proofs.append(others[0].quote("numa_node"))
+    elif other is not None:
+        why = f"{other.address} is on node {other.numa_node}"
+        proofs.append(other.quote("numa_node"))
     else:
         _ = hypervisor.memory.nodes  # raises: how many nodes there are was not read
     return fails(
@@ -107,7 +107,7 @@ def _nodes(hypervisor: Hypervisor) -> int | None:
         return None
 
 
-def _located(hypervisor: Hypervisor) -> list[PciFunction]:
-    """The known functions that have a node."""
-    known = [f for f in hypervisor.pci.known.values() if f.knows("numa_node")]
-    return [function for function in known if function.numa_node >= 0]
+def _located(hypervisor: Hypervisor) -> PciFunction | None:
+    """A known function that has a node."""
+    known = (f for f in hypervisor.pci.known.values() if f.knows("numa_node"))
+    return next((function for function in known if function.numa_node >= 0), None)

@@ -9,6 +9,7 @@ the command's short name (`dmesg`, `virsh/dumpxml`).
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -155,13 +156,19 @@ class Evidence:
         listing = self.read(directory)
         if listing is None:
             return ()
-        return tuple(self.item(directory + name) for name in sorted(filter(None, listing.split("\n"))))
+        return tuple(
+            self.item(directory + name) for name in sorted(filter(None, listing.split("\n")))
+        )
 
     def without(self, names: Iterable[str]) -> Evidence:
         """The same evidence as if these items had never been looked for."""
         gone = set(names)
         kept = {name: item for name, item in self.items.items() if name not in gone}
         return Evidence(self.host, self.source, MappingProxyType(kept), self.collected, self.live)
+
+
+#: `a/b=c` is cut at the first mark in the line that is not its first character.
+_MARKED = re.compile(r"^([^\n]+?)(=|->|!)(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -184,14 +191,17 @@ class Tree:
         values: dict[str, str] = {}
         links: dict[str, str] = {}
         unread: dict[str, str] = {}
-        for line in item.lines:
-            path, mark, rest = _split(line)
-            if mark == "=":
-                values[path] = f"{values[path]}\n{rest}" if path in values else rest
-            elif mark == "->":
+        long: dict[str, list[str]] = {}  # files of several lines, joined once
+        for path, mark, rest in _MARKED.findall("\n".join(item.lines)):
+            if mark == "->":
                 links[path] = rest
             elif mark == "!":
                 unread[path] = rest
+            elif path in values:
+                long.setdefault(path, [values[path]]).append(rest)
+            else:
+                values[path] = rest
+        values.update((path, "\n".join(rests)) for path, rests in long.items())
         return cls(item, values, links, unread)
 
     def get(self, path: str) -> str | None:
@@ -223,16 +233,6 @@ class Tree:
             raise Missing(Item(f"{self.item.name}/{path}", _status(self.unread[path])))
         if not self.item.whole:
             raise Missing(self.item)
-
-
-def _split(line: str) -> tuple[str, str, str]:
-    """`a/b=c` -> (a/b, =, c), by the first mark in the line; an empty mark where there is none."""
-    marks = [(line.find(mark), mark) for mark in ("=", "->", "!")]
-    found = [(at, mark) for at, mark in marks if at > 0]
-    if not found:
-        return line, "", ""
-    at, mark = min(found)
-    return line[:at], mark, line[at + len(mark) :]
 
 
 def _status(word: str) -> Status:

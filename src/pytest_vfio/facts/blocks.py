@@ -87,10 +87,17 @@ class Blocks:
         """The PCI functions that a device itself stands on, by its sysfs path."""
         return functions_in(self._tree.links.get(name, ""))
 
+    def on(self, function: str) -> tuple[str, ...]:
+        """The block devices that are known to stand on a function by their own path."""
+        return tuple(self._on.get(function, ()))
+
     @cached_property
-    def carriers(self) -> frozenset[str]:
-        """The functions that any block device stands on."""
-        return frozenset(function for name in self.names for function in self.functions(name))
+    def _on(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            for function in self.functions(name):
+                found.setdefault(function, []).append(name)
+        return found
 
     def holders(self, name: str) -> tuple[str, ...]:
         """The devices that stand directly on one (`dm-0` on `sda3`)."""

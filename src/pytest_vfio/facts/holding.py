@@ -5,12 +5,11 @@ The host would outlive the function, but these go with it, and a held disk makes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Missing, Quote, Status
-from pytest_vfio.facts.network import Interface
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
@@ -37,30 +36,23 @@ def held(hypervisor: Hypervisor, function: str) -> tuple[Held, ...]:
 
 
 def _interfaces(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
-    known = hypervisor.network.known
+    network = hypervisor.network
     addresses = hypervisor.evidence.item("ip/addr")
     tree = hypervisor.evidence.item("sys/class/net")
-    for link in known.values():
-        if function not in link.functions:
-            continue
+    for link in network.on(function):
         for address in link.routable:
             yield Held(f"{link.name} has {address}", addresses.quote(f"{link.name} {address}"))
-        for upper in _uppers(known.values(), link.name):
+        for upper in network.uppers(link.name):
             yield Held(f"{link.name} belongs to {upper}", tree.quote(f"{upper}/lower_{link.name}"))
-
-
-def _uppers(links: Iterable[Interface], name: str) -> Iterator[str]:
-    return (link.name for link in links if name in link.lowers)
 
 
 def _volumes(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
     blocks = hypervisor.storage.blocks
     item = hypervisor.evidence.item("sys/class/block")
-    for name in blocks.names:
-        if function in blocks.functions(name):
-            for holder in blocks.holders(name):
-                words = f"{name} is held by {blocks.title(holder)}"
-                yield Held(words, item.quote(f"{holder}/slaves/{name}"))
+    for name in blocks.on(function):
+        for holder in blocks.holders(name):
+            words = f"{name} is held by {blocks.title(holder)}"
+            yield Held(words, item.quote(f"{holder}/slaves/{name}"))
 
 
 def _must_be_read(hypervisor: Hypervisor) -> None:

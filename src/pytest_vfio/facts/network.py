@@ -22,6 +22,9 @@ from pytest_vfio.facts.carrier import Use, descend, functions_in
 _ROUTES = ("ip/route4", "ip/route6")
 #: Interfaces that lead to no wire and to no other interface.
 _INERT = frozenset({"dummy", "ifb", "nlmon", "vrf", "bridge", "bond", "team", "loopback"})
+#: Folders in sysfs that only interfaces of one kind have.
+_FOLDERS = {"bridge": "bridge", "bonding": "bond"}
+#: Kinds whose packets leave inside of others.
 _TUNNELS = frozenset(
     [
         "amt",
@@ -144,15 +147,22 @@ class Network:
                 found.append(_failed(item.name))
         return tuple(dict.fromkeys((*found, *self._strays())))
 
-    @property
+    @cached_property
     def active(self) -> frozenset[str]:
         """The functions whose interfaces have an address or belong to another interface.
 
         What the host sends by ways that nobody resolved leaves by one of these.
         """
-        uppers = {low for link in self.known.values() for low in link.lowers}
-        links = (link for link in self.known.values() if link.name in uppers or link.routable)
+        links = (link for link in self.known.values() if self.uppers(link.name) or link.routable)
         return frozenset(function for link in links for function in link.functions)
+
+    def on(self, function: str) -> tuple[Interface, ...]:
+        """The interfaces that are known to be directly on a function."""
+        return tuple(self._on.get(function, ()))
+
+    def uppers(self, name: str) -> tuple[str, ...]:
+        """The interfaces that are known to stand directly on one."""
+        return tuple(self._uppers.get(name, ()))
 
     def below(self, purpose: Purpose) -> Iterator[Use]:
         """The PCI functions that an interface stands on, each with the way to it."""
@@ -170,9 +180,21 @@ class Network:
                 best[route.table] = (length, route.devices)
         return tuple(dict.fromkeys(name for _, names in best.values() for name in names))
 
-    def carries(self, function: str) -> tuple[Interface, ...]:
-        """The interfaces directly on a PCI function. Raises Missing unless all are known."""
-        return tuple(link for link in self.interfaces.values() if function in link.functions)
+    @cached_property
+    def _on(self) -> Mapping[str, list[Interface]]:
+        found: dict[str, list[Interface]] = {}
+        for link in self.known.values():
+            for function in link.functions:
+                found.setdefault(function, []).append(link)
+        return found
+
+    @cached_property
+    def _uppers(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for upper, lowers in self._lowers.items():
+            for lower in lowers:
+                found.setdefault(lower, []).append(upper)
+        return found
 
     @cached_property
     def _tree(self) -> Tree:
@@ -301,19 +323,23 @@ class Network:
         functions = self._functions(name)
         return Interface(
             name=name,
-            kind=link.kind or self._kind(name),
+            kind=link.kind or self._kinds.get(name, ""),
             addresses=link.addresses,
             lowers=self._lowers.get(name, ()),
             functions=functions,
             hardware=bool(functions) or ("/devices/" in path and "/devices/virtual/" not in path),
         )
 
-    def _kind(self, name: str) -> str:
+    @cached_property
+    def _kinds(self) -> Mapping[str, str]:
         """What sysfs alone tells: folders that only one kind has."""
-        for kind, folder in (("bridge", "bridge"), ("bond", "bonding")):
-            if any(path.startswith(f"{name}/{folder}/") for path in self._tree.values):
-                return kind
-        return ""
+        found: dict[str, str] = {}
+        for path in self._tree.values:
+            name, _, entry = path.partition("/")
+            kind = _FOLDERS.get(entry.partition("/")[0])
+            if kind is not None:
+                found[name] = kind
+        return found
 
 
 def _routable(text: str) -> bool:

@@ -8,7 +8,7 @@ not a device: after a card was moved they hit another one (F202).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,7 +59,11 @@ class Pins:
 
     def of(self, where: str) -> Pin | None:
         """The pin of an address, if one was read."""
-        return next((pin for pin in self.known if pin.address == where), None)
+        return self._by_address.get(where)
+
+    @cached_property
+    def _by_address(self) -> Mapping[str, Pin]:
+        return {pin.address: pin for pin in reversed(self.known)}
 
     def _driverctl(self) -> Iterator[Pin]:
         for item in self._files(_DRIVERCTL):

@@ -80,7 +80,7 @@ class Protected:
         found = [*network.unread, *storage.unread, *self._physicals[1]]
         if address in self._active:
             found += [*network.unresolved, *storage.remote]
-        if address in storage.blocks.carriers:
+        if storage.blocks.on(address):
             found += storage.unresolved
         return tuple(found)
 
