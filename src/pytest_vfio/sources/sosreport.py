@@ -148,6 +148,9 @@ def _item(name: str, read: Reader) -> Item:
         data = read()
     except OSError as error:
         return Item(name, Status.FAILED, detail=error.strerror or "")
+    if name.startswith("virsh/") and data.lstrip().startswith(b"error:"):
+        words = " ".join(data[:300].decode("utf-8", "backslashreplace").split())
+        return Item(name, Status.FAILED, detail=words)
     if len(data) > _LIMIT:
         return Item(name, Status.TRUNCATED, data[:_LIMIT], f"more than {_LIMIT} bytes")
     return Item(name, Status.PRESENT, data)
