@@ -1,7 +1,9 @@
 """What an assigned device needs from the guest's firmware and definition."""
 
-from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
+from pytest_vfio.facts.hostdevs import Hostdev
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 _GIB = 1 << 30
 #: Up to here both firmwares find a place below 4 GiB or in their default window.
@@ -11,7 +13,7 @@ _WINDOW = 32 * _GIB
 
 
 @check("GST024", severity=ADVICE, needs=["GST002"], refs=["F172"])
-def test_bars_too_large(hypervisor, hostdev):
+def test_bars_too_large(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """The guest's firmware may have no room for the device's memory
 
     Checks:
@@ -28,7 +30,7 @@ def test_bars_too_large(hypervisor, hostdev):
     References:
         F172; OVMF OvmfPkg/Library/PlatformInitLib.
     """
-    domain = hypervisor.guests.get(hostdev.guest)
+    domain = hypervisor.guests.owner(hostdev)
     function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
     if function is None:
         return skips(f"{hostdev.address or hostdev.raw} does not exist")
@@ -50,4 +52,3 @@ def test_bars_too_large(hypervisor, hostdev):
             )
     domain.know("live", "stored")
     return passes(f"{hostdev.guest} has room for {size // _GIB} GiB of memory regions")
-

@@ -1,13 +1,18 @@
 """A device has to stand in the guest that is to have it, at its right address, once."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.domainxml import DomainXml
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hostdevs import Hostdev
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import is_vfio_driver
 
 
 @check("GST001", severity=BLOCKER, needs=["LIB001"], refs=["F144"])
-def test_hostdev_missing(hypervisor, device):
+def test_hostdev_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The guest that should have the device does not name it
 
     Checks:
@@ -24,6 +29,8 @@ def test_hostdev_missing(hypervisor, device):
     References:
         F144; libvirt, Domain XML format, Host device assignment.
     """
+    if device.address is None:
+        return skips(f"{device.name} is not on this host")
     wanted = [g for g in hypervisor.declared.guests.values() if device.address in g.hostdevs]
     names = [guest.name for guest in wanted] or list(device.guests)
     if not names:
@@ -37,12 +44,12 @@ def test_hostdev_missing(hypervisor, device):
         hostdev = domain.hostdev(device.address)
         if hostdev is None:
             domain.know("live", "stored")
-            return _unnamed(device, domain)
+            return _unnamed(device.address, domain)
         held.append(hostdev.quote)
     return passes(f"{', '.join(names)} names {device.address}", evidence=held)
 
 
-def _undefined(hypervisor, device, name):
+def _undefined(hypervisor: Hypervisor, device: IntendedDevice, name: str) -> Verdict:
     known = ", ".join(domain.name for domain in hypervisor.guests.known) or "none"
     return fails(
         f"{device.address} is meant for {name}, and there is no such guest; known: {known}",
@@ -54,22 +61,22 @@ def _undefined(hypervisor, device, name):
     )
 
 
-def _unnamed(device, domain):
-    others = [h for h in domain.hostdevs if h.as_hex == device.address]
+def _unnamed(address: str, domain: Domain) -> Verdict:
+    others = [h for h in domain.hostdevs if h.as_hex == address]
     misread = f"; {others[0].raw} is {others[0].address}, decimal" if others else ""
     return fails(
-        f"{domain.name} does not name {device.address}{misread}",
+        f"{domain.name} does not name {address}{misread}",
         actual=f"{len(domain.hostdevs)} other host devices",
-        expected=f"{device.address} among them",
+        expected=f"{address} among them",
         evidence=others[0].quote if others else domain.quote,
         refs=["F144", "F145"] if others else ["F144"],
         acts="libvirt",
-        cure=cures.add_hostdev(domain.name, device.address, running=domain.running),
+        cure=cures.add_hostdev(domain.name, address, running=domain.running),
     )
 
 
 @check("GST002", severity=BLOCKER, needs=["DEV001", "SRV001"], refs=["F145", "F19"])
-def test_wrong_source_address(hypervisor, hostdev):
+def test_wrong_source_address(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A guest names an address that does not exist on the host
 
     Checks:
@@ -113,7 +120,7 @@ def test_wrong_source_address(hypervisor, hostdev):
 
 
 @check("GST003", severity=BLOCKER, needs=["GST002"], refs=["F144", "F171"])
-def test_stored_but_not_live(hypervisor, hostdev):
+def test_stored_but_not_live(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """The running guest does not have a device that its stored XML names
 
     Checks:
@@ -130,7 +137,7 @@ def test_stored_but_not_live(hypervisor, hostdev):
     References:
         F144, F171; libvirt, virsh dumpxml --inactive.
     """
-    domain = hypervisor.guests.get(hostdev.guest)
+    domain = hypervisor.guests.owner(hostdev)
     if hostdev.live:
         return passes(f"the running {hostdev.guest} has {hostdev.address}", evidence=hostdev.quote)
     domain.know("running", "live")
@@ -147,7 +154,7 @@ def test_stored_but_not_live(hypervisor, hostdev):
 
 
 @check("GST004", severity=DEGRADED, refs=["F144"])
-def test_live_but_not_stored(hypervisor, hostdev):
+def test_live_but_not_stored(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """The running guest will lose the device at its next start
 
     Checks:
@@ -168,11 +175,11 @@ def test_live_but_not_stored(hypervisor, hostdev):
         return skips(f"{hostdev.guest} does not have {hostdev.address} now")
     if hostdev.stored:
         return passes(f"{hostdev.address} is stored in {hostdev.guest}", evidence=hostdev.quote)
-    domain = hypervisor.guests.get(hostdev.guest)
+    domain = hypervisor.guests.owner(hostdev)
     domain.know("stored")
     if domain.stored is None:
         return skips(f"{hostdev.guest} is transient: libvirt keeps no definition of it")
-    if hostdev.kind != "hostdev" and _from_pool(hypervisor, domain):
+    if hostdev.kind != "hostdev" and _from_pool(hypervisor, domain.stored):
         return passes(f"{hostdev.address} was handed out by a network", evidence=hostdev.quote)
     return fails(
         f"{hostdev.guest} has {hostdev.address} now, and its stored XML does not name it",
@@ -184,9 +191,9 @@ def test_live_but_not_stored(hypervisor, hostdev):
     )
 
 
-def _from_pool(hypervisor, domain):
+def _from_pool(hypervisor: Hypervisor, stored: DomainXml) -> bool:
     """Whether the stored guest takes VFs from a network. Raises Missing where nobody tells."""
-    names = {name for name, _ in domain.stored.networks}
+    names = {name for name, _ in stored.networks}
     if any(
         network.is_pool for network in hypervisor.libvirt.known_networks if network.name in names
     ):
@@ -195,7 +202,7 @@ def _from_pool(hypervisor, domain):
 
 
 @check("GST005", severity=BLOCKER, refs=["F143"])
-def test_listed_twice(hypervisor, hostdev):
+def test_listed_twice(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A guest names the same device twice
 
     Checks:
@@ -220,12 +227,12 @@ def test_listed_twice(hypervisor, hostdev):
             acts="libvirt",
             cure=cures.drop_duplicate(hostdev.guest, hostdev.address or hostdev.raw),
         )
-    hypervisor.guests.get(hostdev.guest).know("live", "stored")
+    hypervisor.guests.owner(hostdev).know("live", "stored")
     return passes(f"{hostdev.guest} names {hostdev.address} once", evidence=hostdev.quote)
 
 
 @check("GST006", severity=BLOCKER, needs=["GST002", "DEV003"], refs=["F142"])
-def test_unmanaged_not_detached(hypervisor, hostdev):
+def test_unmanaged_not_detached(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A device is not managed by libvirt, and nobody detached it
 
     Checks:
@@ -264,12 +271,12 @@ def test_unmanaged_not_detached(hypervisor, hostdev):
         expected="managed='yes', or bound to vfio-pci",
         evidence=[hostdev.quote, function.quote("driver")],
         acts="libvirt",
-        cure=cures.manage(hostdev.guest, hostdev.address),
+        cure=cures.manage(hostdev.guest, function.address),
     )
 
 
 @check("GST009", severity=BLOCKER, refs=["F146", "F152"])
-def test_vfio_past_libvirt(hypervisor, hostdev):  # noqa: ARG001  the XML says it all
+def test_vfio_past_libvirt(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A guest gets its device by a raw QEMU argument
 
     Checks:
@@ -303,7 +310,7 @@ def test_vfio_past_libvirt(hypervisor, hostdev):  # noqa: ARG001  the XML says i
 
 
 @check("GST022", severity=BLOCKER, refs=["F141", "F166"])
-def test_back_end_not_there(hypervisor, hostdev):
+def test_back_end_not_there(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A guest asks for a back end that this host does not have
 
     Checks:

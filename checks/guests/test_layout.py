@@ -1,23 +1,27 @@
 """How the guest's machine has to be built for an assigned device."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts import guestlayout as layout
+from pytest_vfio.facts.domainxml import DomainXml
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hostdevs import Hostdev
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 
-def _assigned(guest):
+def _assigned(guest: Domain) -> list[DomainXml]:
     """The guest's descriptions that have host devices."""
     return [document for document in guest.documents if document.hostdevs]
 
 
-def _none(guest):
+def _none(guest: Domain) -> Verdict:
     """No host device in what was read. Raises Missing where there may be one."""
     guest.know("live", "stored")
     return skips(f"{guest.name} has no host device")
 
 
 @check("GST012", severity=ADVICE, refs=["F154"])
-def test_i440fx(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_i440fx(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """A guest with host devices has an i440fx machine
 
     Checks:
@@ -52,7 +56,7 @@ def test_i440fx(hypervisor, guest):  # noqa: ARG001  the XML says it all
 
 
 @check("GST013", severity=ADVICE, refs=["F155"])
-def test_on_root_complex(hypervisor, hostdev):
+def test_on_root_complex(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """An assigned device sits on the guest's bus 0
 
     Checks:
@@ -68,7 +72,7 @@ def test_on_root_complex(hypervisor, hostdev):
     References:
         F155; QEMU docs/pcie.txt.
     """
-    domain = hypervisor.guests.get(hostdev.guest)
+    domain = hypervisor.guests.owner(hostdev)
     placed = next(
         (d for d in domain.documents if hostdev.name in {h.name for h in d.hostdevs}), None
     )
@@ -89,7 +93,7 @@ def test_on_root_complex(hypervisor, hostdev):
 
 
 @check("GST014", severity=ADVICE, refs=["F156"])
-def test_no_free_root_port(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_no_free_root_port(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The guest has no free root port for another device
 
     Checks:
@@ -111,7 +115,7 @@ def test_no_free_root_port(hypervisor, guest):  # noqa: ARG001  the XML says it 
         return skips(f"{guest.name} does not run")
     guest.know("live")
     live = guest.live
-    if not live.hostdevs or not live.q35:
+    if live is None or not live.hostdevs or not live.q35:
         return skips(f"{guest.name} has no host device behind a PCI Express root")
     free = layout.free_ports(live)
     if free:
@@ -127,7 +131,7 @@ def test_no_free_root_port(hypervisor, guest):  # noqa: ARG001  the XML says it 
 
 
 @check("GST015", severity=DEGRADED, refs=["F157"])
-def test_function_without_first(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_function_without_first(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """A function of an assigned device is invisible to the guest
 
     Checks:
@@ -163,7 +167,7 @@ def test_function_without_first(hypervisor, guest):  # noqa: ARG001  the XML say
 
 
 @check("GST016", severity=BLOCKER, refs=["F158"])
-def test_viommu_misconfigured(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_viommu_misconfigured(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The guest's own IOMMU does not allow assigned devices
 
     Checks:
@@ -180,25 +184,25 @@ def test_viommu_misconfigured(hypervisor, guest):  # noqa: ARG001  the XML says 
     References:
         F158; QEMU hw/i386/intel_iommu.c, amd_iommu.c; libvirt src/qemu/qemu_validate.c.
     """
-    seen = [document for document in _assigned(guest) if document.viommu is not None]
-    for document in seen:
+    seen = [(document, document.viommu) for document in _assigned(guest) if document.viommu]
+    for document, viommu in seen:
         for fault, setting in layout.viommu_faults(document):
             return fails(
                 f"{guest.name} cannot have host devices below its IOMMU: {fault}",
                 actual=fault,
                 expected=setting,
-                evidence=document.viommu.quote,
+                evidence=viommu.quote,
                 acts="guest",
                 cure=cures.viommu(guest.name, setting),
             )
     guest.know("live", "stored")
     if not seen:
         return skips(f"{guest.name} has no IOMMU of its own over host devices")
-    return passes(f"the IOMMU of {guest.name} allows host devices", evidence=seen[0].viommu.quote)
+    return passes(f"the IOMMU of {guest.name} allows host devices", evidence=seen[0][1].quote)
 
 
 @check("GST017", severity=ADVICE, refs=["F01"])
-def test_emulated(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_emulated(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """A guest with host devices is emulated, without KVM
 
     Checks:
@@ -232,7 +236,7 @@ def test_emulated(hypervisor, guest):  # noqa: ARG001  the XML says it all
 
 
 @check("GST018", severity=BLOCKER, refs=["F168"])
-def test_two_boot_orders(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_two_boot_orders(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The guest's XML has both forms of boot order
 
     Checks:

@@ -1,13 +1,15 @@
 """A guest's memory is pinned while it has a device: it has to be allowed, and to be there."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts import guestlayout as layout
 from pytest_vfio.facts import hugepages
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 
 @check("GST010", severity=BLOCKER, refs=["F147", "S32"])
-def test_hard_limit_too_small(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_hard_limit_too_small(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The guest's hard_limit is below what has to be locked
 
     Checks:
@@ -37,7 +39,7 @@ def test_hard_limit_too_small(hypervisor, guest):  # noqa: ARG001  the XML says 
                 expected=f"{needed} KiB or more, or no hard_limit",
                 evidence=[document.quote("hard_limit"), document.quote("memory")],
                 acts="libvirt",
-                severity=DEGRADED if limit >= document.memory else None,  # RAM itself fits
+                severity=DEGRADED if limit >= (document.memory or 0) else None,  # RAM itself fits
                 cure=cures.drop_hard_limit(guest.name),
             )
     guest.know("live", "stored")
@@ -47,7 +49,7 @@ def test_hard_limit_too_small(hypervisor, guest):  # noqa: ARG001  the XML says 
 
 
 @check("GST019", severity=ADVICE, refs=["F161"])
-def test_balloon_expected(hypervisor, guest):  # noqa: ARG001  the XML says it all
+def test_balloon_expected(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """A guest with host devices counts on its balloon
 
     Checks:
@@ -83,7 +85,7 @@ def test_balloon_expected(hypervisor, guest):  # noqa: ARG001  the XML says it a
 
 
 @check("GST020", severity=BLOCKER, refs=["F167"])
-def test_hugepages_not_there(hypervisor, guest):
+def test_hugepages_not_there(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The host has fewer hugepages than the guest's memory needs
 
     Checks:

@@ -1,12 +1,15 @@
 """One device, or one group, belongs to one guest at a time."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts import guestlayout as layout
+from pytest_vfio.facts.groups import Group
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 
 
 @check("GST007", severity=BLOCKER, refs=["F143", "F159"])
-def test_device_in_two_guests(hypervisor, device):
+def test_device_in_two_guests(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Two guests that are on at the same time name the same device
 
     Checks:
@@ -50,7 +53,7 @@ def test_device_in_two_guests(hypervisor, device):
 
 
 @check("GST008", severity=BLOCKER, needs=["IOM001"], refs=["F97"])
-def test_group_in_two_guests(hypervisor, group):
+def test_group_in_two_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
     """One IOMMU group is split over guests that are on at the same time
 
     Checks:
@@ -90,14 +93,14 @@ def test_group_in_two_guests(hypervisor, group):
     if everybody and len(group.all_members) > 1:
         for domain in domains if len(domains) > 1 else ():
             domain.know("running", "autostart")
-    names = ", ".join(domain.name for domain in domains) or "no guest"
+    shown = ", ".join(domain.name for domain in domains) or "no guest"
     return passes(
-        f"{names} has members of group {group.number}", evidence=[h.quote for _, h in holding]
+        f"{shown} has members of group {group.number}", evidence=[h.quote for _, h in holding]
     )
 
 
 @check("GST023", severity=DEGRADED, needs=["DEV001"], refs=["F143"])
-def test_pf_and_vf_assigned(hypervisor, device):
+def test_pf_and_vf_assigned(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A device and its own virtual functions are meant for guests
 
     Checks:

@@ -1,10 +1,13 @@
 """What the guest's state, its log and the guest itself tell of its devices."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.cures import libvirt
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts import guestview, qemulog
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hostdevs import Hostdev
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 
 @check(
@@ -13,7 +16,7 @@ from pytest_vfio.facts import guestview, qemulog
     needs=["IOM001", "IOM002", "LIB007"],
     refs=[known.ref for known in qemulog.QEMU],
 )
-def test_qemu_log_names_failure(hypervisor, guest):
+def test_qemu_log_names_failure(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """QEMU's log of the guest names a failure of VFIO
 
     Checks:
@@ -55,13 +58,13 @@ def test_qemu_log_names_failure(hypervisor, guest):
     )
 
 
-def _names(sign, guest):
+def _names(sign: qemulog.Sign, guest: Domain) -> bool:
     """Whether a line of a log that nobody says whose it is names a device of the guest."""
     return any(hostdev.address and hostdev.address in sign.quote.line for hostdev in guest.hostdevs)
 
 
 @check("GST021", severity=DEGRADED, refs=["F160"])
-def test_suspended_at_shutdown(hypervisor, guest):
+def test_suspended_at_shutdown(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """The host would suspend a guest with host devices when it goes down
 
     Checks:
@@ -99,7 +102,7 @@ def test_suspended_at_shutdown(hypervisor, guest):
 
 
 @check("GST026", severity=DEGRADED, refs=["F116"])
-def test_paused(hypervisor, guest):
+def test_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """A guest with host devices is paused
 
     Checks:
@@ -138,7 +141,7 @@ def test_paused(hypervisor, guest):
 
 
 @check("GST027", severity=DEGRADED, needs=["GST003"], refs=["F170", "F171", "F180"])
-def test_not_seen_inside(hypervisor, hostdev):
+def test_not_seen_inside(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """The guest does not see its device
 
     Checks:
@@ -156,7 +159,7 @@ def test_not_seen_inside(hypervisor, hostdev):
     References:
         F170, F171, F180.
     """
-    domain = hypervisor.guests.get(hostdev.guest)
+    domain = hypervisor.guests.owner(hostdev)
     domain.know("running")
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
@@ -185,7 +188,7 @@ def test_not_seen_inside(hypervisor, hostdev):
 
 
 @check("GST028", severity=ADVICE, needs=["SRV001"], refs=["F159", "F129"])
-def test_vf_may_come_late(hypervisor, hostdev):
+def test_vf_may_come_late(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A guest that starts by itself needs a VF that is made during boot
 
     Checks:
@@ -202,7 +205,7 @@ def test_vf_may_come_late(hypervisor, hostdev):
     References:
         F159, F129; systemd.link(5), SR-IOVVirtualFunctions.
     """
-    domain = hypervisor.guests.get(hostdev.guest)
+    domain = hypervisor.guests.owner(hostdev)
     domain.know("autostart")
     if not domain.autostart:
         return skips(f"{hostdev.guest} does not start by itself")

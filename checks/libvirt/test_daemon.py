@@ -1,13 +1,14 @@
 """libvirt has to be there, and able to reach the VFIO nodes."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.libvirt import DAEMONS, QEMU_DAEMONS
 
 
 @check("LIB001", severity=BLOCKER)
-def test_libvirt_not_running(hypervisor):
+def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
     """libvirt neither runs nor waits to be asked
 
     Checks:
@@ -57,7 +58,7 @@ def test_libvirt_not_running(hypervisor):
 
 
 @check("LIB002", severity=BLOCKER, needs=["LIB001", "IOM001"], refs=["F141"])
-def test_libvirt_finds_no_vfio(hypervisor):
+def test_libvirt_finds_no_vfio(hypervisor: Hypervisor) -> Verdict:
     """libvirt finds no support for passthrough on the host
 
     Checks:
@@ -92,7 +93,7 @@ def test_libvirt_finds_no_vfio(hypervisor):
     return passes("there are IOMMU groups and /dev/vfio/vfio", evidence=node.quote(node.text[:200]))
 
 
-def _no_vfio(message, quote):
+def _no_vfio(message: str, quote: Quote) -> Verdict:
     return fails(
         f"{message}, so that libvirt refuses to assign devices",
         actual="no support for passthrough",
@@ -104,7 +105,7 @@ def _no_vfio(message, quote):
 
 
 @check("LIB005", severity=DEGRADED, needs=["LIB001"], refs=["F153"])
-def test_qemu_user_may_not_open_node(hypervisor):
+def test_qemu_user_may_not_open_node(hypervisor: Hypervisor) -> Verdict:
     """libvirt does not hand VFIO nodes to QEMU's user
 
     Checks:

@@ -1,9 +1,12 @@
 """What the logs of libvirt and the kernel's audit say of passthrough."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes
+from collections.abc import Iterable
+
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts import qemulog
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 
 @check(
@@ -12,7 +15,7 @@ from pytest_vfio.facts import qemulog
     needs=["LIB001", "LIB002", "LIB007"],
     refs=[known.ref for known in qemulog.LIBVIRT],
 )
-def test_libvirt_log_names_failure(hypervisor):
+def test_libvirt_log_names_failure(hypervisor: Hypervisor) -> Verdict:
     """libvirt's log names a failure of passthrough
 
     Checks:
@@ -48,13 +51,13 @@ def test_libvirt_log_names_failure(hypervisor):
     return passes("libvirt's log has no known error of passthrough", evidence=whole[0].quote())
 
 
-def _newest(signs):
+def _newest(signs: Iterable[qemulog.Sign]) -> tuple[Quote, ...]:
     """The last line of each kind."""
     return tuple({sign.known.ref: sign.quote for sign in signs}.values())
 
 
 @check("LIB007", severity=DEGRADED, refs=["F150", "F151"])
-def test_policy_denies_node(hypervisor):
+def test_policy_denies_node(hypervisor: Hypervisor) -> Verdict:
     """AppArmor or SELinux denied a VFIO node
 
     Checks:

@@ -1,13 +1,14 @@
 """Networks that hand VFs to guests need enough of them."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts import pools
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 
 @check("LIB008", severity=BLOCKER, needs=["LIB001"], refs=["F136"])
-def test_pool_exhausted(hypervisor):
+def test_pool_exhausted(hypervisor: Hypervisor) -> Verdict:
     """A network has fewer VFs than its guests need at once
 
     Checks:
@@ -45,7 +46,7 @@ def test_pool_exhausted(hypervisor):
     lacking = [item for pool in found for item in pool.lacking]
     if lacking:
         raise Missing(*lacking)
-    counts = [f"{pool.network.name} {len(pool.takers)} of {len(pool.vfs)}" for pool in found]
+    counts = [f"{pool.network.name} {len(pool.takers)} of {len(pool.vfs or ())}" for pool in found]
     return passes(
         f"VFs needed at once: {', '.join(counts)}", evidence=[p.network.quote for p in found]
     )

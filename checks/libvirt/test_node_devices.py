@@ -1,14 +1,16 @@
 """libvirt's view of the host's devices has to be there and to be the kernel's."""
 
-from pytest_vfio.check import ADVICE, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Item, Missing, Quote, Status
 from pytest_vfio.facts import nodedevs
-from pytest_vfio.facts.pciviews import SYSFS
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pciviews import SYSFS, Known
 
 
 @check("LIB003", severity=DEGRADED, needs=["LIB001", "DEV001"], refs=["F165"])
-def test_node_device_unknown(hypervisor, device):
+def test_node_device_unknown(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """libvirt does not know the device
 
     Checks:
@@ -43,7 +45,7 @@ def test_node_device_unknown(hypervisor, device):
 
 
 @check("LIB004", severity=ADVICE, needs=["LIB003"], refs=["F165"])
-def test_node_device_disagrees(hypervisor, device):
+def test_node_device_disagrees(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """libvirt and the kernel disagree about the device
 
     Checks:
@@ -63,9 +65,12 @@ def test_node_device_disagrees(hypervisor, device):
     if device.address is None:
         return skips("the device is not on this host")
     known = hypervisor.libvirt.known_nodedevs.get(device.address)
-    if known is None and device.address not in hypervisor.libvirt.nodedevs:
+    if known is None:
+        hypervisor.libvirt.nodedevs  # noqa: B018  raises where the list is not whole
         return skips(f"libvirt has no view of {device.address}")
-    function, unread, same = device.function, [], []
+    function = device.function
+    unread: list[Item] = []
+    same: list[str] = []
     views = (("driver", "driver"), ("group", "group"), ("totalvfs", "max_vfs"))
     for field, theirs in views:
         try:
@@ -86,14 +91,14 @@ def test_node_device_disagrees(hypervisor, device):
     return passes(f"libvirt and /sys agree on {device.address}: {', '.join(same)}")
 
 
-def _sysfs(hypervisor, address, field):
+def _sysfs(hypervisor: Hypervisor, address: str, field: str) -> Item:
     tree = hypervisor.evidence.item(SYSFS)
     return Item(
         f"{SYSFS}/{address}/{field}", tree.status if not tree.whole else Status.NOT_COLLECTED
     )
 
 
-def _differs(address, field, theirs, seen, quote):
+def _differs(address: str, field: str, theirs: object, seen: Known, quote: Quote) -> Verdict:
     return fails(
         f"libvirt has {field} {theirs} for {address}, the kernel {seen.value}",
         actual=f"{field} {theirs}",

@@ -57,9 +57,8 @@ def store(guest: str, address: str) -> Cure:
 
 def correct_address(guest: str, address: str | None) -> Cure:
     """Hexadecimal needs its 0x."""
-    steps = (f"virsh edit {guest}", "write numbers with 0x: bus='12' is bus 0x0c")
-    if address is not None:
-        steps = (*steps, f"as meant: {source(address)}")
+    meant = (f"as meant: {source(address)}",) if address is not None else ()
+    steps = (f"virsh edit {guest}", "write numbers with 0x: bus='12' is bus 0x0c", *meant)
     return Cure(SAFE, f"correct the source address in {guest}", steps, undo=True)
 
 

@@ -107,10 +107,14 @@ class Guests:
 
     def get(self, name: str) -> Domain | None:
         """The guest of a name. Raises Missing where there may be one that was not read."""
-        found = next((domain for domain in self.known if domain.name == name), None)
+        found = self._read.by_name.get(name)
         if found is None and self._read.lacking:
             raise Missing(*self._read.lacking)
         return found
+
+    def owner(self, hostdev: Hostdev) -> Domain:
+        """The guest that names a hostdev."""
+        return self._read.by_name[hostdev.guest]
 
     def holding(self, address: str) -> tuple[tuple[Domain, Hostdev], ...]:
         """Every known guest with a hostdev of that source address."""
@@ -185,6 +189,7 @@ class _Reading:
         self.listed = dict(_table(evidence.item(LIST)))
         self.autostarts = dict(_autostarts(evidence))
         self.domains = tuple(self._domain(name) for name in sorted(self._names()))
+        self.by_name = {domain.name: domain for domain in self.domains}
 
     @cached_property
     def lacking(self) -> tuple[Item, ...]:
