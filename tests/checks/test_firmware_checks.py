@@ -532,7 +532,7 @@ def test_FW011_unknown_without_detect_virt():
         {"sys/class/dmi/id": "sys_vendor=QEMU\n"},
         {"sys/class/dmi/id": "sys_vendor=Dell\n", "sys/hypervisor": None,
          "proc/cpuinfo": "vendor_id\t: GenuineIntel\nflags\t: lm hypervisor\n"},
-        {"sys/hypervisor": "type=xen\n"},
+        {"sys/hypervisor": "type=xen\nproperties/features=00002705\n"},
     ],
 )  # fmt: skip
 def test_FW012_fails_in_a_virtual_machine(items):

@@ -19,7 +19,11 @@ from tests.facts.dsl import Fields, cut, fields, needs_iasl, number, template
 FOLDER = os.environ.get("PYTEST_VFIO_ACPI_TABLES", "")
 REAL = sorted(Path(FOLDER).glob("*.aml")) if FOLDER else []
 PARSERS = {"DMAR": dmar.parse, "IVRS": ivrs.parse, "IORT": iort.parse}
-TABLES = {"DMAR": tables.dmar(rmrr=[(0, [(0x14, 0)])]), "IVRS": tables.ivrs(), "IORT": tables.iort()}
+TABLES = {
+    "DMAR": tables.dmar(rmrr=[(0, [(0x14, 0)])]),
+    "IVRS": tables.ivrs(),
+    "IORT": tables.iort(),
+}
 
 
 # -- the oracle
@@ -83,7 +87,8 @@ def assert_ivrs_agrees(all_fields: Fields, table: ivrs.Ivrs) -> None:
         assert ivrs.device_id(number(theirs, "DeviceId"), segment) == unit.device
         assert number(theirs, "Base Address") == unit.base
         assert number(theirs, "Capability Offset") == unit.capability_offset
-        entries = [e for e in cut(theirs, "Entry Type")[1] if number(e, "Entry Type") not in {0, 64}]
+        every = cut(theirs, "Entry Type")[1]
+        entries = [e for e in every if number(e, "Entry Type") not in {0, 64}]  # padding
         specials = [
             (number(e, "Variety"), number(e, "Handle"), number(e, "Source Used Device ID"))
             for e in entries
@@ -171,7 +176,7 @@ def test_real_tables_read_as_iasl_reads_them(path, tmp_path):
 
 
 def known_to_iasl(all_fields: Fields, signature: str, table: object) -> Fields:
-    """iasl of 2020 stops at a structure that it does not know: skip what it shows of such a table."""
+    """What iasl of 2020 shows; it stops at a structure that it does not know."""
     unknown = any(name == "Subtable Type" and "Unknown" in value for name, value in all_fields)
     beyond = isinstance(table, dmar.Dmar) and (table.satc or table.other)
     if beyond or (unknown and signature == "DMAR"):

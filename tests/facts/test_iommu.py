@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -79,7 +80,7 @@ def test_no_log_makes_faults_raise(text):
 def test_vtd_faults_read_back(bus, device, function, reason, at):
     """Both forms tell the same, whatever the base (S26)."""
     name = f"{bus:02x}:{device:02x}.{function}"
-    old = f"DMAR: [DMA Read] Request device [{name}] fault addr {at:x} [fault reason {reason:02d}] x"
+    old = f"DMAR: [DMA Read] Request device [{name}] fault addr {at:x} [fault reason {reason:02d}]"
     new = (
         f"DMAR: [DMA Read NO_PASID] Request device [{name}] fault addr {at:#x}"
         f" [fault reason {reason:#04x}] x"
@@ -132,10 +133,8 @@ def test_state_beats_the_log():
 def test_what_is_off_never_becomes_on(lost):
     """Off, with any two items less, is off or unknown."""
     iommu = hypervisor({name: what for name, what in OFF.items() if name not in lost}).iommu
-    try:
+    with suppress(Missing):
         assert not iommu.on
-    except Missing:
-        pass
 
 
 def test_a_noiommu_group_is_none():
@@ -205,7 +204,7 @@ def test_remapping_that_is_off_never_becomes_on(lost):
     """Without any one item it is off or unknown."""
     items = {
         "proc/interrupts": "  CPU0\n 8: 0 IO-APIC 8-edge rtc0\n",
-        "dmesg": "[    0.0] Linux version 6.1\n[    0.1] DMAR-IR: Not enabling interrupt remapping\n",
+        "dmesg": "Linux version 6.1\nDMAR-IR: Not enabling interrupt remapping\n",
         "sys/class/iommu": "dmar0/intel-iommu/ecap=f050d2\n",
     }
     iommu = hypervisor({name: what for name, what in items.items() if name != lost}).iommu

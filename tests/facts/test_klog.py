@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_vfio import suite
 from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts import devicelog, iommu, iommu_faults
 from pytest_vfio.facts.klog import KernelLog, stripped
 from tests.build import evidence, grepped
 
@@ -146,3 +151,33 @@ def test_a_saved_log_of_another_boot_is_not_believed():
 def test_a_line_may_stand_before_the_version(head):
     """arm64, older x86 kernels and journalctl say something first."""
     assert log(dmesg=head + WHOLE).whole
+
+
+def patterns() -> list[str]:
+    """Every pattern that the checks and facts of this project search the log for."""
+    found = {r"BIOS|kvm (?:x|y) disabled by \d+", r"[ab] c d", r"no (interrupt|) remapping support"}
+    for module in (*whole_suite_modules(), iommu, iommu_faults, devicelog):
+        for value in vars(module).values():
+            if isinstance(value, re.Pattern) and value.pattern.count(" ") > 1:
+                found.add(value.pattern)
+            elif isinstance(value, str) and "|" in value and " " in value and "\n" not in value:
+                found.add(value)
+    return sorted(found)
+
+
+def whole_suite_modules() -> list[object]:
+    """The modules that checks come from."""
+    return [sys.modules[check.function.__module__] for check in suite.packaged()]
+
+
+PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("pattern", patterns())
+@given(data=st.data())
+def test_no_line_is_missed_for_the_words_that_it_needs(pattern, data):
+    """The short cut by words never hides a line that the pattern is found in."""
+    line = data.draw(st.from_regex(re.compile(pattern), fullmatch=True, alphabet=PRINTABLE))
+
+    assert 1 == len(log(dmesg=f"other\nx {line} x\nother\n").seen(pattern))

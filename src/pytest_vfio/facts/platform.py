@@ -77,12 +77,16 @@ class Platform:
     def seen_xen_dom0(self) -> bool:
         """The host is seen to be Xen's control domain, where VFIO has no IOMMU.
 
-        systemd-detect-virt says `none` there. False says nothing.
+        The feature XENFEAT_dom0 is bit 11 (xen/interface/features.h); systemd-detect-virt says
+        `none` there. False says nothing.
         """
-        return self._hypervisor_tree.values.get("type", "").strip() == "xen" and (
-            "control_d" in self._hypervisor_tree.values.get("capabilities", "")
-            or self._detected == "none"
-        )
+        values = self._hypervisor_tree.values
+        if values.get("type", "").strip() != "xen":
+            return False
+        features = values.get("properties/features", "").strip()
+        if re.fullmatch(r"[0-9a-fA-F]{1,16}", features):
+            return bool(int(features, 16) >> 11 & 1)
+        return self._detected == "none"
 
     @property
     def xen_quote(self) -> Quote:
@@ -103,7 +107,7 @@ class Platform:
         if found is not None:
             return found[0]
         if self._hypervisor_tree.values.get("type", "").strip() == "xen":
-            return "xen"
+            return self._xen_or_dom0
         if self._detected == "none":
             if not self._hypervisor_tree.item.whole:  # Xen's dom0 is `none` too
                 raise Missing(self._hypervisor_tree.item)
@@ -114,6 +118,15 @@ class Platform:
             if not item.whole:
                 raise Missing(item)
         return "none"
+
+    @property
+    def _xen_or_dom0(self) -> str:
+        """Xen below: the control domain owns the hardware, which a guest does not."""
+        if self.seen_xen_dom0:
+            return "none"
+        if "properties/features" not in self._hypervisor_tree.values and self._detected is None:
+            raise Missing(self._evidence.item("systemd/detect-virt"))
+        return "xen"
 
     @property
     def virtualization_quote(self) -> Quote:
