@@ -53,7 +53,7 @@ def test_autostart_guest_takes_protected_device(hypervisor: Hypervisor, guest: D
     return passes(f"{guest.name} starts by itself and takes nothing that the host lives on")
 
 
-@check("SAF007", severity=ADVICE, refs=["F203"])
+@check("SAF007", severity=ADVICE, needs=["SAF001"], refs=["F203"])
 def test_stored_guest_names_protected_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
     """A stored guest names a device the host lives on
 

@@ -149,6 +149,29 @@ br0/lower_veth1="""
     assert () == network(**{"sys/class/net": tree, "ip/link": links}).lacking
 
 
+def test_a_bridge_is_followed_by_a_veth_pair_into_the_next():
+    """Two bridges that a veth pair joins are one way out."""
+    tree = f"""{NET}
+br1->../../devices/virtual/net/br1
+br1/bridge/stp_state=0
+ve0->../../devices/virtual/net/ve0
+ve1->../../devices/virtual/net/ve1
+br1/lower_ve1=
+br0/lower_ve0="""
+    links = json.dumps(
+        [
+            {"ifname": "ve0", "link": "ve1", "master": "br0", "linkinfo": {"info_kind": "veth"}},
+            {"ifname": "ve1", "link": "ve0", "master": "br1", "linkinfo": {"info_kind": "veth"}},
+        ]
+    )
+    table = routes("default dev br1")
+    found = paths(
+        **{"sys/class/net": tree, "ip/link": links, "ip/route4": table, "sockets/sshd": ""}
+    )
+
+    assert {f"eth0 -> br0 -> ve0 -> ve1 -> br1 -> default route -> {NIC}"} == found
+
+
 def test_a_tunnel_on_a_bridge_leads_out():
     """A VXLAN port leaves by a card that the graph does not name."""
     tree = f"{NET}\nvx0->../../devices/virtual/net/vx0\nbr0/lower_vx0="

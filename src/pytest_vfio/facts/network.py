@@ -232,6 +232,9 @@ class Network:
                 found.setdefault(link.master, {})[link.name] = None
             if link.parent and link.parent in self._links:
                 found.setdefault(link.name, {})[link.parent] = None
+            if link.master and link.kind == "veth":
+                # Its peer's packets come out here, and go on by the bridge's other ports.
+                found.setdefault(link.name, {})[link.master] = None
         switches = [name for name, link in self._links.items() if link.kind == "openvswitch"]
         # Open vSwitch links its ports to the datapath device, and its internal ports to nothing:
         # whatever port the datapath has may carry them.
