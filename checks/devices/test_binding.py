@@ -1,11 +1,13 @@
 """Which driver an intended device is on, and what decides that."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.cures import sriov
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts import devicelog, handover
-from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction, is_vfio_driver
 from pytest_vfio.facts.pins import Pins
 
 #: `vfio_pci_is_denylisted` (drivers/vfio/pci/vfio_pci.c): Intel QAT, DSA and IAA, with their VFs.
@@ -28,7 +30,7 @@ DENYLIST_SINCE = (5, 9, 0)
     ],
     refs=["F71", "F78", "F89"],
 )
-def test_not_bound_to_vfio(hypervisor, device):
+def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device is not bound to a VFIO driver where it has to be
 
     Checks:
@@ -47,29 +49,29 @@ def test_not_bound_to_vfio(hypervisor, device):
     References:
         F71, F78, F89, S21, S22; libvirt src/hypervisor/virhostdev.c.
     """
-    if device.wanted is not None and device.wanted.vfs:
-        return skips(f"{device.address} keeps its host driver: its VFs are what guests get")
     function = device.function
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     driver = function.driver
     if is_vfio_driver(driver):
-        return passes(f"{device.address} is bound to {driver}", evidence=function.quote("driver"))
+        return passes(f"{function.address} is bound to {driver}", evidence=function.quote("driver"))
     when = handover.of(hypervisor, device)
     shown = f"is bound to {driver}" if driver else "has no driver"
     if not when.now:
         proofs = [function.quote("driver"), *when.quotes]
-        return passes(f"{device.address} {shown}; {when.why}", evidence=proofs)
+        return passes(f"{function.address} {shown}; {when.why}", evidence=proofs)
     return fails(
-        f"{device.address} {shown}, expected vfio-pci: {when.why}",
+        f"{function.address} {shown}, expected vfio-pci: {when.why}",
         actual=driver or "no driver",
         expected="vfio-pci",
         evidence=[function.quote("driver"), *when.quotes],
         refs=["F89"] if driver == "pci-stub" else ["F71"] if driver else ["F71", "F78"],
-        cure=cures.bind(device.address, driver),
+        cure=cures.bind(function.address, driver),
     )
 
 
 @check("DEV007", severity=DEGRADED, needs=["DEV001"], refs=["F79"])
-def test_override_names_other_driver(hypervisor, device):
+def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """driver_override keeps the device from the VFIO driver
 
     Checks:
@@ -86,23 +88,25 @@ def test_override_names_other_driver(hypervisor, device):
     References:
         F79, S22; Documentation/ABI/testing/sysfs-bus-pci.
     """
-    if device.wanted is not None and device.wanted.vfs:
-        return skips(f"{device.address} keeps its host driver: its VFs are what guests get")
     function = device.function
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     override, quote = function.driver_override, function.quote("driver_override")
     if override is None or is_vfio_driver(override):
-        return passes(f"{device.address} has driver_override {override or 'unset'}", evidence=quote)
+        return passes(
+            f"{function.address} has driver_override {override or 'unset'}", evidence=quote
+        )
     return fails(
-        f"{device.address} has driver_override {override}, expected vfio-pci or none at all",
+        f"{function.address} has driver_override {override}, expected vfio-pci or none at all",
         actual=override,
         expected="vfio-pci or unset",
         evidence=quote,
-        cure=cures.clear_override(device.address),
+        cure=cures.clear_override(function.address),
     )
 
 
 @check("DEV031", severity=ADVICE, refs=["F79"])
-def test_stale_override(hypervisor):
+def test_stale_override(hypervisor: Hypervisor) -> Verdict:
     """A driver_override is left over on a device of the host
 
     Checks:
@@ -121,7 +125,7 @@ def test_stale_override(hypervisor):
         F79, S22.
     """
     meant = {device.address for device in hypervisor.intent.known}
-    unread = []
+    unread: list[Item] = []
     for address, function in hypervisor.pci.known.items():
         try:
             if address in meant or not function.driver_override or function.driver:
@@ -143,7 +147,7 @@ def test_stale_override(hypervisor):
 
 
 @check("DEV008", severity=DEGRADED, needs=["DEV001"], refs=["F80"])
-def test_pinned_to_other_driver(hypervisor, device):
+def test_pinned_to_other_driver(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A stored pin gives the device to another driver
 
     Checks:
@@ -160,28 +164,29 @@ def test_pinned_to_other_driver(hypervisor, device):
     References:
         F80; driverctl(8).
     """
+    function = device.function
     if device.wanted is not None and device.wanted.vfs:
-        return skips(f"{device.address} keeps its host driver: its VFs are what guests get")
+        return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     pins = Pins(hypervisor.evidence)
     for pin in pins.known:
-        if pin.address == device.address and not is_vfio_driver(pin.driver):
+        if pin.address == function.address and not is_vfio_driver(pin.driver):
             return fails(
-                f"{device.address} is pinned to {pin.driver}, expected vfio-pci or no pin",
+                f"{function.address} is pinned to {pin.driver}, expected vfio-pci or no pin",
                 actual=pin.driver,
                 expected="vfio-pci or no pin",
                 evidence=pin.quote,
-                cure=cures.pin_to_vfio(device.address),
+                cure=cures.pin_to_vfio(function.address),
             )
     if pins.lacking:
         raise Missing(*pins.lacking)
-    pin = pins.of(device.address)
-    if pin is None:
-        return passes(f"{device.address} is not pinned to a driver")
-    return passes(f"{device.address} is pinned to {pin.driver}", evidence=pin.quote)
+    ours = pins.of(function.address)
+    if ours is None:
+        return passes(f"{function.address} is not pinned to a driver")
+    return passes(f"{function.address} is pinned to {ours.driver}", evidence=ours.quote)
 
 
 @check("DEV009", severity=ADVICE, needs=["DEV001"], refs=["F81"])
-def test_card_split(hypervisor, device):
+def test_card_split(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Only part of a graphics card is handed over
 
     Checks:
@@ -204,8 +209,9 @@ def test_card_split(hypervisor, device):
     meant = {one.address for one in hypervisor.intent.known}
     if not any(one.base_class == DISPLAY_CLASS for one in card):
         hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is no other
-        return skips(f"{device.address} is no part of a graphics card")
-    left, unread = [], []
+        return skips(f"{function.address} is no part of a graphics card")
+    left: list[PciFunction] = []
+    unread: list[Item] = []
     for one in card:
         try:
             if one.address not in meant and one.driver and not is_vfio_driver(one.driver):
@@ -215,7 +221,7 @@ def test_card_split(hypervisor, device):
     if left:
         shown = ", ".join(f"{one.address} on {one.driver}" for one in left)
         return fails(
-            f"{device.address} is for a guest, and of the same card {shown} is not",
+            f"{function.address} is for a guest, and of the same card {shown} is not",
             actual=shown,
             expected="all functions of the card in one hand",
             evidence=[one.quote("driver") for one in left],
@@ -224,11 +230,11 @@ def test_card_split(hypervisor, device):
     if unread:
         raise Missing(*dict.fromkeys(unread))
     hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is no other
-    return passes(f"no function of the card of {device.address} stays on a host driver")
+    return passes(f"no function of the card of {function.address} stays on a host driver")
 
 
 @check("DEV010", severity=BLOCKER, needs=["DEV001"], refs=["F83"])
-def test_denylisted(hypervisor, device):
+def test_denylisted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """vfio-pci refuses this model
 
     Checks:
@@ -252,20 +258,20 @@ def test_denylisted(hypervisor, device):
     if is_vfio_driver(function.driver):
         proof = function.quote("driver")
         return passes(f"{function.id} is bound to {function.driver}", evidence=proof)
-    lines = devicelog.about(hypervisor.klog, devicelog.DENIED, device.address)
+    lines = devicelog.about(hypervisor.klog, devicelog.DENIED, function.address)
     if not lines and hypervisor.kernel.version < DENYLIST_SINCE:
         return skips(f"Linux {hypervisor.kernel.release} has no denylist")
     return fails(
-        f"{device.address} is {function.id}, which vfio-pci refuses",
+        f"{function.address} is {function.id}, which vfio-pci refuses",
         actual=function.id,
         expected="a device that vfio-pci hands out",
         evidence=lines[-1].quote if lines else function.quote("device"),
-        cure=cures.deny_list(device.address),
+        cure=cures.deny_list(function.address),
     )
 
 
 @check("DEV030", severity=BLOCKER, needs=["DEV001"], refs=["F82"])
-def test_vfs_keep_pf_from_vfio(hypervisor, device):
+def test_vfs_keep_pf_from_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The PF is to be passed through while it has VFs
 
     Checks:
@@ -281,18 +287,18 @@ def test_vfs_keep_pf_from_vfio(hypervisor, device):
     References:
         F82; vfio_pci_core_register_device.
     """
-    if device.wanted is not None and device.wanted.vfs:
-        return skips(f"{device.address} stays with the host, its VFs go to guests")
     function = device.function
+    if device.wanted is not None and device.wanted.vfs:
+        return skips(f"{function.address} stays with the host, its VFs go to guests")
     count, quote = function.numvfs, function.quote("numvfs")
     if not count:
-        return passes(f"{device.address} has no VFs", evidence=quote)
+        return passes(f"{function.address} has no VFs", evidence=quote)
     if is_vfio_driver(function.driver):
-        return skips(f"{device.address} is on {function.driver} already: SRV007 judges")
+        return skips(f"{function.address} is on {function.driver} already: SRV007 judges")
     return fails(
-        f"{device.address} is to be passed through, and {count} VFs of it exist",
+        f"{function.address} is to be passed through, and {count} VFs of it exist",
         actual=f"{count} VFs",
         expected="no VFs",
         evidence=quote,
-        cure=sriov.remove_vfs(device.address),
+        cure=sriov.remove_vfs(function.address),
     )

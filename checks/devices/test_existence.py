@@ -1,14 +1,17 @@
 """Intended devices have to be there, alive, and the ones they are taken for."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Item, Missing, Status, Tree
+from pytest_vfio.evidence import Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts import devicelog
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import PciFunction
 from pytest_vfio.facts.pciviews import CONFIG
 
 
 @check("DEV001", severity=BLOCKER, refs=["F19", "F145", "F20"])
-def test_intended_device_missing(hypervisor, device):
+def test_intended_device_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """An intended device does not exist
 
     Checks:
@@ -53,7 +56,7 @@ def test_intended_device_missing(hypervisor, device):
 
 
 @check("DEV002", severity=BLOCKER, needs=["DEV001"], refs=["F19"])
-def test_other_identity(hypervisor, device):
+def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device at the intended address is another one
 
     Checks:
@@ -71,36 +74,41 @@ def test_other_identity(hypervisor, device):
     References:
         F19, F202, S30.
     """
+    function = device.function
     if device.wanted is None:
         return skips("the inventory does not say what the device has to be")
-    wanted, unread, proved = device.wanted, [], []
+    wanted = device.wanted
+    unread: list[Item] = []
+    proved: list[str] = []
     for name in ("id", "subsystem", "netdev", "mac", "serial"):
         expected = getattr(wanted, name)
         if expected is None:
             continue
         try:
-            actual, quote = _identity(hypervisor, device.function, name)
+            actual, quote = _identity(hypervisor, function, name)
         except Missing as missing:
             unread.extend(missing.items)
             continue
         if str(expected).lower() not in actual:
             shown = ", ".join(actual) or "none"
             return fails(
-                f"{device.address} has {name} {shown}, expected {expected}",
+                f"{function.address} has {name} {shown}, expected {expected}",
                 actual=shown,
                 expected=expected,
                 evidence=quote,
-                cure=cures.compare_identity(device.address),
+                cure=cures.compare_identity(function.address),
             )
         proved.append(f"{name} {expected}")
     if unread:
         raise Missing(*unread)
     if not proved:
         return skips("the inventory names nothing but the address")
-    return passes(f"{device.address} has {', '.join(proved)}")
+    return passes(f"{function.address} has {', '.join(proved)}")
 
 
-def _identity(hypervisor, function, name):
+def _identity(
+    hypervisor: Hypervisor, function: PciFunction, name: str
+) -> tuple[tuple[str, ...], Quote]:
     """What a function answers for one of the inventory's keys, and the line that says so."""
     if name == "id":
         return (function.id,), function.quote("device")
@@ -121,7 +129,7 @@ def _identity(hypervisor, function, name):
 
 
 @check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])
-def test_device_dead(hypervisor, device):
+def test_device_dead(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device does not answer
 
     Checks:
@@ -143,37 +151,37 @@ def test_device_dead(hypervisor, device):
     function = device.function
     if function.knows("config"):
         if not function.config.dead:
-            return passes(f"{device.address} answers", evidence=function.quote("config"))
+            return passes(f"{function.address} answers", evidence=function.quote("config"))
         return fails(
-            f"{device.address} answers with ones only",
+            f"{function.address} answers with ones only",
             actual="ff ff ff ff",
             expected=function.id if function.knows("device") else "vendor and device id",
             evidence=function.quote("config"),
             refs=["F106"],
-            cure=cures.revive(device.address),
+            cure=cures.revive(function.address),
         )
-    lines = devicelog.about(hypervisor.klog, devicelog.UNREACHABLE, device.address)
+    lines = devicelog.about(hypervisor.klog, devicelog.UNREACHABLE, function.address)
     if lines:
         return fails(
-            f"{device.address} could not be woken",
+            f"{function.address} could not be woken",
             actual=lines[-1].text,
             expected="a device that comes back to D0",
             evidence=lines[-1].quote,
             refs=["F106", "F91"],
-            cure=cures.revive(device.address),
+            cure=cures.revive(function.address),
         )
     unread = function.unread("config")
     if function.runtime_status != "suspended" or unread[0].name == CONFIG:
         raise Missing(*unread)
     hypervisor.klog.must_be_whole()
     return passes(
-        f"{device.address} sleeps, and the kernel never failed to wake it",
+        f"{function.address} sleeps, and the kernel never failed to wake it",
         evidence=function.quote("runtime_status"),
     )
 
 
 @check("DEV026", severity=BLOCKER, needs=["DEV001"], refs=["F120"])
-def test_not_assignable_type(hypervisor, device):
+def test_not_assignable_type(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device is a bridge or another type that cannot be assigned
 
     Checks:
@@ -195,12 +203,13 @@ def test_not_assignable_type(hypervisor, device):
     if function.is_bridge or kind in (0x0607, 0x0807):
         what = "a bridge" if kind >> 8 == 0x06 else "an event collector"
         return fails(
-            f"{device.address} is {what} (class {kind:04x}), expected an endpoint",
+            f"{function.address} is {what} (class {kind:04x}), expected an endpoint",
             actual=f"class {kind:04x}",
             expected="an endpoint",
             evidence=function.quote("class_code"),
-            cure=cures.endpoint(device.address),
+            cure=cures.endpoint(function.address),
         )
     return passes(
-        f"{device.address} is an endpoint (class {kind:04x})", evidence=function.quote("class_code")
+        f"{function.address} is an endpoint (class {kind:04x})",
+        evidence=function.quote("class_code"),
     )

@@ -1,12 +1,15 @@
 """Ids of vfio-pci name a model, not a device: whatever bears them is caught."""
 
-from pytest_vfio.check import ADVICE, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.vfioids import IdPattern
 
 
 @check("DEV005", severity=DEGRADED, refs=["F77"])
-def test_id_catches_more_than_intended(hypervisor):
+def test_id_catches_more_than_intended(hypervisor: Hypervisor) -> Verdict:
     """A vfio-pci id catches devices that are not for guests
 
     Checks:
@@ -57,7 +60,7 @@ def test_id_catches_more_than_intended(hypervisor):
 
 
 @check("DEV006", severity=ADVICE, needs=["DEV001"], refs=["F77"])
-def test_caught_for_nobody(hypervisor, device):
+def test_caught_for_nobody(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A vfio-pci id catches a device that no guest has
 
     Checks:
@@ -78,28 +81,28 @@ def test_caught_for_nobody(hypervisor, device):
     function = device.function
     patterns = [p for p in hypervisor.modules.configured_vfio_ids if p.catches(function)]
     if device.guests:
-        return passes(f"{device.address} is for {device.guest}")
+        return passes(f"{function.address} is for {device.guest}")
     if not patterns:
         if hypervisor.modules.configured_ids_missing:
             raise Missing(*hypervisor.modules.configured_ids_missing)
-        return skips(f"no id of vfio-pci catches {device.address}")
+        return skips(f"no id of vfio-pci catches {function.address}")
     twins = [one for one in hypervisor.intent.known if one.guests and _catches(patterns, one)]
     if not twins:
         hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
         return skips("no device that the id catches is for a guest yet")
     if not hypervisor.declared.guests:
         hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
-    shown = ", ".join(one.address for one in twins)
+    shown = ", ".join(one.name for one in twins)
     return fails(
-        f"id {patterns[0].text} catches {device.address}, but only {shown} is meant for a guest",
+        f"id {patterns[0].text} catches {function.address}, but only {shown} is meant for a guest",
         actual="no guest has it",
         expected="a guest, or left to the host",
         evidence=[patterns[0].quote, function.quote("device")],
-        cure=cures.give_or_release(device.address),
+        cure=cures.give_or_release(function.address),
     )
 
 
-def _catches(patterns, device):
+def _catches(patterns: list[IdPattern], device: IntendedDevice) -> bool:
     try:
         return any(pattern.catches(device.function) for pattern in patterns)
     except Missing:

@@ -2,15 +2,17 @@
 
 import re
 
-from pytest_vfio.check import ADVICE, BLOCKER, check, fails, passes, skips, unknown
+from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips, unknown
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.facts import devicelog, irqlines
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 
 _NOBODY_CARED = re.compile(r"irq ([0-9]+): nobody cared")
 
 
 @check("DEV020", severity=BLOCKER, needs=["DEV001"], refs=["F111"])
-def test_shared_intx(hypervisor, device):
+def test_shared_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device has only INTx, and shares its line
 
     Checks:
@@ -30,34 +32,34 @@ def test_shared_intx(hypervisor, device):
     """
     function = device.function
     if function.physfn is not None:
-        return skips(f"{device.address} is a VF: it has no INTx")
+        return skips(f"{function.address} is a VF: it has no INTx")
     config = function.config
     if config.message_interrupts is None:
         raise function.missing("config")
     if config.message_interrupts or not config.intx_pin:
-        return passes(f"{device.address} signals by messages", evidence=function.quote("config"))
+        return passes(f"{function.address} signals by messages", evidence=function.quote("config"))
     line = irqlines.line(hypervisor.evidence, function.irq)
-    others = [user for user in line.users if device.address not in user] if line else []
+    others = [user for user in line.users if function.address not in user] if line else []
     if line is None or not others:
-        return passes(f"{device.address} has interrupt {function.irq} for itself")
-    broken = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, device.address)
+        return passes(f"{function.address} has interrupt {function.irq} for itself")
+    broken = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, function.address)
     if not broken and hypervisor.modules.parameters("vfio_pci").get("nointxmask", "N") != "Y":
         hypervisor.klog.must_be_whole()
         if config.express:
-            return passes(f"{device.address} can mask INTx on its line with {', '.join(others)}")
+            return passes(f"{function.address} can mask INTx on its line with {', '.join(others)}")
         why = f"{function.address}: nobody tells whether it can mask INTx (PCI 2.3)"
-        return unknown(f"{device.address} shares interrupt {line.number}", missing=[why])
+        return unknown(f"{function.address} shares interrupt {line.number}", missing=[why])
     return fails(
-        f"{device.address} has only INTx {line.number}, shared with {', '.join(others)}",
+        f"{function.address} has only INTx {line.number}, shared with {', '.join(others)}",
         actual=f"shared with {', '.join(others)}",
         expected="a line of its own",
         evidence=[line.quote, *(found.quote for found in broken[:1])],
-        cure=cures.share_no_line(device.address),
+        cure=cures.share_no_line(function.address),
     )
 
 
 @check("DEV021", severity=ADVICE, needs=["DEV001"], refs=["F112"])
-def test_broken_intx(hypervisor, device):
+def test_broken_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device cannot mask INTx
 
     Checks:
@@ -73,21 +75,22 @@ def test_broken_intx(hypervisor, device):
     References:
         F112; drivers/vfio/pci/vfio_pci_core.c.
     """
-    lines = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, device.address)
+    function = device.function
+    lines = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, function.address)
     if lines:
         return fails(
-            f"INTx of {device.address} is broken and hidden from the guest",
+            f"INTx of {function.address} is broken and hidden from the guest",
             actual=lines[-1].text,
             expected="working INTx masking",
             evidence=lines[-1].quote,
-            cure=cures.message_interrupts(device.address),
+            cure=cures.message_interrupts(function.address),
         )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel found nothing wrong with INTx of {device.address}")
+    return passes(f"the kernel found nothing wrong with INTx of {function.address}")
 
 
 @check("DEV022", severity=BLOCKER, refs=["F113"])
-def test_interrupt_shut_down(hypervisor):
+def test_interrupt_shut_down(hypervisor: Hypervisor) -> Verdict:
     """The kernel shut an interrupt line down
 
     Checks:

@@ -1,13 +1,15 @@
 """A device needs an IOMMU group before anything else can be done with it."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import devices as cures
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import DISPLAY_CLASS
 from pytest_vfio.facts.pciaddress import split
 
 
 @check("DEV004", severity=BLOCKER, needs=["DEV001", "IOM001"], refs=["F49", "F17", "F23"])
-def test_no_group(hypervisor, device):
+def test_no_group(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device has no IOMMU group
 
     Checks:
@@ -28,17 +30,17 @@ def test_no_group(hypervisor, device):
     function = device.function
     group = function.group
     if group is not None:
-        return passes(f"{device.address} is in group {group}", evidence=function.quote("group"))
+        return passes(f"{function.address} is in group {group}", evidence=function.quote("group"))
     ref, why = "F49", "look for the device in the scopes of the firmware's IOMMU table"
-    if split(device.address)[0] > 0xFFFF:
+    if split(function.address)[0] > 0xFFFF:
         ref, why = "F17", "switch Intel VMD off for this port, or pass the VMD controller itself"
-    elif function.base_class == DISPLAY_CLASS and split(device.address)[:3] == (0, 0, 2):
+    elif function.base_class == DISPLAY_CLASS and split(function.address)[:3] == (0, 0, 2):
         ref, why = "F23", "remove igfx_off or intgpu_off from the command line"
     return fails(
-        f"{device.address} has no IOMMU group",
+        f"{function.address} has no IOMMU group",
         actual="no group",
         expected="an IOMMU group",
         evidence=function.quote("group"),
         refs=[ref],
-        cure=cures.no_group(device.address, why),
+        cure=cures.no_group(function.address, why),
     )

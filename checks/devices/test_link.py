@@ -1,10 +1,12 @@
 """The PCI Express link of a device, and the errors on it."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts import devicelog
-from pytest_vfio.facts.pci import DISPLAY_CLASS
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction
 from pytest_vfio.facts.pciconfig import EXT_ATS
 
 #: Corrected errors an hour that are no noise any more; a healthy link has none for days.
@@ -20,7 +22,7 @@ BROKEN_ATS = frozenset(
 
 
 @check("DEV023", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F114"])
-def test_link_below_capability(hypervisor, device):
+def test_link_below_capability(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The link of the device is slower than both ends can
 
     Checks:
@@ -40,12 +42,12 @@ def test_link_below_capability(hypervisor, device):
     """
     function = device.function
     if function.knows("physfn") and function.physfn is not None:
-        return skips(f"{device.address} is a VF: it has no link of its own")
+        return skips(f"{function.address} is a VF: it has no link of its own")
     if function.knows("power_state") and function.power_state in ("D3cold", "unknown"):
-        return skips(f"{device.address} is powered off: its link says nothing")
+        return skips(f"{function.address} is powered off: its link says nothing")
     speed, width = function.number("link_speed"), function.number("link_width")
     if not speed or not width or width == 255:
-        return skips(f"{device.address} has no PCI Express link")
+        return skips(f"{function.address} has no PCI Express link")
     idle = function.base_class == DISPLAY_CLASS
     below = []
     for name, actual in (("link_width", width), ("link_speed", speed)):
@@ -55,18 +57,18 @@ def test_link_below_capability(hypervisor, device):
     quotes = [function.quote("link_speed"), function.quote("link_width")]
     shown = f"{speed:g} GT/s x{width:g}"
     if not below:
-        return passes(f"the link of {device.address} is at {shown}", evidence=quotes)
+        return passes(f"the link of {function.address} is at {shown}", evidence=quotes)
     wanted = ", ".join(f"x{b:g}" if n == "link_width" else f"{b:g} GT/s" for n, _, b in below)
     return fails(
-        f"the link of {device.address} is at {shown}, both ends can {wanted}",
+        f"the link of {function.address} is at {shown}, both ends can {wanted}",
         actual=shown,
         expected=wanted,
         evidence=quotes,
-        cure=cures.reseat(device.address),
+        cure=cures.reseat(function.address),
     )
 
 
-def _best(hypervisor, function, name, actual):
+def _best(hypervisor: Hypervisor, function: PciFunction, name: str, actual: float) -> float:
     """What both ends can; the port is only asked where it matters."""
     ours = function.number(f"max_{name}") or 0
     if actual >= ours or function.parent is None:
@@ -78,7 +80,7 @@ def _best(hypervisor, function, name, actual):
 
 
 @check("DEV024", severity=DEGRADED, needs=["DEV001"], refs=["F115"])
-def test_link_errors(hypervisor, device):
+def test_link_errors(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The link of the device has errors
 
     Checks:
@@ -117,14 +119,14 @@ def test_link_errors(hypervisor, device):
                 actual=said,
                 expected=f"no fatal errors, at most {CORRECTED_AN_HOUR} corrected ones an hour",
                 evidence=end.quote(name),
-                cure=cures.reseat(device.address),
+                cure=cures.reseat(function.address),
             )
     if not counted:
-        return skips(f"the kernel counts no errors of {device.address}")
-    return passes(f"no errors to speak of on the link of {device.address}")
+        return skips(f"the kernel counts no errors of {function.address}")
+    return passes(f"no errors to speak of on the link of {function.address}")
 
 
-def _hours(hypervisor):
+def _hours(hypervisor: Hypervisor) -> float:
     """Hours since boot, from /proc/uptime."""
     text = hypervisor.evidence.text("proc/uptime").split(" ")[0]
     try:
@@ -134,7 +136,7 @@ def _hours(hypervisor):
 
 
 @check("DEV029", severity=DEGRADED, needs=["DEV001"], refs=["F117"])
-def test_link_lost(hypervisor, device):
+def test_link_lost(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The link of the device went down
 
     Checks:
@@ -150,28 +152,25 @@ def test_link_lost(hypervisor, device):
     References:
         F117; drivers/pci/hotplug/pciehp_ctrl.c.
     """
-    slots = (
-        {device.address, device.function.parent}
-        if device.function.knows("path")
-        else {device.address}
-    )
+    function = device.function
+    slots = {function.address, function.parent} if function.knows("path") else {function.address}
     for where in filter(None, slots):
         lines = devicelog.about(hypervisor.klog, devicelog.LINK_LOST, where)
         if lines:
             return fails(
-                f"the link of {device.address} went down in this boot",
+                f"the link of {function.address} went down in this boot",
                 actual=lines[-1].text,
                 expected="a device that stays",
                 evidence=lines[-1].quote,
-                cure=cures.reseat(device.address),
+                cure=cures.reseat(function.address),
             )
-    device.function.quote("path")
+    function.quote("path")
     hypervisor.klog.must_be_whole()
-    return passes(f"the link of {device.address} never went down in this boot")
+    return passes(f"the link of {function.address} never went down in this boot")
 
 
 @check("DEV025", severity=BLOCKER, needs=["DEV001", "DEV011"], refs=["F118"])
-def test_broken_ats(hypervisor, device):
+def test_broken_ats(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Broken address translation services are switched on
 
     Checks:
@@ -196,18 +195,18 @@ def test_broken_ats(hypervisor, device):
     if enabled is None:
         raise function.missing("config")
     if not enabled:
-        return passes(f"ATS of {device.address} is off", evidence=function.quote("config"))
+        return passes(f"ATS of {function.address} is off", evidence=function.quote("config"))
     return fails(
-        f"ATS of {device.address} ({function.id}) is on",
+        f"ATS of {function.address} ({function.id}) is on",
         actual="on",
         expected="off",
         evidence=function.quote("config"),
-        cure=cures.ats(device.address),
+        cure=cures.ats(function.address),
     )
 
 
 @check("DEV027", severity=ADVICE, needs=["DEV001", "DEV011"], refs=["F121"])
-def test_hidden_capability(hypervisor, device):
+def test_hidden_capability(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The guest will not see a capability of the device
 
     Checks:
@@ -231,11 +230,13 @@ def test_hidden_capability(hypervisor, device):
     hidden = [name for number, name in ((0x13, "PRI"), (0x1B, "PASID")) if number in found]
     if not hidden:
         ats = " (ATS it does)" if EXT_ATS in found else ""
-        return passes(f"{device.address} has no capability that a guest would miss{ats}")
+        return passes(f"{function.address} has no capability that a guest would miss{ats}")
     return fails(
-        f"the guest will not see {', '.join(hidden)} of {device.address}",
+        f"the guest will not see {', '.join(hidden)} of {function.address}",
         actual=", ".join(hidden),
         expected="nothing hidden",
         evidence=function.quote("config"),
-        cure=cures.nothing_to_do(f"use {device.address} without {', '.join(hidden)} in the guest"),
+        cure=cures.nothing_to_do(
+            f"use {function.address} without {', '.join(hidden)} in the guest"
+        ),
     )

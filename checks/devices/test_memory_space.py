@@ -1,10 +1,14 @@
 """The device's memory space: BARs, boot framebuffers, option ROMs."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from collections.abc import Iterator
+
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts import devicelog, iomem
-from pytest_vfio.facts.pci import DISPLAY_CLASS
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction
 from pytest_vfio.facts.pciviews import CONFIG
 
 #: vfio-pci evicts the firmware's framebuffer from VGA devices since (F108).
@@ -12,7 +16,7 @@ EVICTS_SINCE = (6, 1, 0)
 
 
 @check("DEV016", severity=DEGRADED, needs=["DEV001"], refs=["F14"])
-def test_boot_display(hypervisor, device):
+def test_boot_display(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The firmware made the device the boot display
 
     Checks:
@@ -32,22 +36,22 @@ def test_boot_display(hypervisor, device):
     function = device.function
     if function.base_class != DISPLAY_CLASS:
         return skips(
-            f"{device.address} is no display device", evidence=function.quote("class_code")
+            f"{function.address} is no display device", evidence=function.quote("class_code")
         )
     quote = function.quote("boot_vga")
     if not function.boot_vga:
-        return passes(f"{device.address} is not the boot display", evidence=quote)
+        return passes(f"{function.address} is not the boot display", evidence=quote)
     return fails(
-        f"{device.address} is the display that the firmware booted on",
+        f"{function.address} is the display that the firmware booted on",
         actual="boot_vga 1",
         expected="boot_vga 0",
         evidence=quote,
-        cure=cures.other_display(device.address),
+        cure=cures.other_display(function.address),
     )
 
 
 @check("DEV017", severity=BLOCKER, needs=["DEV001"], refs=["F108"])
-def test_framebuffer_holds_bar(hypervisor, device):
+def test_framebuffer_holds_bar(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A boot framebuffer holds memory of the device
 
     Checks:
@@ -67,31 +71,31 @@ def test_framebuffer_holds_bar(hypervisor, device):
     function = device.function
     if function.base_class != DISPLAY_CLASS:
         return skips(
-            f"{device.address} is no display device", evidence=function.quote("class_code")
+            f"{function.address} is no display device", evidence=function.quote("class_code")
         )
     bars = [bar for bar in function.resources if bar.memory and bar.size]
     for held in iomem.known(hypervisor.evidence):
         inside = any(bar.start <= held.start <= bar.end for bar in bars)
         if held.framebuffer and inside and not _evicted(hypervisor, function):
             return fails(
-                f"{held.name} holds memory of {device.address}",
+                f"{held.name} holds memory of {function.address}",
                 actual=held.name,
                 expected="no framebuffer in its BARs",
                 evidence=held.quote,
-                cure=cures.other_display(device.address),
+                cure=cures.other_display(function.address),
             )
     iomem.ranges(hypervisor.evidence)
-    return passes(f"no boot framebuffer stays in the BARs of {device.address}")
+    return passes(f"no boot framebuffer stays in the BARs of {function.address}")
 
 
-def _evicted(hypervisor, function):
+def _evicted(hypervisor: Hypervisor, function: PciFunction) -> bool:
     """vfio-pci will take the framebuffer away when it binds."""
     vga = function.class_code >> 8 == 0x0300
     return vga and function.driver != "vfio-pci" and hypervisor.kernel.version >= EVICTS_SINCE
 
 
 @check("DEV018", severity=BLOCKER, needs=["DEV001", "DEV011"], refs=["F10", "F109"])
-def test_bar_unassigned(hypervisor, device):
+def test_bar_unassigned(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A BAR of the device has no address
 
     Checks:
@@ -110,7 +114,7 @@ def test_bar_unassigned(hypervisor, device):
     """
     function = device.function
     if function.physfn is not None:
-        return skips(f"{device.address} is a VF: its BARs are those of its PF")
+        return skips(f"{function.address} is a VF: its BARs are those of its PF")
     resources = function.resources
     lost = [bar.index for bar in resources[:6] if bar.unassigned]
     quote, sure = function.quote("resources"), False
@@ -121,18 +125,18 @@ def test_bar_unassigned(hypervisor, device):
     if not lost:
         if not sure:
             _log_is_silent(hypervisor, function)
-        return passes(f"all memory BARs of {device.address} have addresses", evidence=quote)
+        return passes(f"all memory BARs of {function.address} have addresses", evidence=quote)
     shown = ", ".join(f"BAR {number}" for number in sorted(set(lost)))
     return fails(
-        f"{shown} of {device.address} has no address",
+        f"{shown} of {function.address} has no address",
         actual="unassigned",
         expected="an address",
         evidence=Quote(quote.source, quote.line.split("\n")[min(lost)], quote.status),
-        cure=cures.place_bars(device.address),
+        cure=cures.place_bars(function.address),
     )
 
 
-def _log_is_silent(hypervisor, function):
+def _log_is_silent(hypervisor: Hypervisor, function: PciFunction) -> None:
     """For a device that sleeps, so that its registers were not read, the kernel's log has to do."""
     unread = function.missing("config")
     lines = devicelog.about(hypervisor.klog, devicelog.BAR_FAILED, function.address)
@@ -141,7 +145,7 @@ def _log_is_silent(hypervisor, function):
     hypervisor.klog.must_be_whole()
 
 
-def _implemented(bars):
+def _implemented(bars: tuple[int, ...]) -> Iterator[int]:
     """The memory BARs whose register is not empty; the upper half of a 64-bit one is no BAR."""
     index = 0
     while index < len(bars):
@@ -152,7 +156,7 @@ def _implemented(bars):
 
 
 @check("DEV019", severity=DEGRADED, needs=["DEV001"], refs=["F110"])
-def test_rom_unreadable(hypervisor, device):
+def test_rom_unreadable(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The option ROM of the device cannot be read
 
     Checks:
@@ -168,14 +172,15 @@ def test_rom_unreadable(hypervisor, device):
     References:
         F110, F124; drivers/pci/rom.c.
     """
-    lines = devicelog.about(hypervisor.klog, devicelog.ROM_INVALID, device.address)
+    function = device.function
+    lines = devicelog.about(hypervisor.klog, devicelog.ROM_INVALID, function.address)
     if lines:
         return fails(
-            f"the option ROM of {device.address} cannot be read",
+            f"the option ROM of {function.address} cannot be read",
             actual=lines[-1].text,
             expected="a ROM that begins with 55 aa",
             evidence=lines[-1].quote,
-            cure=cures.rom(device.address),
+            cure=cures.rom(function.address),
         )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel had no trouble with the option ROM of {device.address}")
+    return passes(f"the kernel had no trouble with the option ROM of {function.address}")

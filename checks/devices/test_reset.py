@@ -1,9 +1,12 @@
 """Whether a device can be reset between two guests, and what went wrong when it was."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts import devicelog
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import PciFunction
 from pytest_vfio.facts.pciaddress import split
 
 #: AMD graphics of the Polaris, Vega and Navi 10 families by device id (F105).
@@ -14,7 +17,7 @@ _AMD_FAMILIES = (
 
 
 @check("DEV012", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F103", "F107"])
-def test_no_reset(hypervisor, device):
+def test_no_reset(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The kernel knows no way to reset the device
 
     Checks:
@@ -37,24 +40,24 @@ def test_no_reset(hypervisor, device):
         quote = function.quote("resettable")
         if function.knows("reset_methods"):
             quote = function.quote("reset_methods")
-        return passes(f"{device.address} can be reset", evidence=quote)
+        return passes(f"{function.address} can be reset", evidence=quote)
     offered = function.config.reset_methods if function.knows("config") else None
     switched_off = function.knows("reset_methods") and function.reset_methods == ()
     why = "reset_method was emptied" if switched_off else "the kernel offers none"
     if offered and not switched_off:
         why = f"the hardware offers {', '.join(offered)}, which a quirk of the kernel forbids"
     return fails(
-        f"{device.address} cannot be reset by itself: {why}",
+        f"{function.address} cannot be reset by itself: {why}",
         actual="no reset",
         expected="a function level reset",
         evidence=function.quote("resettable"),
         refs=["F107"] if offered and not switched_off else ["F103"],
-        cure=cures.whole_bus(device.address),
+        cure=cures.whole_bus(function.address),
     )
 
 
 @check("DEV013", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F98"])
-def test_bus_reset_hits_others(hypervisor, device):
+def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Resetting the device would reset what stays with others
 
     Checks:
@@ -74,13 +77,16 @@ def test_bus_reset_hits_others(hypervisor, device):
     """
     function = device.function
     if function.physfn is not None:
-        return skips(f"{device.address} is a VF: it has a function level reset")
+        return skips(f"{function.address} is a VF: it has a function level reset")
     if function.resettable:
         return skips(
-            f"{device.address} can be reset by itself", evidence=function.quote("resettable")
+            f"{function.address} can be reset by itself", evidence=function.quote("resettable")
         )
-    mates = [one for one in hypervisor.pci.known.values() if _same_bus(device.address, one.address)]
-    outside, unread = [], []
+    mates = [
+        one for one in hypervisor.pci.known.values() if _same_bus(function.address, one.address)
+    ]
+    outside: list[PciFunction] = []
+    unread: list[Item] = []
     for one in mates:
         try:
             if one.group != function.group:
@@ -90,24 +96,24 @@ def test_bus_reset_hits_others(hypervisor, device):
     if outside:
         shown = ", ".join(one.address for one in outside)
         return fails(
-            f"only a bus reset could reset {device.address}, and {shown} is on the bus too",
+            f"only a bus reset could reset {function.address}, and {shown} is on the bus too",
             actual=f"{shown} in other groups",
             expected="nothing else on the bus",
             evidence=[function.quote("resettable"), outside[0].quote("group")],
-            cure=cures.whole_bus(device.address),
+            cure=cures.whole_bus(function.address),
         )
     if unread:
         raise Missing(*dict.fromkeys(unread))
     hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is nothing else
-    return passes(f"a bus reset of {device.address} hits nothing outside its group")
+    return passes(f"a bus reset of {function.address} hits nothing outside its group")
 
 
-def _same_bus(ours, other):
+def _same_bus(ours: str, other: str) -> bool:
     return ours != other and split(ours)[:2] == split(other)[:2]
 
 
 @check("DEV014", severity=DEGRADED, needs=["DEV001"], refs=["F105"])
-def test_amd_reset_bug(hypervisor, device):
+def test_amd_reset_bug(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The AMD graphics card does not survive a reset
 
     Checks:
@@ -129,7 +135,7 @@ def test_amd_reset_bug(hypervisor, device):
     if function.vendor != 0x1002 or not any(
         low <= function.device <= high for low, high in _AMD_FAMILIES
     ):
-        return skips(f"{device.address} ({function.id}) is none of the affected models")
+        return skips(f"{function.address} ({function.id}) is none of the affected models")
     able = function.resettable  # asked first: without sysfs nobody knows what the kernel would do
     if able and function.knows("reset_methods"):
         methods = function.reset_methods
@@ -139,18 +145,18 @@ def test_amd_reset_bug(hypervisor, device):
         good = hypervisor.modules.loaded("vendor_reset")
         shown, quote = "vendor-reset loaded" if good else "vendor-reset not loaded", function.seen
     if good:
-        return passes(f"{device.address} has a reset of its own ({shown})", evidence=quote)
+        return passes(f"{function.address} has a reset of its own ({shown})", evidence=quote)
     return fails(
-        f"{device.address} is {function.id}, which hangs on reset: {shown}",
+        f"{function.address} is {function.id}, which hangs on reset: {shown}",
         actual=shown,
         expected="device_specific first",
         evidence=quote,
-        cure=cures.device_specific_reset(device.address),
+        cure=cures.device_specific_reset(function.address),
     )
 
 
 @check("DEV015", severity=BLOCKER, needs=["DEV001"], refs=["F104", "F105"])
-def test_reset_failed(hypervisor, device):
+def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device did not come back from a reset
 
     Checks:
@@ -167,23 +173,24 @@ def test_reset_failed(hypervisor, device):
     References:
         F104, F105; drivers/pci/pci.c, pci_dev_wait.
     """
+    function = device.function
     for pattern, ref in ((devicelog.RESET_GAVE_UP, "F104"), (devicelog.DEVICE_SPECIFIC, "F105")):
-        lines = devicelog.about(hypervisor.klog, pattern, device.address)
+        lines = devicelog.about(hypervisor.klog, pattern, function.address)
         if lines:
             return fails(
-                f"{device.address} did not come back from a reset",
+                f"{function.address} did not come back from a reset",
                 actual=lines[-1].text,
                 expected="a device that answers after a reset",
                 evidence=lines[-1].quote,
                 refs=[ref],
-                cure=cures.other_reset(device.address),
+                cure=cures.other_reset(function.address),
             )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel never waited in vain for {device.address}")
+    return passes(f"the kernel never waited in vain for {function.address}")
 
 
 @check("DEV028", severity=ADVICE, needs=["DEV001"], refs=["F122"])
-def test_reset_behind_back(hypervisor, device):
+def test_reset_behind_back(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device was reset while in use
 
     Checks:
@@ -199,14 +206,15 @@ def test_reset_behind_back(hypervisor, device):
     References:
         F122; drivers/vfio/pci/vfio_pci_config.c.
     """
-    lines = devicelog.about(hypervisor.klog, devicelog.RESTORED, device.address)
+    function = device.function
+    lines = devicelog.about(hypervisor.klog, devicelog.RESTORED, function.address)
     if lines:
         return fails(
-            f"vfio-pci restored the BARs of {device.address} {len(lines)} times after a reset",
+            f"vfio-pci restored the BARs of {function.address} {len(lines)} times after a reset",
             actual=f"{len(lines)} times",
             expected="never",
             evidence=lines[-1].quote,
-            cure=cures.whole_bus(device.address),
+            cure=cures.whole_bus(function.address),
         )
     hypervisor.klog.must_be_whole()
-    return passes(f"vfio-pci never had to restore the BARs of {device.address}")
+    return passes(f"vfio-pci never had to restore the BARs of {function.address}")

@@ -1,15 +1,26 @@
 """A group is handed to a guest as a whole, or not at all."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, check, fails, passes, skips, unknown
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    SECURITY,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+    unknown,
+)
 from pytest_vfio.cures import groups as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts import handover, isolation
-from pytest_vfio.facts.groups import NOIOMMU
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.facts.groups import NOIOMMU, Group
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
 
 @check("GRP001", severity=BLOCKER, needs=["IOM001"], refs=["F92", "F93", "F138"])
-def test_not_viable(hypervisor, group):
+def test_not_viable(hypervisor: Hypervisor, group: Group) -> Verdict:
     """A device that stays with the host makes the group not viable
 
     Checks:
@@ -52,7 +63,7 @@ def test_not_viable(hypervisor, group):
     )
 
 
-def _leaves(hypervisor, address):
+def _leaves(hypervisor: Hypervisor, address: str) -> bool:
     """An intended device that is to be bound, or one that libvirt detaches for a guest."""
     device = hypervisor.intent.get(address)
     if device is not None and not (device.wanted is not None and device.wanted.vfs):
@@ -60,12 +71,12 @@ def _leaves(hypervisor, address):
     return handover.released(hypervisor, address)
 
 
-def _is_virtual(function):
+def _is_virtual(function: PciFunction) -> bool:
     return function.knows("physfn") and function.physfn is not None
 
 
 @check("GRP002", severity=ADVICE, needs=["IOM001"], refs=["F94", "F95", "F96", "F13"])
-def test_shared_group(hypervisor, group):
+def test_shared_group(hypervisor: Hypervisor, group: Group) -> Verdict:
     """The group cannot be split: the hardware does not isolate its members
 
     Checks:
@@ -105,13 +116,13 @@ def test_shared_group(hypervisor, group):
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
 
 
-def _owner(hypervisor, address):
+def _owner(hypervisor: Hypervisor, address: str) -> str | None:
     device = hypervisor.intent.get(address)
     return device.guest if device is not None else None
 
 
 @check("GRP004", severity=BLOCKER, needs=["IOM001"], refs=["F102"])
-def test_vfio_node_missing(hypervisor, group):
+def test_vfio_node_missing(hypervisor: Hypervisor, group: Group) -> Verdict:
     """The group has no device node although a member is on a VFIO driver
 
     Checks:
@@ -131,7 +142,8 @@ def test_vfio_node_missing(hypervisor, group):
     names = item.text.split()
     if str(group.number) in names:
         return passes(f"/dev/vfio/{group.number} exists", evidence=item.quote(str(group.number)))
-    bound, unread = [], []
+    bound: list[PciFunction] = []
+    unread: list[Item] = []
     for function in group.functions:
         try:
             bound += [function] if is_vfio_driver(function.driver) else []
@@ -140,8 +152,8 @@ def test_vfio_node_missing(hypervisor, group):
     if not item.whole:
         raise Missing(item)
     if bound and "devices" in names:
-        missing = [f"{item.name}: shows only nodes of single devices, which older QEMU cannot use"]
-        return unknown(f"/dev/vfio/{group.number} does not exist", missing=missing)
+        why = [f"{item.name}: shows only nodes of single devices, which older QEMU cannot use"]
+        return unknown(f"/dev/vfio/{group.number} does not exist", missing=why)
     if bound:
         return fails(
             f"/dev/vfio/{group.number} does not exist, but {bound[0].address} is on"
@@ -157,7 +169,7 @@ def test_vfio_node_missing(hypervisor, group):
 
 
 @check("GRP005", severity=SECURITY, needs=["IOM001"], refs=["F62"])
-def test_noiommu_group(hypervisor, group):
+def test_noiommu_group(hypervisor: Hypervisor, group: Group) -> Verdict:
     """The group is one of no-IOMMU mode
 
     Checks:

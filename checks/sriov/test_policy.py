@@ -1,15 +1,20 @@
 """What the host sets for VFs: the PF's link, MAC addresses, trust. And their groups."""
 
-from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import groups as group_cures
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Missing, Tree
+from pytest_vfio.evidence import Item, Missing, Tree
 from pytest_vfio.facts import vfinfo
+from pytest_vfio.facts.groups import Group
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import PciFunction
+from pytest_vfio.facts.vfinfo import VfPolicy
 
 _UP = 0x1
 
 
-def _physical(hypervisor, device):
+def _physical(hypervisor: Hypervisor, device: IntendedDevice) -> PciFunction | None:
     """The PF that a device is, or belongs to; None where neither."""
     function = device.function
     if function.physfn is not None:
@@ -21,7 +26,7 @@ def _physical(hypervisor, device):
 
 
 @check("SRV010", severity=DEGRADED, needs=["DEV001"], refs=["F133"])
-def test_pf_down(hypervisor, device):
+def test_pf_down(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The PF of a VF is down
 
     Checks:
@@ -37,9 +42,10 @@ def test_pf_down(hypervisor, device):
     References:
         F133; libvirt src/util/virnetdev.c.
     """
+    function = device.function
     physical = _physical(hypervisor, device)
     if physical is None:
-        return skips(f"{device.address} is no VF")
+        return skips(f"{function.address} is no VF")
     if not physical.netdevs:
         return skips(f"the PF {physical.address} has no network interface")
     name = physical.netdevs[0]
@@ -51,9 +57,9 @@ def test_pf_down(hypervisor, device):
         raise Missing(hypervisor.evidence.item("sys/class/net")) from None
     quote = tree.quote(f"{name}/flags")
     if up:
-        return passes(f"{name}, the PF of {device.address}, is up", evidence=quote)
+        return passes(f"{name}, the PF of {function.address}, is up", evidence=quote)
     return fails(
-        f"{name}, the PF of {device.address}, is down",
+        f"{name}, the PF of {function.address}, is down",
         actual=f"flags {flags}",
         expected="up",
         evidence=quote,
@@ -61,15 +67,16 @@ def test_pf_down(hypervisor, device):
     )
 
 
-def _policy(hypervisor, device):
+def _policy(hypervisor: Hypervisor, device: IntendedDevice) -> VfPolicy | None:
     """What the host set for an intended VF; None where it is no VF of a network adapter."""
     function = device.function
     if function.physfn is None:
         return None
     physical = _physical(hypervisor, device)
-    if not physical.netdevs:
+    if physical is None or not physical.netdevs:
         return None
-    number = physical.virtfns.index(device.address) if device.address in physical.virtfns else -1
+    where, ours = function.address, physical.virtfns
+    number = ours.index(where) if where in ours else -1
     found = vfinfo.policies(hypervisor.evidence, physical.netdevs[0]).get(number)
     if found is None:
         raise Missing(hypervisor.evidence.item(vfinfo.ITEM))
@@ -77,7 +84,7 @@ def _policy(hypervisor, device):
 
 
 @check("SRV011", severity=SECURITY, needs=["DEV001"], refs=["F134"])
-def test_vf_trusted(hypervisor, device):
+def test_vf_trusted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The guest of a VF may forge addresses
 
     Checks:
@@ -94,24 +101,25 @@ def test_vf_trusted(hypervisor, device):
     References:
         F134; ip-link(8).
     """
+    function = device.function
     policy = _policy(hypervisor, device)
     if policy is None:
-        return skips(f"{device.address} is no VF of a network adapter")
+        return skips(f"{function.address} is no VF of a network adapter")
     if policy.trust or policy.spoofchk is False:
         word = "trust off" if policy.trust else "spoofchk on"
         shown = "trust on" if policy.trust else "spoofchk off"
         return fails(
-            f"VF {policy.number} of {policy.interface} ({device.address}) has {shown}",
+            f"VF {policy.number} of {policy.interface} ({function.address}) has {shown}",
             actual=shown,
             expected=word,
             evidence=policy.quote,
             cure=cures.set_policy(policy.interface, policy.number, word),
         )
-    return passes(f"{device.address} is neither trusted nor free to spoof", evidence=policy.quote)
+    return passes(f"{function.address} is neither trusted nor free to spoof", evidence=policy.quote)
 
 
 @check("SRV012", severity=ADVICE, needs=["DEV001"], refs=["F135", "F134"])
-def test_vf_without_mac(hypervisor, device):
+def test_vf_without_mac(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A VF has no MAC address of its own
 
     Checks:
@@ -128,18 +136,21 @@ def test_vf_without_mac(hypervisor, device):
     References:
         F135, F134; libvirt src/hypervisor/virhostdev.c.
     """
+    function = device.function
     policy = _policy(hypervisor, device)
     if policy is None:
-        return skips(f"{device.address} is no VF of a network adapter")
+        return skips(f"{function.address} is no VF of a network adapter")
     if not policy.random_mac:
-        return passes(f"{device.address} has MAC {policy.mac}", evidence=policy.quote)
-    takers = [hostdev for _, hostdev in hypervisor.guests.holding(device.address)]
+        return passes(f"{function.address} has MAC {policy.mac}", evidence=policy.quote)
+    takers = [hostdev for _, hostdev in hypervisor.guests.holding(function.address)]
     plain = [hostdev for hostdev in takers if hostdev.kind in ("hostdev", "commandline")]
     if not plain:
         hypervisor.guests.domains  # noqa: B018 - an unread guest may take it plainly
-        return passes(f"no guest takes {device.address} as a plain hostdev", evidence=policy.quote)
+        return passes(
+            f"no guest takes {function.address} as a plain hostdev", evidence=policy.quote
+        )
     return fails(
-        f"VF {policy.number} of {policy.interface} ({device.address}) has no MAC, and"
+        f"VF {policy.number} of {policy.interface} ({function.address}) has no MAC, and"
         f" {plain[0].guest} takes it as a plain hostdev",
         actual=policy.mac or "no MAC",
         expected="an administrative MAC",
@@ -149,7 +160,7 @@ def test_vf_without_mac(hypervisor, device):
 
 
 @check("SRV008", severity=DEGRADED, needs=["IOM001"], refs=["F138"])
-def test_vfs_share_group(hypervisor, group):
+def test_vfs_share_group(hypervisor: Hypervisor, group: Group) -> Verdict:
     """VFs share an IOMMU group
 
     Checks:
@@ -166,7 +177,8 @@ def test_vfs_share_group(hypervisor, group):
     References:
         F138; drivers/iommu/iommu.c, pci_device_group.
     """
-    virtual, unread = [], []
+    virtual: list[PciFunction] = []
+    unread: list[Item] = []
     for function in group.functions:
         try:
             virtual += [function] if function.physfn is not None else []

@@ -1,15 +1,17 @@
 """Virtual functions: wanted, possible, there, and with whom."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts import devicelog
-from pytest_vfio.facts.pci import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction, is_vfio_driver
 from pytest_vfio.facts.pciaddress import split
 from pytest_vfio.facts.pciresource import VF_BARS
 
 
-def _wanted(device):
+def _wanted(device: IntendedDevice) -> int:
     """How many VFs the inventory wants of a device."""
     return (device.wanted.vfs or 0) if device.wanted is not None else 0
 
@@ -20,7 +22,7 @@ def _wanted(device):
     needs=["DEV001", "SRV003", "SRV004", "SRV005", "SRV007"],
     refs=["F129"],
 )
-def test_vfs_missing(hypervisor, device):
+def test_vfs_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Virtual functions are missing
 
     Checks:
@@ -36,24 +38,24 @@ def test_vfs_missing(hypervisor, device):
     References:
         F129, F127, S28; drivers/pci/iov.c.
     """
+    function = device.function
     wanted = _wanted(device)
     if not wanted:
-        return skips(f"the inventory wants no VFs of {device.address}")
-    function = device.function
+        return skips(f"the inventory wants no VFs of {function.address}")
     now, quote = function.numvfs, function.quote("numvfs")
     if now >= wanted:
-        return passes(f"{device.address} has {now} VFs, {wanted} are wanted", evidence=quote)
+        return passes(f"{function.address} has {now} VFs, {wanted} are wanted", evidence=quote)
     return fails(
-        f"{device.address} has {now} VFs, expected {wanted}",
+        f"{function.address} has {now} VFs, expected {wanted}",
         actual=now,
         expected=wanted,
         evidence=quote,
-        cure=cures.make_vfs(device.address, wanted, now),
+        cure=cures.make_vfs(function.address, wanted, now),
     )
 
 
 @check("SRV002", severity=ADVICE, needs=["DEV001"], refs=["F132"])
-def test_vfs_inside_guest(hypervisor, device):
+def test_vfs_inside_guest(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """An SR-IOV capable PF goes to a guest, which cannot make VFs from it
 
     Checks:
@@ -72,24 +74,24 @@ def test_vfs_inside_guest(hypervisor, device):
     References:
         F132, S28; QEMU hw/vfio/pci.c, vfio_add_ext_cap.
     """
-    if _wanted(device):
-        return skips(f"{device.address} stays with the host, its VFs go to guests")
     function = device.function
+    if _wanted(device):
+        return skips(f"{function.address} stays with the host, its VFs go to guests")
     total, quote = function.totalvfs, function.quote("totalvfs")
     if not total:
-        return passes(f"{device.address} has no SR-IOV", evidence=quote)
+        return passes(f"{function.address} has no SR-IOV", evidence=quote)
     made = f"{function.numvfs or 'none'} made" if function.knows("numvfs") else "made: not read"
     return fails(
-        f"{device.address} can make up to {total} VFs on the host ({made}), none inside a guest",
+        f"{function.address} can make up to {total} VFs on the host ({made}), none inside a guest",
         actual=f"a PF with up to {total} VFs",
         expected="VFs made on the host, if VFs are wanted",
         evidence=quote,
-        cure=cures.vfs_on_host(device.address),
+        cure=cures.vfs_on_host(function.address),
     )
 
 
 @check("SRV003", severity=BLOCKER, needs=["DEV001"], refs=["F125"])
-def test_no_room_for_vfs(hypervisor, device):
+def test_no_room_for_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """There is no memory space for the BARs of VFs
 
     Checks:
@@ -105,29 +107,29 @@ def test_no_room_for_vfs(hypervisor, device):
     References:
         F125; drivers/pci/iov.c, sriov_enable.
     """
-    if not _wanted(device):
-        return skips(f"the inventory wants no VFs of {device.address}")
     function = device.function
+    if not _wanted(device):
+        return skips(f"the inventory wants no VFs of {function.address}")
     if not function.totalvfs:
         return skips(
-            f"{device.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs")
+            f"{function.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs")
         )
     rooms = [bar for bar in function.resources if bar.index in VF_BARS]
     quote = function.quote("resources")
     if function.numvfs or any(bar.size and not bar.unassigned for bar in rooms):
-        return passes(f"there is room for the VFs of {device.address}", evidence=quote)
-    lines = devicelog.about(hypervisor.klog, devicelog.IOV_FAILED, device.address)
+        return passes(f"there is room for the VFs of {function.address}", evidence=quote)
+    lines = devicelog.about(hypervisor.klog, devicelog.IOV_FAILED, function.address)
     return fails(
-        f"there is no room for the BARs of the VFs of {device.address}",
+        f"there is no room for the BARs of the VFs of {function.address}",
         actual="no IOV resources",
         expected="IOV resources with addresses",
         evidence=[quote, *(line.quote for line in lines[-1:])],
-        cure=cures.room_for_vfs(device.address),
+        cure=cures.room_for_vfs(function.address),
     )
 
 
 @check("SRV004", severity=BLOCKER, needs=["DEV001"], refs=["F126"])
-def test_vfs_out_of_buses(hypervisor, device):
+def test_vfs_out_of_buses(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """VFs would lie beyond the bus numbers of the bridge
 
     Checks:
@@ -143,39 +145,39 @@ def test_vfs_out_of_buses(hypervisor, device):
     References:
         F126; drivers/pci/iov.c, virtfn_max_buses.
     """
+    function = device.function
     wanted = _wanted(device)
     if not wanted:
-        return skips(f"the inventory wants no VFs of {device.address}")
-    function = device.function
+        return skips(f"the inventory wants no VFs of {function.address}")
     if function.numvfs >= wanted:
         return passes(
-            f"{device.address} has {function.numvfs} VFs", evidence=function.quote("numvfs")
+            f"{function.address} has {function.numvfs} VFs", evidence=function.quote("numvfs")
         )
     if function.parent is None:
-        return skips(f"{device.address} is on a root bus")
+        return skips(f"{function.address} is on a root bus")
     bridge = hypervisor.pci.get(function.parent)
+    if bridge is None:
+        raise function.missing("path")
     offset, stride = function.number("vf_offset"), function.number("vf_stride")
-    last = bridge.number("subordinate_bus") if bridge is not None else None
+    last = bridge.number("subordinate_bus")
     if offset is None or stride is None or last is None:
-        return skips(f"{device.address} has no SR-IOV: SRV005 judges")
-    _, bus, slot, part = split(device.address)
+        return skips(f"{function.address} has no SR-IOV: SRV005 judges")
+    _, bus, slot, part = split(function.address)
     needed = bus + (int(offset + stride * (wanted - 1)) + slot * 8 + part) // 256
     if needed <= last:
-        return passes(
-            f"the VFs of {device.address} end on bus {needed:02x}, the bridge's on {int(last):02x}"
-        )
+        return passes(f"the VFs of {function.address} end on bus {needed:02x} of {int(last):02x}")
     return fails(
-        f"VF {wanted} of {device.address} would be on bus {needed:02x},"
+        f"VF {wanted} of {function.address} would be on bus {needed:02x},"
         f" the bridge ends at {int(last):02x}",
         actual=f"bus {needed:02x}",
         expected=f"at most bus {int(last):02x}",
         evidence=[function.quote("vf_offset"), bridge.quote("subordinate_bus")],
-        cure=cures.bus_numbers(device.address),
+        cure=cures.bus_numbers(function.address),
     )
 
 
 @check("SRV005", severity=BLOCKER, needs=["DEV001"], refs=["F127", "F12"])
-def test_more_vfs_than_possible(hypervisor, device):
+def test_more_vfs_than_possible(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """More VFs are wanted than the adapter offers
 
     Checks:
@@ -191,26 +193,26 @@ def test_more_vfs_than_possible(hypervisor, device):
     References:
         F127, F12, S28; drivers/pci/pci-sysfs.c, sriov_numvfs_store.
     """
+    function = device.function
     wanted = _wanted(device)
     if not wanted:
-        return skips(f"the inventory wants no VFs of {device.address}")
-    function = device.function
+        return skips(f"the inventory wants no VFs of {function.address}")
     total, quote = function.totalvfs, function.quote("totalvfs")
     if total is not None and total >= wanted:
-        return passes(f"{device.address} offers {total} VFs, {wanted} are wanted", evidence=quote)
+        return passes(f"{function.address} offers {total} VFs, {wanted} are wanted", evidence=quote)
     offered = f"offers {total} VFs" if total is not None else "has no SR-IOV"
     return fails(
-        f"{device.address} {offered}, expected {wanted}",
+        f"{function.address} {offered}, expected {wanted}",
         actual=total if total is not None else "no sriov_totalvfs",
         expected=wanted,
         evidence=quote,
         refs=["F127"] if total is not None else ["F12"],
-        cure=cures.enable_sriov(device.address),
+        cure=cures.enable_sriov(function.address),
     )
 
 
 @check("SRV007", severity=BLOCKER, needs=["DEV001"], refs=["F131"])
-def test_pf_on_vfio(hypervisor, device):
+def test_pf_on_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The PF is on a VFIO driver while its VFs are wanted
 
     Checks:
@@ -231,26 +233,26 @@ def test_pf_on_vfio(hypervisor, device):
     wanted = _wanted(device)
     if not is_vfio_driver(function.driver):
         return passes(
-            f"{device.address} is on {function.driver or 'no driver'}",
+            f"{function.address} is on {function.driver or 'no driver'}",
             evidence=function.quote("driver"),
         )
     count = wanted or function.numvfs
     if not count:
         return skips(
-            f"{device.address} has no VFs and none are wanted", evidence=function.quote("numvfs")
+            f"{function.address} has no VFs and none are wanted", evidence=function.quote("numvfs")
         )
     why = "wanted" if wanted else "there"
     return fails(
-        f"{device.address} is on {function.driver}, and {count} VFs of it are {why}",
+        f"{function.address} is on {function.driver}, and {count} VFs of it are {why}",
         actual=function.driver,
         expected="its host driver",
         evidence=function.quote("driver"),
-        cure=cures.host_driver(device.address),
+        cure=cures.host_driver(function.address),
     )
 
 
 @check("SRV009", severity=DEGRADED, needs=["DEV001"], refs=["F140"])
-def test_gpu_pf_with_vfs(hypervisor, device):
+def test_gpu_pf_with_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """A graphics PF is intended while its VFs exist
 
     Checks:
@@ -269,24 +271,24 @@ def test_gpu_pf_with_vfs(hypervisor, device):
     function = device.function
     if function.base_class != DISPLAY_CLASS:
         return skips(
-            f"{device.address} is no display device", evidence=function.quote("class_code")
+            f"{function.address} is no display device", evidence=function.quote("class_code")
         )
     if _wanted(device):
-        return skips(f"{device.address} stays with the host, its VFs go to guests")
+        return skips(f"{function.address} stays with the host, its VFs go to guests")
     count, quote = function.numvfs, function.quote("numvfs")
     if not count:
-        return passes(f"{device.address} has no VFs", evidence=quote)
+        return passes(f"{function.address} has no VFs", evidence=quote)
     return fails(
-        f"{device.address} is intended, and {count} VFs of it exist",
+        f"{function.address} is intended, and {count} VFs of it exist",
         actual=f"{count} VFs",
         expected="the VFs instead of the PF",
         evidence=quote,
-        cure=cures.assign_vfs_only(device.address),
+        cure=cures.assign_vfs_only(function.address),
     )
 
 
 @check("SRV006", severity=ADVICE, needs=["DEV001", "SRV001"], refs=["F130"])
-def test_host_takes_vfs(hypervisor, device):
+def test_host_takes_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Host drivers take the VFs
 
     Checks:
@@ -304,13 +306,14 @@ def test_host_takes_vfs(hypervisor, device):
     References:
         F130; drivers/pci/iov.c.
     """
-    if not _wanted(device):
-        return skips(f"the inventory wants no VFs of {device.address}")
     function = device.function
+    if not _wanted(device):
+        return skips(f"the inventory wants no VFs of {function.address}")
     if not function.vf_autoprobe:
         quote = function.quote("vf_autoprobe")
-        return passes(f"host drivers leave new VFs of {device.address} alone", evidence=quote)
-    held, unread = [], []
+        return passes(f"host drivers leave new VFs of {function.address} alone", evidence=quote)
+    held: list[PciFunction] = []
+    unread: list[Item] = []
     for address in function.virtfns:
         try:
             virtual = hypervisor.pci.get(address)
@@ -320,12 +323,12 @@ def test_host_takes_vfs(hypervisor, device):
             unread.extend(missing.items)
     if held:
         return fails(
-            f"{len(held)} VFs of {device.address} are on {held[0].driver}",
+            f"{len(held)} VFs of {function.address} are on {held[0].driver}",
             actual=f"{held[0].address} on {held[0].driver}",
             expected="no host driver on VFs",
             evidence=[function.quote("vf_autoprobe"), held[0].quote("driver")],
-            cure=cures.no_autoprobe(device.address),
+            cure=cures.no_autoprobe(function.address),
         )
     if unread:
         raise Missing(*dict.fromkeys(unread))
-    return passes(f"no VF of {device.address} is on a host driver")
+    return passes(f"no VF of {function.address} is on a host driver")

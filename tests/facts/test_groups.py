@@ -102,8 +102,8 @@ def test_a_member_that_is_no_pci_function():
 def test_libvirt_lists_all_members():
     """A node device's group has all of its members, seen or not."""
     xml = (
-        "<device><name>pci_0000_12_00_0</name><capability type='pci'><domain>0</domain><bus>18</bus>"
-        "<slot>0</slot><function>0</function><iommuGroup number='7'>"
+        "<device><name>pci_0000_12_00_0</name><capability type='pci'><domain>0</domain>"
+        "<bus>18</bus><slot>0</slot><function>0</function><iommuGroup number='7'>"
         "<address domain='0x0000' bus='0x12' slot='0x00' function='0x0'/>"
         "<address domain='0x0000' bus='0x12' slot='0x00' function='0x1'/>"
         "</iommuGroup></capability></device>"

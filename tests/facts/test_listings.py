@@ -27,10 +27,10 @@ SHAPES = {
     "Group:  1   [10de:1b80] [R] 01:00.0  VGA compatible controller GP104\n"
     "Group:  2   [8086:1912]     00:02.0  VGA compatible controller HD 530\n",
     "ls": "/sys/kernel/iommu_groups/1/devices:\ntotal 0\n"
-    "lrwxrwxrwx 1 root root 0 Jan  1 10:00 0000:00:01.0 -> ../../../../devices/pci0000:00/0000:00:01.0\n"
-    "lrwxrwxrwx 1 root root 0 Jan  1 10:00 0000:01:00.0 -> ../../../../devices/pci0000:00/0000:01:00.0\n"
+    "lrwxrwxrwx 1 root root 0 Jan 1 0000:00:01.0 -> ../../../../devices/0000:00:01.0\n"
+    "lrwxrwxrwx 1 root root 0 Jan 1 0000:01:00.0 -> ../../../../devices/0000:01:00.0\n"
     "\n/sys/kernel/iommu_groups/2/devices:\ntotal 0\n"
-    "lrwxrwxrwx 1 root root 0 Jan  1 10:00 0000:00:02.0 -> ../../../../devices/pci0000:00/0000:00:02.0\n",
+    "lrwxrwxrwx 1 root root 0 Jan 1 0000:00:02.0 -> ../../../../devices/0000:00:02.0\n",
     "drivers below": "IOMMU Group 1:\n00:01.0 PCI bridge: Intel\n\tKernel driver in use: pcieport\n"
     "01:00.0 VGA: NVIDIA\n\tSubsystem: ASUS\n\tKernel driver in use: nouveau\n"
     "IOMMU Group 2:\n00:02.0 VGA: Intel\n\tKernel driver in use: i915\n",

@@ -40,8 +40,9 @@ FORMS = {
     "-mmnn": '12:00.0 "Ethernet controller [0200]" "Intel Corporation [8086]" "X710 [1572]" -r02 '
     '"Hewlett Packard Enterprise [103c]" "562SFP+ [22fc]"',
     "-mmn": '12:00.0 "0200" "8086" "1572" -r02 "103c" "22fc"',
-    "-vmmnn": "Slot:\t12:00.0\nClass:\tEthernet controller [0200]\nVendor:\tIntel Corporation [8086]\n"
-    "Device:\tX710 [1572]\nSVendor:\tHP [103c]\nSDevice:\t562SFP+ [22fc]\nRev:\t02\nIOMMUGroup:\t38",
+    "-vmmnn": "Slot:\t12:00.0\nClass:\tEthernet controller [0200]\nVendor:\tIntel [8086]\n"
+    "Device:\tX710 [1572]\nSVendor:\tHP [103c]\nSDevice:\t562SFP+ [22fc]\nRev:\t02\n"
+    "IOMMUGroup:\t38",
 }
 
 

@@ -24,7 +24,8 @@ NODEDEV = """\
 <capability type='pci'><class>0x020000</class><domain>0</domain><bus>18</bus><slot>0</slot>
 <function>0</function><product id='0x1572'/><vendor id='0x8086'/>
 <capability type='virt_functions' maxCount='64'/>
-<iommuGroup number='39'><address domain='0x0000' bus='0x12' slot='0x00' function='0x0'/></iommuGroup>
+<iommuGroup number='39'>
+<address domain='0x0000' bus='0x12' slot='0x00' function='0x0'/></iommuGroup>
 <pci-express><link validity='cap' port='0' speed='8' width='8'/>
 <link validity='sta' speed='2.5' width='4'/></pci-express></capability></device>
 """
@@ -39,7 +40,8 @@ def pci(**items: object) -> Pci:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("0000:12:00.0", NIC), ("12:00.0", NIC), ("pci_0000_12_00_0", NIC), ("pci-0000:12:00.0", NIC),
+        ("0000:12:00.0", NIC), ("12:00.0", NIC), ("pci_0000_12_00_0", NIC),
+        ("pci-0000:12:00.0", NIC),
         ("AF:1F.7", "0000:af:1f.7"), ("10000:e1:00.0", "10000:e1:00.0"), ("12:00.8", None),
         ("12:20.0", None), ("", None), ("12:00", None), ("pci_0000_12_00", None),
     ],
@@ -238,7 +240,8 @@ def test_an_interrupt_line_and_its_users():
     """Chip and trigger are no users."""
     text = (
         "           CPU0       CPU1\n"
-        "  16:          0         12   IR-IO-APIC   16-fasteoi   i801_smbus, vfio-intx(0000:01:04.0)\n"
+        "  16:          0         12   IR-IO-APIC   16-fasteoi   i801_smbus,"
+        " vfio-intx(0000:01:04.0)\n"
         " NMI:          0          0   Non-maskable interrupts\n"
     )
     line = irqlines.line(evidence({"proc/interrupts": text}), 16)

@@ -20,6 +20,10 @@ from tests.pcibytes import AF_FLR, MSI, MSIX, PM_RESET, PM_SOFT, acs, ats, expre
 #: The capabilities that both this parser and the parser of lspci's text know.
 STANDARD = frozenset({1, 5, 0x10, 0x11, 0x13})
 EXTENDED = frozenset({0x01, 0x0D, 0x0E, 0x0F, 0x10, 0x15})
+COMPARED = (
+    "vendor", "device", "class_code", "revision", "port_type", "flr", "af_flr", "pm_reset",
+    "acs_able", "acs", "ats_enabled", "virtual_functions",
+)  # fmt: skip
 
 
 def test_an_endpoint_with_everything():
@@ -138,8 +142,7 @@ def agree(spaces: dict[str, bytes]) -> int:
     blocks, compared = printed(spaces), 0
     for address, data in spaces.items():
         ours, theirs = pciconfig.of_bytes(data), blocks[address].config
-        for name in ("vendor", "device", "class_code", "revision", "port_type", "flr", "af_flr",
-                     "pm_reset", "acs_able", "acs", "ats_enabled", "virtual_functions"):  # fmt: skip
+        for name in COMPARED:
             mine, other = getattr(ours, name), getattr(theirs, name)
             if mine is None or other is None:
                 continue

@@ -21,11 +21,12 @@ _SLOT = re.compile(rf"(?:Slot|Device):[ \t]+({PATTERN})\s*")
 _KEYS = (
     "Subsystem DeviceName Control Status Latency Interrupt NUMA IOMMU Region Expansion Bus I/O"
     " Memory Prefetchable Secondary BridgeCtl Capabilities Kernel Physical Flags BIST Cache"
-    " Driver Module Class Vendor Device SVendor SDevice Rev ProgIf IOMMUGroup NUMANode PhySlot DTNode"
+    " Driver Module Class Vendor Device SVendor SDevice Rev ProgIf IOMMUGroup NUMANode"
     " DevCap DevCtl DevSta LnkCap LnkCtl LnkSta LnkCap2 LnkCtl2 LnkSta2 SltCap SltCtl SltSta"
     " DevCap2 DevCtl2 RootCap RootCtl RootSta ACSCap ACSCtl ARICap ARICtl ATSCap ATSCtl IOVCap"
     " IOVCtl IOVSta UESta UEMsk UESvrt CESta CEMsk AERCap HeaderLog Address Masking Vector PBA"
-    " AtomicOpsCap AtomicOpsCtl Initial VF Supported Port Arb Ctrl VC0 VC1 MaxPayload Compliance Transmit First"
+    " AtomicOpsCap AtomicOpsCtl Initial VF Supported Port Arb Ctrl VC0 VC1 MaxPayload Compliance"
+    " Transmit First PhySlot DTNode"
 )
 _KNOWN = re.compile(rf"(?:{'|'.join(map(re.escape, _KEYS.split()))})\b|!!!|\w{{1,40}}[+-](?: |$)")
 _IDS = re.compile(r"\[([0-9a-f]{4}):([0-9a-f]{4})\]")
