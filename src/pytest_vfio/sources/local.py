@@ -6,8 +6,9 @@ import os
 
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.sources import recording
+from pytest_vfio.sources.errors import TargetError
 from pytest_vfio.sources.process import Answer, converse
-from pytest_vfio.sources.target import Target, TargetError, Unreachable
+from pytest_vfio.sources.target import Target, Unreachable
 from pytest_vfio.sources.text import probe_text
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from pytest_vfio.evidence import Evidence
+from pytest_vfio.sources.errors import TargetError
 from pytest_vfio.sources.local import evidence, refusal, shell
 from pytest_vfio.sources.process import Answer, converse
-from pytest_vfio.sources.target import Target, TargetError, Unreachable
+from pytest_vfio.sources.target import Target, Unreachable
 from pytest_vfio.sources.text import probe_text
 
 #: Nobody is there to answer a question, and nothing but the stream is wanted. Host keys are

@@ -280,8 +280,12 @@ tree() {             # NAME [FOLDER if it is another]: goes there; false where i
 
 # -- commands ------------------------------------------------------------------------------------
 
+# timeout(1) of the coreutils; busybox's leaves a watcher behind that holds our pipe for a second.
 set_limiter() {
-  if timeout -k 1 5 true 2>/dev/null; then LIMITER=timeout; else LIMITER=; fi
+  case $(timeout --version 2>/dev/null) in
+    *[Cc]oreutils*) LIMITER=timeout ;;
+    *) LIMITER= ;;
+  esac
 }
 
 limited() {          # SECONDS COMMAND ARGUMENTS
@@ -293,13 +297,32 @@ limited() {          # SECONDS COMMAND ARGUMENTS
   shift
   "$@" &
   job=$!
-  ( sleep "$seconds"; kill "$job" ) >/dev/null 2>&1 &
-  watch=$!
+  alarm "$seconds" kill "$job"
   wait "$job"
   code=$?
-  kill "$watch" 2>/dev/null
+  dismiss
   return "$code"
 }
+
+alarm() {            # SECONDS COMMAND: runs it then, unless dismissed
+  (
+    nap= gone=
+    trap 'gone=1; [ -z "$nap" ] || kill "$nap"' TERM
+    sleep "$1" &
+    nap=$!
+    [ -z "$gone" ] || kill "$nap"
+    wait "$nap"
+    [ -z "$gone" ] || exit
+    shift
+    "$@"
+  ) </dev/null >/dev/null 2>&1 3>&- 4>&- &
+  watch=$!
+}
+
+dismiss() {
+  kill "$watch"
+  wait "$watch"
+} 2>/dev/null
 
 TAG_AWK='
 { size += length($0) + 1; if (size > max) { print "too-long" >"/dev/stderr"; exit } print "|" $0 }'
@@ -585,14 +608,7 @@ guarded() {          # SECONDS FUNCTION
   trap 'LATE=1' USR1
   "$2" &
   job=$!
-  (
-    trap 'kill "$nap" 2>/dev/null; exit' TERM
-    sleep "$1" &
-    nap=$!
-    wait "$nap"
-    kill -USR1 $$
-  ) </dev/null >/dev/null 2>&1 3>&- &
-  watch=$!
+  alarm "$1" kill -USR1 $$
   wait "$job"
   if [ -n "$LATE" ]; then
     # With this pending it never comes back to write into what follows.
@@ -600,8 +616,7 @@ guarded() {          # SECONDS FUNCTION
     trap - USR1
     return 1
   fi
-  kill "$watch" 2>/dev/null
-  wait "$watch" 2>/dev/null
+  dismiss
   trap '' USR1
   return 0
 }
