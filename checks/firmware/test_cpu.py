@@ -1,8 +1,9 @@
 """CPU virtualisation."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import firmware as cures
-from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 #: All that KVM has said of a CPU that firmware locked, 4.15 to 6.12, and arm64's own words.
 _REFUSED = (
@@ -15,7 +16,7 @@ _FLAG_TELLS = {"vmx": (5, 6, 0), "svm": (6, 8, 0)}
 
 
 @check("FW001", severity=BLOCKER, refs=["F01", "F02", "S15"])
-def test_cpu_virtualization_off(hypervisor):
+def test_cpu_virtualization_off(hypervisor: Hypervisor) -> Verdict:
     """CPU virtualisation is switched off in firmware
 
     Checks:
@@ -52,7 +53,7 @@ def test_cpu_virtualization_off(hypervisor):
     raise Missing(hypervisor.evidence.item("dev/kvm"))
 
 
-def _off(hypervisor, actual, quote):
+def _off(hypervisor: Hypervisor, actual: str, quote: Quote) -> Verdict:
     try:
         vendor = hypervisor.cpu.vendor
     except Missing:

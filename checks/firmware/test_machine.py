@@ -1,9 +1,21 @@
 """What kind of machine the host is, and what guards it."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, SECURITY, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    SECURITY,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
+from pytest_vfio.cures import Cure
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
-from pytest_vfio.evidence import Missing, Tree
+from pytest_vfio.evidence import Missing, Quote, Tree
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 _REJECTED = (
     r"Loading of unsigned module is rejected|Loading of module with unavailable key is rejected"
@@ -14,7 +26,7 @@ _ACCIDENTS = 1 << 4 | 1 << 7 | 1 << 14
 
 
 @check("FW011", severity=BLOCKER, refs=["F65"])
-def test_no_virtual_iommu(hypervisor):
+def test_no_virtual_iommu(hypervisor: Hypervisor) -> Verdict:
     """Host is Xen's dom0, or a virtual machine without an IOMMU
 
     Checks:
@@ -46,7 +58,7 @@ def test_no_virtual_iommu(hypervisor):
     return _none(words, platform.virtualization_quote, cures.give_guest_an_iommu())
 
 
-def _none(words, quote, cure):
+def _none(words: str, quote: Quote, cure: Cure) -> Verdict:
     return fails(
         words,
         actual=words,
@@ -58,7 +70,7 @@ def _none(words, quote, cure):
 
 
 @check("FW012", severity=ADVICE, refs=["S35"])
-def test_host_is_virtual(hypervisor):
+def test_host_is_virtual(hypervisor: Hypervisor) -> Verdict:
     """Host is itself a virtual machine
 
     Checks:
@@ -89,7 +101,7 @@ def test_host_is_virtual(hypervisor):
 
 
 @check("FW008", severity=SECURITY, refs=["F68"])
-def test_thunderbolt_unprotected(hypervisor):
+def test_thunderbolt_unprotected(hypervisor: Hypervisor) -> Verdict:
     """Thunderbolt devices may read all memory
 
     Checks:
@@ -135,7 +147,7 @@ def test_thunderbolt_unprotected(hypervisor):
 
 
 @check("FW009", severity=BLOCKER, needs=["FW002"], refs=["F18"])
-def test_memory_encryption_refuses_iommu(hypervisor):
+def test_memory_encryption_refuses_iommu(hypervisor: Hypervisor) -> Verdict:
     """Memory encryption keeps the AMD IOMMU off
 
     Checks:
@@ -169,7 +181,7 @@ def test_memory_encryption_refuses_iommu(hypervisor):
 
 
 @check("FW010", severity=ADVICE, refs=["F88"])
-def test_lockdown(hypervisor):
+def test_lockdown(hypervisor: Hypervisor) -> Verdict:
     """Kernel lockdown limits what can be tested and mended
 
     Checks:
@@ -200,7 +212,7 @@ def test_lockdown(hypervisor):
 
 
 @check("FW013", severity=DEGRADED, refs=["F87"])
-def test_module_rejected(hypervisor):
+def test_module_rejected(hypervisor: Hypervisor) -> Verdict:
     """Secure Boot or lockdown rejected a module
 
     Checks:
@@ -230,7 +242,7 @@ def test_module_rejected(hypervisor):
 
 
 @check("FW014", severity=DEGRADED)
-def test_kernel_had_an_accident(hypervisor):
+def test_kernel_had_an_accident(hypervisor: Hypervisor) -> Verdict:
     """Kernel has crashed in part, or the hardware reported an error
 
     Checks:

@@ -1,8 +1,11 @@
 """Memory that firmware keeps mapped for a device, whoever uses it."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.pci import PciFunction
 
 _DISPLAY, _USB = 0x03, 0x0C03
 _REFUSED = (
@@ -12,7 +15,7 @@ _REFUSED = (
 
 
 @check("FW007", severity=BLOCKER, needs=["IOM001", "DEV001"], refs=["F15", "S25"])
-def test_firmware_reserves_device(hypervisor, device):
+def test_firmware_reserves_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Firmware reserves memory for the device (RMRR)
 
     Checks:
@@ -33,19 +36,20 @@ def test_firmware_reserves_device(hypervisor, device):
         F15, S25; ABI sysfs-kernel-iommu_groups; drivers/iommu/intel/iommu.c.
     """
     function = device.function
+    address = function.address
     for line in hypervisor.klog.seen(_REFUSED):
-        if device.address in line.text:
-            return _reserved(hypervisor, device, "the kernel refused it for that", line.quote)
+        if address in line.text:
+            return _reserved(hypervisor, address, "the kernel refused it for that", line.quote)
     group = hypervisor.groups.of(function)
     if group is None:
-        return skips(f"{device.address} has no IOMMU group")
+        return skips(f"{address} has no IOMMU group")
     try:
         regions = [region for region in group.reserved_regions if region.kind == "direct"]
     except Missing:
         rmrr = hypervisor.iommu.rmrr_of(function)
         if rmrr is None:
             raise
-        return _reserved(hypervisor, device, rmrr, hypervisor.acpi.quote("DMAR", rmrr))
+        return _reserved(hypervisor, address, rmrr, hypervisor.acpi.quote("DMAR", rmrr))
     quote = hypervisor.groups.tree.quote(f"{group.number}/reserved_regions")
     if not regions:
         return passes(f"group {group.number} has no direct region", evidence=quote)
@@ -54,24 +58,24 @@ def test_firmware_reserves_device(hypervisor, device):
         words = "regions of USB and display devices do not block before 5.3"
         return passes(words, evidence=quote)
     words = ", ".join(f"{region.start:#x}-{region.end:#x}" for region in regions[:4])
-    return _reserved(hypervisor, device, f"direct region {words}", quote)
+    return _reserved(hypervisor, address, f"direct region {words}", quote)
 
 
-def _exempt(function):
+def _exempt(function: PciFunction) -> bool:
     """Linux calls the regions of display and USB devices relaxable."""
     return function.base_class == _DISPLAY or function.class_code >> 8 == _USB
 
 
-def _reserved(hypervisor, device, words, quote):
+def _reserved(hypervisor: Hypervisor, address: str, words: str, quote: Quote) -> Verdict:
     try:
         vendor = hypervisor.platform.dmi("sys_vendor") or ""
     except Missing:
         vendor = ""
     return fails(
-        f"firmware reserves memory for {device.address}: {words}, expected none",
+        f"firmware reserves memory for {address}: {words}, expected none",
         actual=words,
         expected="no direct region",
         evidence=quote,
         acts="firmware",
-        cure=cures.free_slot(device.address, vendor),
+        cure=cures.free_slot(address, vendor),
     )

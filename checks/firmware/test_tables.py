@@ -1,8 +1,9 @@
 """What the firmware says of the IOMMU."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 _BROKEN = (
     r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,40}(?:DRHD|DMAR|RMRR)"
@@ -27,7 +28,7 @@ _TABLES = {"DMAR": "F03", "IVRS": "F04", "IORT": "F05"}
 
 
 @check("FW002", severity=BLOCKER, needs=["FW011"], refs=["F03", "F04", "F05", "S13"])
-def test_no_iommu_described(hypervisor):
+def test_no_iommu_described(hypervisor: Hypervisor) -> Verdict:
     """Firmware describes no IOMMU
 
     Checks:
@@ -66,7 +67,7 @@ def test_no_iommu_described(hypervisor):
 
 
 @check("FW003", severity=BLOCKER, needs=["FW002"], refs=["F06"])
-def test_iommu_table_refused(hypervisor):
+def test_iommu_table_refused(hypervisor: Hypervisor) -> Verdict:
     """Firmware's IOMMU table is broken and the IOMMU is off
 
     Checks:
@@ -86,11 +87,11 @@ def test_iommu_table_refused(hypervisor):
     if hypervisor.iommu.proven_on:
         quote = hypervisor.iommu.quote
         return passes("the IOMMU is on, so the kernel accepted its table", evidence=quote)
-    return _broken(hypervisor) or passes("the tables are well formed, the kernel found no bug")
+    return _broken(hypervisor) or _sound(hypervisor)
 
 
 @check("FW015", severity=DEGRADED, needs=["FW002", "FW003"], refs=["F06"])
-def test_iommu_table_worked_around(hypervisor):
+def test_iommu_table_worked_around(hypervisor: Hypervisor) -> Verdict:
     """Firmware's IOMMU table has bugs
 
     Checks:
@@ -108,19 +109,29 @@ def test_iommu_table_worked_around(hypervisor):
     References:
         F06; drivers/iommu/intel/dmar.c, drivers/iommu/intel/iommu.c.
     """
-    return _broken(hypervisor) or passes("the tables are well formed, the kernel found no bug")
+    return _broken(hypervisor) or _sound(hypervisor)
 
 
-def _broken(hypervisor):
+def _sound(hypervisor: Hypervisor) -> Verdict:
+    """Tables without bugs, if there are any."""
+    names = [name for name in _TABLES if hypervisor.acpi.exists(name)]
+    if not names:
+        return skips("no DMAR, IVRS or IORT on this host")
+    return passes(f"{', '.join(names)}: well formed, and the kernel found no bug")
+
+
+def _broken(hypervisor: Hypervisor) -> Verdict | None:
     """The failure, or None where tables and log are whole and good."""
     said = hypervisor.klog.first(_BROKEN)
     flaw = hypervisor.acpi.first_flaw
-    if said is None and flaw is None:
+    if flaw is not None:
+        words, quotes = flaw[1], [flaw[0]]
+    elif said is not None:
+        words, quotes = said.text[:160], []
+    else:
         hypervisor.acpi.must_be_read()
         hypervisor.klog.must_be_whole()
         return None
-    words = flaw[1] if flaw is not None else said.text[:160]
-    quotes = [flaw[0]] if flaw is not None else []
     return fails(
         f"firmware's IOMMU table is broken: {words}",
         actual=words,
@@ -132,7 +143,7 @@ def _broken(hypervisor):
 
 
 @check("FW004", severity=BLOCKER, needs=["FW002"], refs=["F07"])
-def test_ivrs_lacks_ioapic(hypervisor):
+def test_ivrs_lacks_ioapic(hypervisor: Hypervisor) -> Verdict:
     """IVRS lacks an IOAPIC, so interrupt remapping is off
 
     Checks:
@@ -164,7 +175,7 @@ def test_ivrs_lacks_ioapic(hypervisor):
     return _no_ioapic(said.text[:160], [said.quote])
 
 
-def _no_ioapic(words, quotes):
+def _no_ioapic(words: str, quotes: list[Quote]) -> Verdict:
     return fails(
         f"interrupt remapping is off: {words}",
         actual=words,
@@ -176,7 +187,7 @@ def _no_ioapic(words, quotes):
 
 
 @check("FW005", severity=BLOCKER, needs=["FW002"], refs=["F08"])
-def test_interrupt_remapping_not_advertised(hypervisor):
+def test_interrupt_remapping_not_advertised(hypervisor: Hypervisor) -> Verdict:
     """Firmware or a unit does not offer interrupt remapping
 
     Checks:
@@ -218,7 +229,7 @@ def test_interrupt_remapping_not_advertised(hypervisor):
     return passes(f"DMAR and {len(units)} units offer interrupt remapping")
 
 
-def _no_ir(words, quotes):
+def _no_ir(words: str, quotes: list[Quote]) -> Verdict:
     return fails(
         f"interrupt remapping is not offered: {words}",
         actual=words,
@@ -230,7 +241,7 @@ def _no_ir(words, quotes):
 
 
 @check("FW006", severity=ADVICE, needs=["FW002"], refs=["F09"])
-def test_x2apic_opt_out(hypervisor):
+def test_x2apic_opt_out(hypervisor: Hypervisor) -> Verdict:
     """Firmware keeps x2APIC off
 
     Checks:
@@ -268,7 +279,7 @@ def test_x2apic_opt_out(hypervisor):
     return passes("nothing keeps x2APIC off")
 
 
-def _no_x2apic(words, quotes):
+def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:
     return fails(
         f"x2APIC is kept off: {words}",
         actual=words,
@@ -279,7 +290,7 @@ def _no_x2apic(words, quotes):
     )
 
 
-def _vendor(hypervisor):
+def _vendor(hypervisor: Hypervisor) -> str:
     """The CPU's vendor, for the words only."""
     try:
         return hypervisor.cpu.vendor

@@ -1,8 +1,11 @@
 """What the IOMMU caught."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.iommu_faults import Fault
 
 _STALLED = (
     r"AMD-Vi: Completion-Wait loop timed out|VT-d detected Invalidation (?:Time-out|Queue) Error"
@@ -24,7 +27,7 @@ _REASONS = {
 
 
 @check("IOM007", severity=DEGRADED, needs=["DEV001"], refs=["F55", "F56", "F58", "S26"])
-def test_device_faults(hypervisor, device):
+def test_device_faults(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Device reached for memory that is not mapped for it
 
     Checks:
@@ -52,7 +55,7 @@ def test_device_faults(hypervisor, device):
 
 
 @check("IOM008", severity=DEGRADED, refs=["F55", "F56", "F58", "S26"])
-def test_other_faults(hypervisor):
+def test_other_faults(hypervisor: Hypervisor) -> Verdict:
     """A device that is not meant for guests causes IOMMU faults
 
     Checks:
@@ -77,7 +80,7 @@ def test_other_faults(hypervisor):
     return passes("the IOMMU refused no access of any other device")
 
 
-def _faults(name, found):
+def _faults(name: str, found: list[Fault]) -> Verdict:
     first = found[0]
     at = "" if first.at is None else f" at {first.at:#x}"
     reason = "" if first.reason is None else f", reason {first.reason:#04x}"
@@ -94,7 +97,7 @@ def _faults(name, found):
 
 
 @check("IOM009", severity=DEGRADED, refs=["F57", "F58"])
-def test_invalidation_stalled(hypervisor):
+def test_invalidation_stalled(hypervisor: Hypervisor) -> Verdict:
     """A dead device stalls the IOMMU
 
     Checks:

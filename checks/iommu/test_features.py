@@ -1,8 +1,9 @@
 """What the units can do."""
 
-from pytest_vfio.check import ADVICE, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 _UNLIKE = (
     r"DMAR: IOMMU feature [a-z0-9_]{1,40} inconsistent|EFR mismatch\. Use IVHD EFR"
@@ -15,7 +16,7 @@ _CONFLICT = (
 
 
 @check("IOM010", severity=ADVICE, needs=["IOM001"], refs=["F59"])
-def test_address_width(hypervisor):
+def test_address_width(hypervisor: Hypervisor) -> Verdict:
     """IOMMU maps fewer address bits than the CPU has
 
     Checks:
@@ -33,29 +34,30 @@ def test_address_width(hypervisor):
     References:
         F59; VT-d specification, CAP_REG; libvirt formatdomain, maxphysaddr.
     """
-    narrow = [unit for unit in hypervisor.iommu.seen_units if unit.address_width is not None]
-    if not narrow:
+    units = hypervisor.iommu.seen_units
+    widths = {unit.name: unit.address_width or 0 for unit in units if unit.cap}
+    if not widths:
         if hypervisor.iommu.kind != "intel":
             return skips("no Intel IOMMU on this host")
         raise Missing(hypervisor.evidence.item("sys/class/iommu"))
-    least = min(narrow, key=lambda unit: unit.address_width)
-    bits, cpu = least.address_width, hypervisor.cpu.physical_bits
+    name, bits = min(widths.items(), key=lambda unit: unit[1])
+    quote = next(unit.quote_cap for unit in units if unit.name == name)
+    cpu = hypervisor.cpu.physical_bits
     if bits >= cpu:
-        count = len(hypervisor.iommu.units)  # raises where a narrower unit may be hidden
-        words = f"each of {count} units maps {bits} bits or more, the CPU has {cpu}"
-        return passes(words, evidence=least.quote_cap)
+        _ = hypervisor.iommu.units  # raises where a narrower unit may be hidden
+        return passes(f"each unit maps {bits} bits or more, the CPU has {cpu}", evidence=quote)
     return fails(
-        f"{least.name} maps {bits} address bits, the CPU has {cpu}",
+        f"{name} maps {bits} address bits, the CPU has {cpu}",
         actual=f"{bits} bits",
         expected=f"{cpu} bits",
-        evidence=least.quote_cap,
+        evidence=quote,
         acts="guest",
         cure=cures.limit_guest_addresses(bits),
     )
 
 
 @check("IOM011", severity=ADVICE, needs=["IOM001"], refs=["F66"])
-def test_units_differ(hypervisor):
+def test_units_differ(hypervisor: Hypervisor) -> Verdict:
     """IOMMU units have different features
 
     Checks:
@@ -86,7 +88,7 @@ def test_units_differ(hypervisor):
 
 
 @check("IOM013", severity=ADVICE, needs=["IOM001"], refs=["F67"])
-def test_default_domains_conflict(hypervisor):
+def test_default_domains_conflict(hypervisor: Hypervisor) -> Verdict:
     """Devices of one group ask for different default domains
 
     Checks:
@@ -115,7 +117,7 @@ def test_default_domains_conflict(hypervisor):
 
 
 @check("IOM014", severity=ADVICE, needs=["IOM001"], refs=["F18", "S07"])
-def test_passthrough_mode_ignored(hypervisor):
+def test_passthrough_mode_ignored(hypervisor: Hypervisor) -> Verdict:
     """Memory encryption overrides iommu=pt
 
     Checks:

@@ -1,7 +1,8 @@
 """Whether DMA is translated and interrupts are remapped."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 _GAVE_UP = (
     r"DMAR: Initialization failed|DMAR: dmar\d+: Failed to map|Cannot get a valid agaw for iommu"
@@ -11,21 +12,15 @@ _GAVE_UP = (
     r"|Can not reserve memory region [0-9a-f]+-[0-9a-f]+ for mmio"
     r"|arm-smmu(?:-v3)? [^\n]{1,80}: probe (?:of [^\n]{1,60} )?(?:with driver [^\n]{1,40} )?failed"
 )
-_DRIVERS = {
-    "intel": ("INTEL_IOMMU",),
-    "amd": ("AMD_IOMMU",),
-    "smmu": ("ARM_SMMU_V3", "ARM_SMMU"),
-    "virtio": ("VIRTIO_IOMMU",),
-}
 
 
 @check(
     "IOM001",
     severity=BLOCKER,
-    needs=["FW002", "FW003", "FW009", "FW011", "CMD002", "CMD004", "IOM003", "IOM004"],
+    needs=["FW002", "FW003", "FW009", "FW011", "CMD002", "CMD004", "DRV011", "IOM004"],
     refs=["F50", "S01", "S12", "S13"],
 )
-def test_iommu_off(hypervisor):
+def test_iommu_off(hypervisor: Hypervisor) -> Verdict:
     """IOMMU is not on
 
     Checks:
@@ -62,10 +57,10 @@ def test_iommu_off(hypervisor):
 @check(
     "IOM002",
     severity=BLOCKER,
-    needs=["IOM001", "FW004", "FW005", "IOM003", "CMD024"],
+    needs=["IOM001", "FW004", "FW005", "CMD024", "DRV011"],
     refs=["F53", "S27"],
 )
-def test_interrupts_not_remapped(hypervisor):
+def test_interrupts_not_remapped(hypervisor: Hypervisor) -> Verdict:
     """Interrupts are not remapped
 
     Checks:
@@ -95,49 +90,8 @@ def test_interrupts_not_remapped(hypervisor):
     )
 
 
-@check("IOM003", severity=BLOCKER, needs=["FW002"], refs=["F51"])
-def test_kernel_lacks_driver(hypervisor):
-    """Kernel was built without the IOMMU's driver
-
-    Checks:
-        That the running kernel has the driver of this machine's IOMMU, and on PCs interrupt
-        remapping. Which IOMMU it is follows from the firmware's tables, not from the CPU.
-    Why it matters:
-        Cloud and minimal flavours leave drivers out: Debian's cloud kernel has no AMD IOMMU.
-    Evidence:
-        The IOMMU's state, then the kernel's build configuration.
-    Fix:
-        Install the distribution's generic kernel and boot it.
-    Fix safety:
-        Keep the present kernel installed: the boot menu is the way back.
-    References:
-        F51; CONFIG_INTEL_IOMMU, CONFIG_AMD_IOMMU, CONFIG_ARM_SMMU_V3, CONFIG_IRQ_REMAP.
-    """
-    iommu, kernel = hypervisor.iommu, hypervisor.kernel
-    if iommu.proven_on and iommu.remapping_proven:
-        return passes("DMA is translated and interrupts are remapped", evidence=iommu.quote)
-    kind = iommu.kind
-    if kind not in _DRIVERS:
-        return skips("no IOMMU whose driver could be missing" if kind is None else f"{kind} IOMMU")
-    drivers = _DRIVERS[kind]
-    lacking = [] if any(kernel.config(option) for option in drivers) else [drivers[0]]
-    if kind in {"intel", "amd"} and kernel.config("IRQ_REMAP") is None:
-        lacking.append("IRQ_REMAP")
-    quotes = [kernel.config_quote(option) for option in lacking or drivers[:1]]
-    if not lacking:
-        return passes(f"the kernel has {drivers[0]}", evidence=quotes)
-    words = ", ".join(f"CONFIG_{option}" for option in lacking)
-    return fails(
-        f"kernel {kernel.release} was built without {words}",
-        actual=f"{words} not set",
-        expected=f"{words} set",
-        evidence=quotes,
-        cure=cures.boot_generic_kernel(words),
-    )
-
-
 @check("IOM004", severity=BLOCKER, needs=["FW002"], refs=["F52"])
-def test_platform_refused(hypervisor):
+def test_platform_refused(hypervisor: Hypervisor) -> Verdict:
     """Linux refuses this platform's IOMMU
 
     Checks:
@@ -172,7 +126,7 @@ def test_platform_refused(hypervisor):
 
 
 @check("IOM005", severity=SECURITY, refs=["F54", "F205", "S27"])
-def test_unsafe_interrupts_allowed(hypervisor):
+def test_unsafe_interrupts_allowed(hypervisor: Hypervisor) -> Verdict:
     """Unsafe interrupts are allowed
 
     Checks:
@@ -204,7 +158,7 @@ def test_unsafe_interrupts_allowed(hypervisor):
 
 
 @check("IOM006", severity=SECURITY, refs=["F62", "S14"])
-def test_noiommu_mode(hypervisor):
+def test_noiommu_mode(hypervisor: Hypervisor) -> Verdict:
     """VFIO may run devices without any IOMMU
 
     Checks:
@@ -235,7 +189,7 @@ def test_noiommu_mode(hypervisor):
 
 
 @check("IOM012", severity=ADVICE, refs=["F61"])
-def test_forced_on(hypervisor):
+def test_forced_on(hypervisor: Hypervisor) -> Verdict:
     """Firmware forces the IOMMU on in spite of the command line
 
     Checks:

@@ -201,6 +201,12 @@ def test_FW015_passes_with_good_tables_and_a_whole_silent_log():
     assert Outcome.PASS == outcome("FW015", INTEL_ON, NO_TABLES, {DMAR: tables.dmar()}, log())
 
 
+@pytest.mark.parametrize("id", ["FW003", "FW015"])
+def test_FW003_FW015_skip_where_no_table_is(id):
+    """No table, no bug in it."""
+    assert Outcome.SKIP == outcome(id, OFF, NO_TABLES, log())
+
+
 def test_FW015_unknown_where_the_table_is_denied():
     """An ordinary user cannot tell."""
     denied = dict.fromkeys(NO_TABLES, Status.DENIED)

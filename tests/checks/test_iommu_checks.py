@@ -190,40 +190,6 @@ def test_IOM002_unknown_without_evidence():
     assert Outcome.UNKNOWN == outcome("IOM002", some("VFIO - User Level meta-driver version: 0.3"))
 
 
-# -- IOM003
-
-CONFIG = "CONFIG_INTEL_IOMMU=y\nCONFIG_IRQ_REMAP=y\n# CONFIG_AMD_IOMMU is not set\n"
-
-
-def test_IOM003_fails_on_a_cloud_flavour():
-    """Debian's cloud kernel has Intel's driver and not AMD's."""
-    items = {"kernel-config": CONFIG, "proc/sys/kernel/osrelease": "6.1.0-18-cloud-amd64"}
-    said = verdict("IOM003", AMD, items)
-
-    assert Outcome.FAIL == said.outcome
-    assert "CONFIG_AMD_IOMMU" in said.message
-
-
-def test_IOM003_passes_with_the_driver_of_the_tables_iommu():
-    """An AMD CPU with an Intel IOMMU needs Intel's driver."""
-    assert Outcome.PASS == outcome("IOM003", INTEL, X86, {"kernel-config": CONFIG})
-
-
-def test_IOM003_passes_by_state():
-    """What works was built."""
-    assert Outcome.PASS == outcome("IOM003", ON, IR)
-
-
-def test_IOM003_skips_without_an_iommu():
-    """No table, no driver to miss."""
-    assert Outcome.SKIP == outcome("IOM003", NO_TABLES)
-
-
-def test_IOM003_unknown_without_the_configuration():
-    """The configuration was not read."""
-    assert Outcome.UNKNOWN == outcome("IOM003", AMD)
-
-
 # -- IOM004
 
 

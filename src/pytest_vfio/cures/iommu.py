@@ -15,16 +15,6 @@ def read_the_log() -> Cure:
     )
 
 
-def boot_generic_kernel(options: str) -> Cure:
-    """The running flavour was built without a driver."""
-    return Cure(
-        UNSAFE,
-        f"install the distribution's generic kernel, which has {options}, and boot it",
-        reboot=True,
-        undo=True,
-    )
-
-
 def force_amd() -> Cure:
     """Linux refuses the IOMMU of a platform."""
     return Cure(

@@ -203,7 +203,7 @@ class Platform:
     def lockdown_quote(self) -> Quote:
         """The line that says so."""
         item = self._evidence.item("sys/kernel/security/lockdown")
-        return item.quote(item.text.strip()[:80])
+        return item.quote(item.text.strip()[:80] or f"({item.status.value})")
 
     @property
     def tainted(self) -> int:
