@@ -94,7 +94,7 @@ def test_blacklist_hits_protected_driver(hypervisor: Hypervisor) -> Verdict:
     return passes(f"none of the drivers that carry the host is blacklisted: {drivers}")
 
 
-@check("SAF009", severity=BLOCKER, refs=["F202", "F195"])
+@check("SAF009", severity=BLOCKER, refs=["F202"])
 def test_pin_hits_protected_function(hypervisor: Hypervisor) -> Verdict:
     """A stored pin gives a function the host lives on to a VFIO driver
 
@@ -111,7 +111,7 @@ def test_pin_hits_protected_function(hypervisor: Hypervisor) -> Verdict:
     Fix safety:
         Unsafe: takes effect at boot. Can be undone.
     References:
-        F202, F195, S30; driverctl(8), udev(7).
+        F202, S30; driverctl(8), udev(7).
     """
     pins = [pin for pin in hypervisor.pins.known if is_vfio_driver(pin.driver)]
     for pin in pins:

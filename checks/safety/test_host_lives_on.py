@@ -9,6 +9,14 @@ from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.protected import out_of_use
 
 ISA_BRIDGE, SMBUS = 0x0601, 0x0C05
+#: The entry of the catalogue for each kind of what the host needs.
+REFS = {
+    "network": "F190",
+    "storage": "F191",
+    "screen": "F192",
+    "keyboard": "F193",
+    "inventory": "F190",
+}
 
 
 @check("SAF001", severity=BLOCKER, needs=["DEV001"], refs=["F190", "F191", "F192", "F193"])
@@ -43,6 +51,7 @@ def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDe
             actual=path,
             expected="a device that carries nothing of the host",
             evidence=hypervisor.protected.quotes(device.name),
+            refs=dict.fromkeys(REFS[use.kind] for use in hypervisor.protected.uses[device.name]),
             cure=safety.another_device(device.name),
         )
     function = device.function
@@ -205,5 +214,6 @@ def test_host_uses_device(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
         actual=what,
         expected="nothing of the host on it",
         evidence=[one.quote for one in found],
+        refs=dict.fromkeys(REFS[one.kind] for one in found),
         cure=safety.free_device(device.name, what),
     )

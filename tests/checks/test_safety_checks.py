@@ -85,18 +85,19 @@ def of_guest(id: str, found: Hypervisor) -> Verdict:
 
 
 @pytest.mark.parametrize(
-    ("address", "path"),
+    ("address", "path", "ref"),
     [
-        (NIC, "eth0 -> br0 -> default route -> 0000:02:00.0"),
-        (DISK, "nvme0n1p2 -> LUKS -> LVM -> / -> 0000:03:00.0"),
+        (NIC, "eth0 -> br0 -> default route -> 0000:02:00.0", "F190"),
+        (DISK, "nvme0n1p2 -> LUKS -> LVM -> / -> 0000:03:00.0", "F191"),
     ],
 )
-def test_SAF001_fails_on_what_the_host_lives_on(address, path):
+def test_SAF001_fails_on_what_the_host_lives_on(address, path, ref):
     """The refusal names the way from the device to what would be lost."""
     verdict = of_device("SAF001", address)
 
     assert FAIL == verdict.outcome
     assert path == verdict.actual
+    assert (ref,) == verdict.refs
     assert verdict.evidence
 
 

@@ -21,11 +21,13 @@ _HOST_BRIDGE = re.compile(r"pci[0-9a-f]{4,8}:[0-9a-f]{2}")
 class Use:
     """Something of the host that stands on a PCI function.
 
-    `purpose` is what would be lost (`/`, `swap`, `default route`, `SSH session from 10.0.0.2`),
+    `kind` is network, storage, screen, keyboard, or inventory, where only that says so. `purpose`
+    is what would be lost (`/`, `swap`, `default route`, `SSH session from 10.0.0.2`),
     `steps` the way to it from the lowest device upwards (`sda3`, `LUKS`, `LVM`), `quote` the line
     that proves the purpose.
     """
 
+    kind: str
     function: str
     purpose: str
     steps: tuple[str, ...]

@@ -73,7 +73,7 @@ class Console:
         driven = [one for one in shown if one.driver is not None] or shown
         if len(driven) != 1:
             return None
-        return Use(driven[0].address, "only screen", (), driven[0].quote("driver"))
+        return Use("screen", driven[0].address, "only screen", (), driven[0].quote("driver"))
 
     def keyboard(self) -> Use | None:
         """The only controller that keyboards hang on, where it is the only way in.
@@ -88,7 +88,7 @@ class Console:
         if len(below) != 1 or below == {()}:
             return None
         first = self.keyboards[0]
-        return Use(first.functions[-1], "only keyboard", (), first.quote)
+        return Use("keyboard", first.functions[-1], "only keyboard", (), first.quote)
 
     @cached_property
     def keyboards(self) -> tuple[Keyboard, ...]:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One thing of the host on a function, in words, and the line that proves it."""
+    """One thing of the host on a function: network or storage, in words, and what proves it."""
 
+    kind: str
     what: str
     quote: Quote
 
@@ -41,9 +42,15 @@ def _interfaces(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
     tree = hypervisor.evidence.item("sys/class/net")
     for link in network.on(function):
         for address in link.routable:
-            yield Held(f"{link.name} has {address}", addresses.quote(f"{link.name} {address}"))
+            yield Held(
+                "network", f"{link.name} has {address}", addresses.quote(f"{link.name} {address}")
+            )
         for upper in network.uppers(link.name):
-            yield Held(f"{link.name} belongs to {upper}", tree.quote(f"{upper}/lower_{link.name}"))
+            yield Held(
+                "network",
+                f"{link.name} belongs to {upper}",
+                tree.quote(f"{upper}/lower_{link.name}"),
+            )
 
 
 def _volumes(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
@@ -52,7 +59,7 @@ def _volumes(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
     for name in blocks.on(function):
         for holder in blocks.holders(name):
             words = f"{name} is held by {blocks.title(holder)}"
-            yield Held(words, item.quote(f"{holder}/slaves/{name}"))
+            yield Held("storage", words, item.quote(f"{holder}/slaves/{name}"))
 
 
 def _must_be_read(hypervisor: Hypervisor) -> None:

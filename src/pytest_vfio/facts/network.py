@@ -168,7 +168,7 @@ class Network:
         """The PCI functions that an interface stands on, each with the way to it."""
         for name, way in self._descend(purpose.interface).items():
             for function in self._functions(name):
-                yield Use(function, purpose.purpose, way, purpose.quote)
+                yield Use("network", function, purpose.purpose, way, purpose.quote)
 
     def reaching(self, host: str) -> tuple[str, ...]:
         """The interfaces by which packets to an IP address may leave: each table's best route."""

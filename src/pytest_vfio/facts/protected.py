@@ -110,7 +110,7 @@ class Protected:
     def _declared(self) -> tuple[Use, ...]:
         quote = Quote("inventory", "protected")
         return tuple(
-            Use(address, "protected by the inventory", (), quote)
+            Use("inventory", address, "protected by the inventory", (), quote)
             for address in self._hypervisor.declared.protected
         )
 
@@ -135,7 +135,7 @@ class Protected:
                 continue
             if physical is not None:
                 steps = (*use.steps, use.purpose)
-                found.append(Use(physical, f"VF {use.function}", steps, use.quote))
+                found.append(Use(use.kind, physical, f"VF {use.function}", steps, use.quote))
         return tuple(found), tuple(lost)
 
     def _physical(self, address: str) -> str | None:

@@ -165,7 +165,7 @@ class Storage:
         blocks, ways = self.blocks, self.blocks.way_down(device)
         for name, way in ways.items():
             for function in blocks.functions(name):
-                found.uses.append(Use(function, purpose, way, quote))
+                found.uses.append(Use("storage", function, purpose, way, quote))
         remote = [name for name in ways if blocks.network(name)]
         if remote or not any(map(blocks.settled, ways)):
             name = remote[0] if remote else device
