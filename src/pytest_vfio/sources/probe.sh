@@ -307,10 +307,11 @@ limited() {          # SECONDS COMMAND ARGUMENTS
 alarm() {            # SECONDS COMMAND: runs it then, unless dismissed
   (
     nap= gone=
-    trap 'gone=1; [ -z "$nap" ] || kill "$nap"' TERM
+    # -9: a shell that is about to become sleep may swallow any other
+    trap 'gone=1; [ -z "$nap" ] || kill -9 "$nap"' TERM
     sleep "$1" &
     nap=$!
-    [ -z "$gone" ] || kill "$nap"
+    [ -z "$gone" ] || kill -9 "$nap"
     wait "$nap"
     [ -z "$gone" ] || exit
     shift
