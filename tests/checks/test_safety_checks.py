@@ -284,6 +284,17 @@ def test_SAF005_passes_on_drivers_of_others():
     assert PASS == of_host("SAF005").outcome
 
 
+def test_SAF005_passes_on_drivers_that_are_built_in():
+    """modprobe has no say over them."""
+    items = {
+        "etc/modprobe.d/": "b.conf",
+        "etc/modprobe.d/b.conf": "blacklist nvme\n",
+        "modules.builtin": "kernel/drivers/nvme/host/nvme.ko\n",
+    }
+
+    assert PASS == of_host("SAF005", **items).outcome
+
+
 def test_SAF005_unknown_without_modprobe():
     """A blacklist that was not read may name any driver."""
     assert UNKNOWN == of_host("SAF005", **{"etc/modprobe.d/": Status.DENIED}).outcome
