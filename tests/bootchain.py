@@ -44,6 +44,16 @@ CONFIG_VFIO_PCI=m
 CONFIG_I40E=m
 """
 
+#: A kernel that has VFIO in its image, as Ubuntu's has.
+BUILTIN = {
+    "modules.builtin": "kernel/drivers/vfio/pci/vfio-pci.ko\nkernel/drivers/vfio/vfio.ko\n"
+    "kernel/drivers/vfio/vfio_iommu_type1.ko\n",
+    "modules.dep": "kernel/arch/x86/kvm/kvm.ko:\n",
+    "sys/module": "vfio_pci=\nvfio=\nvfio_iommu_type1=\ni40e=\ni40e/initstate=live\n",
+    "proc/modules": "i40e 1 0\n",
+    "kernel-config": CONFIG.replace("CONFIG_VFIO_PCI=m", "CONFIG_VFIO_PCI=y"),
+}
+
 NIC_TREE = "".join(
     f"{NIC}/{name}={value}\n"
     for name, value in (("vendor", "0x8086"), ("device", "0x1572"), ("class", "0x020000"))
@@ -83,6 +93,7 @@ def items(changes: dict[str, object] | None = None, *, driver: str = "vfio-pci")
         "etc/default/kdump-tools": None,
         "etc/modprobe.d/": "",
         "run/modprobe.d/": None,
+        "usr/local/lib/modprobe.d/": None,
         "usr/lib/modprobe.d/": "",
         "lib/modprobe.d/": None,
         "etc/modules": "# none\n",
@@ -91,6 +102,7 @@ def items(changes: dict[str, object] | None = None, *, driver: str = "vfio-pci")
         "etc/initramfs-tools/modules": "vfio_pci\n",
         "etc/dracut.conf": None,
         "etc/dracut.conf.d/": None,
+        "usr/lib/dracut/dracut.conf.d/": None,
         "etc/mkinitcpio.conf": None,
         "initramfs": "usr/lib/modules/x/kernel/drivers/vfio/pci/vfio-pci.ko\n",
         "modules.builtin": "kernel/drivers/iommu/intel/iommu.ko\n",

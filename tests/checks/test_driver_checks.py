@@ -8,11 +8,9 @@ from pytest_vfio.check import Outcome, Severity, Verdict
 from pytest_vfio.evidence import Status
 from tests import build
 from tests.ask import ask
-from tests.bootchain import CONFIG, NIC, host, nobody, told
+from tests.bootchain import BUILTIN, CONFIG, NIC, host, nobody, told
 
 CONF = {"etc/modprobe.d/": "v.conf", "etc/modprobe.d/v.conf": "options vfio-pci ids=8086:1572\n"}
-BUILTIN = {"modules.builtin": "kernel/drivers/vfio/pci/vfio-pci.ko\n",
-           "sys/module": "vfio_pci=\nvfio=\nvfio_iommu_type1=\n", "proc/modules": "x 1 0\n"}  # fmt: skip
 IDS = told("intel_iommu=on iommu=pt vfio-pci.ids=8086:1572")
 NO_VFIO = {"sys/module": "i40e=\n", "proc/modules": "i40e 1 0\n", "sys/bus/pci/drivers": "i40e=\n",
            "modules.dep": "kernel/virt/kvm.ko\n"}  # fmt: skip
@@ -177,7 +175,8 @@ def test_DRV004_unknown_where_lists_or_modprobe_d_were_not_read():
 
 
 BUILT_NIC = {"modules.builtin": "kernel/drivers/net/i40e.ko\n",
-             "sys/module": "i40e=\nvfio_pci=\nvfio_pci/initstate=live\n"}  # fmt: skip
+             "sys/module": "i40e=\nvfio_pci=\nvfio_pci/initstate=live\n",
+             "kernel-config": CONFIG.replace("CONFIG_I40E=m", "CONFIG_I40E=y")}  # fmt: skip
 
 
 def test_DRV005_fails_where_the_host_driver_is_built_in():
@@ -293,7 +292,8 @@ def test_DRV008_unknown_where_a_list_was_not_read():
     assert Outcome.UNKNOWN == ask("DRV008", host({**NEW, "etc/modules": Status.DENIED})).outcome
 
 
-NO_TYPE1 = {"sys/module": "vfio=\nvfio/initstate=live\nvfio_pci=\nvfio_pci/initstate=live\n"}
+NO_TYPE1 = {"sys/module": "vfio=\nvfio/initstate=live\nvfio_pci=\nvfio_pci/initstate=live\n",
+            "proc/modules": "vfio 1 0\nvfio_pci 1 0\n"}  # fmt: skip
 
 
 def test_DRV010_fails_where_vfio_is_loaded_without_a_backend():

@@ -179,8 +179,8 @@ class Boot:
     def _efi_variable(self, name: str) -> tuple[str | None, Quote]:
         tree = Tree.of(self.evidence.item("sys/firmware/efi"))
         for path, value in tree.values.items():
-            if path.removeprefix("efivars/").startswith(name) and value:
-                return value, tree.quote(path)
+            if path.startswith(f"efivars/{name}") and value.strip():
+                return value.strip(), tree.quote(path)
         return None, tree.item.quote(name)
 
     @property
@@ -272,7 +272,14 @@ class Boot:
     @cached_property
     def grubenv(self) -> dict[str, str]:
         """GRUB's environment block, as far as it was read."""
-        return parsing.grubenv(self._one_of(GRUBENV))
+        return parsing.grubenv(self._grubenv_item)
+
+    @property
+    def _grubenv_item(self) -> Item:
+        """The block beside the grub.cfg that was read."""
+        item = self._grub_cfg_item
+        beside = item.name.replace("grub.cfg", "grubenv")
+        return self.evidence.item(beside) if item.data else self._one_of(GRUBENV)
 
     def _one_of(self, names: tuple[str, ...]) -> Item:
         items = [self.evidence.item(name) for name in names]
@@ -330,20 +337,21 @@ class Boot:
 
     @property
     def _grub_default(self) -> Entry | None:
-        default = self.grub_cfg.default if self.grub_cfg else None
-        entries = self.entries
-        if not entries or _alike(entries):
-            return entries[0] if entries else None
-        if default is not None and "$" in default:
-            return self._saved(entries)
-        return parsing.pick(entries, default or "0")
+        default = (self.grub_cfg.default if self.grub_cfg else None) or "0"
+        if not _alike(self.entries):
+            # a one-time entry comes first, whatever the default
+            chosen = self._chosen.get("next_entry")
+            saved = self._chosen.get("saved_entry", "0")
+            default = chosen or (saved if "$" in default else default)
+        return parsing.pick(self.entries, default)
 
-    def _saved(self, entries: tuple[Entry, ...]) -> Entry | None:
-        item = self._one_of(GRUBENV)
+    @property
+    def _chosen(self) -> dict[str, str]:
+        """The environment block, which has to be known. Raises Missing."""
+        item = self._grubenv_item
         if not item.whole:
             raise Missing(item)
-        saved = self.grubenv.get("next_entry") or self.grubenv.get("saved_entry") or "0"
-        return parsing.pick(entries, saved)
+        return self.grubenv
 
     @property
     def _loader_conf(self) -> Item:
@@ -355,19 +363,34 @@ class Boot:
         if _alike(entries):
             return parsing.newest(entries)
         if self.loader.kind in (GRUB_BLS, OSTREE):
-            if not self._one_of(GRUBENV).whole:
-                raise Missing(self._one_of(GRUBENV))
-            saved = self.grubenv.get("next_entry") or self.grubenv.get("saved_entry") or ""
+            saved = self._chosen.get("next_entry") or self._chosen.get("saved_entry") or ""
             return next((entry for entry in entries if entry.id == saved), parsing.newest(entries))
-        chosen, _ = self._efi_variable("LoaderEntryDefault")
+        pattern = self._efi_choice or self._configured_choice or "*"
+        return parsing.newest(entries, pattern) or parsing.newest(entries)
+
+    @property
+    def _efi_choice(self) -> str | None:
+        """The entry that `bootctl set-oneshot` or `set-default` chose. Raises Missing."""
+        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
+        for name in ("LoaderEntryOneShot", "LoaderEntryDefault"):
+            value, _ = self._efi_variable(name)
+            if value is not None:
+                return value
+            if any(path.startswith(f"efivars/{name}") for path in (*tree.values, *tree.unread)):
+                raise Missing(tree.item)  # it is there, its value was not read
+        if not tree.item.whole:
+            raise Missing(tree.item)
+        return None
+
+    @property
+    def _configured_choice(self) -> str | None:
+        """`default` of loader.conf. Raises Missing."""
         item = self._loader_conf
-        if chosen is None and not item.whole:
+        if not item.whole:
             raise Missing(item)
-        for line in item.lines if chosen is None else ():
-            key, _, value = line.strip().partition(" ")
-            if key == "default":
-                chosen = value.strip()
-        return parsing.newest(entries, chosen or "*") or parsing.newest(entries)
+        pairs = (line.strip().partition(" ") for line in item.lines)
+        found = [value.strip() for key, _, value in pairs if key == "default"]
+        return found[-1] if found else None
 
 
 def relevant(name: str) -> bool:
@@ -390,8 +413,11 @@ def differences(here: Iterable[Word], there: Iterable[Word]) -> tuple[Difference
 
 
 def _alike(entries: tuple[Entry, ...]) -> bool:
-    """No entry differs from another in a relevant word, so that any stands for all."""
-    ordinary = [entry for entry in entries if not entry.recovery]
-    return bool(ordinary) and all(
-        entry.certain and not differences(entry.words, ordinary[0].words) for entry in ordinary
-    ) and len({entry.release for entry in ordinary}) == 1
+    """No entry differs from another in kernel or relevant words, so that any stands for all."""
+    return bool(entries) and all(
+        entry.certain
+        and entry.release == entries[0].release
+        and entry.recovery == entries[0].recovery
+        and not differences(entry.words, entries[0].words)
+        for entry in entries
+    )

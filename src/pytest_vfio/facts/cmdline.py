@@ -16,12 +16,13 @@ from functools import cached_property
 from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
 from pytest_vfio.facts import switches
 from pytest_vfio.facts.kernel import Kernel
-from pytest_vfio.facts.words import Word, named, parse
+from pytest_vfio.facts.words import Word, fold, named, parse
 
 #: x86 and arm64 keep 2048 bytes with the closing NUL (COMMAND_LINE_SIZE).
 SIZE = 2048
-#: A log record holds about 1000 bytes (LOG_LINE_MAX): a longer line was cut there.
-LOG_LINE = 960
+#: A log record holds 976 bytes (LOG_LINE_MAX): a longer line was cut there, or goes on in the
+#: next record behind a backslash.
+LOG_LINE = 950
 #: kmod reads this much of /proc/cmdline for module options.
 KMOD_SIZE = 4096
 #: Parsed before a bootconfig is (early_param): a bootconfig cannot set them.
@@ -93,12 +94,13 @@ class Cmdline:
     @property
     def whole(self) -> bool:
         """Every word is known, so that what is not there is absent."""
-        return bool(self._candidates) and self.line.whole
+        return bool(self._candidates) and self.line.whole and not self._bootconfig_unread
 
     def must_be_whole(self) -> None:
         """Raise Missing unless every word is known."""
         if not self.whole:
-            raise Missing(self.item)
+            line = self._candidates and self.line.whole
+            raise Missing(self._bootconfig_item if line else self.item)
 
     @cached_property
     def all(self) -> tuple[Word, ...]:
@@ -107,8 +109,35 @@ class Cmdline:
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
-        """The kernel's own words: those before a bare `--`."""
-        return tuple(word for word in self.all if not word.after_dashes)
+        """The kernel's own words: those before a bare `--` that came in time."""
+        late = self._bootconfig
+        return tuple(
+            word
+            for word in self.all
+            if not word.after_dashes
+            # a bootconfig's words stand first in the line
+            and not (word.name in EARLY and word.position < len(late) and word.name in late)
+        )
+
+    @cached_property
+    def _bootconfig(self) -> tuple[str, ...]:
+        """The names of the kernel parameters that a bootconfig adds, as /proc/bootconfig has them.
+
+        A line of it: `kernel.iommu.passthrough = "1"`.
+        """
+        names = (line.partition("=")[0].strip() for line in self._bootconfig_item.lines)
+        return tuple(fold(name.removeprefix("kernel.")) for name in names
+                     if name.startswith("kernel."))  # fmt: skip
+
+    @property
+    def _bootconfig_item(self) -> Item:
+        return self.evidence.item("proc/bootconfig")
+
+    @property
+    def _bootconfig_unread(self) -> bool:
+        """The line asks for a bootconfig, and nobody read what that says."""
+        asked = any(word.name == "bootconfig" for word in self.all if not word.after_dashes)
+        return asked and not self._bootconfig_item.whole
 
     @cached_property
     def after_dashes(self) -> tuple[Word, ...]:
@@ -223,7 +252,8 @@ def _logged(log: Item) -> list[Line]:
             continue
         raw = found[2].rstrip("\r").encode("utf-8", "surrogateescape")
         kept = log.extent in (Extent.WHOLE, Extent.GREPPED)
-        whole = kept and len(raw) < LOG_LINE and not _elided(found[2])
+        cut = len(raw) >= LOG_LINE or raw.endswith(b"\\")
+        whole = kept and not cut and not _elided(found[2])
         lines.append(Line(raw, log.quote(line), whole=whole))
     # the later line also has what is built in
     return sorted(lines, key=lambda line: b"Kernel command" not in line.quote.line.encode())

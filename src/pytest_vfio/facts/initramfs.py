@@ -19,7 +19,9 @@ _SUFFIX = re.compile(r"\.ko(\.(xz|gz|zst))?$")
 PLAIN = ("etc/modules", "etc/modules-load.d/", "usr/lib/modules-load.d/")
 INITRAMFS_TOOLS = "etc/initramfs-tools/modules"
 #: Shell files with lists in assignments.
-SHELL = ("etc/dracut.conf", "etc/dracut.conf.d/", "etc/mkinitcpio.conf")
+SHELL = (
+    "etc/dracut.conf", "etc/dracut.conf.d/", "usr/lib/dracut/dracut.conf.d/", "etc/mkinitcpio.conf",
+)  # fmt: skip
 EARLY = (INITRAMFS_TOOLS, *SHELL)
 _ASSIGNED = re.compile(
     r"^\s*(add_drivers|force_drivers|filesystems|drivers|MODULES)\+?=[\"'(]*([^\"')#]*)"

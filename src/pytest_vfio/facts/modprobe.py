@@ -68,23 +68,15 @@ class Modprobe:
                 for name in self.evidence.items
                 if name.startswith(directory) and name != directory
             }
-            if not listing.whole and directory != "usr/local/lib/modprobe.d/":
+            if not listing.whole:
                 missing.append(listing)
             for name in sorted(names):
                 if name.endswith(".conf") and "/" not in name:
                     item = self.evidence.item(directory + name)
                     if item.status is not Status.ABSENT:
                         files.setdefault(name, item)
-        if self._merged_usr:
-            missing = [item for item in missing if item.name != "lib/modprobe.d/"]
         missing.extend(item for _, item in sorted(files.items()) if not item.whole)
         return files, tuple(missing)
-
-    @property
-    def _merged_usr(self) -> bool:
-        """Where /lib is a link to /usr/lib, /lib/modprobe.d adds nothing to what was read."""
-        usr = self.evidence.item("usr/lib/modprobe.d/")
-        return self.evidence.item("lib/modprobe.d/").status is Status.NOT_COLLECTED and usr.whole
 
     @property
     def missing(self) -> tuple[Item, ...]:

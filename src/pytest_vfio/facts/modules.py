@@ -104,7 +104,8 @@ class Modules:
     def builtin(self, name: str) -> bool:
         """The driver is part of the kernel image. Raises Missing where nobody knows."""
         module = fold(name)
-        if f"{module}/initstate" in self._sysfs.values or module in self._lsmod:
+        loaded = f"{module}/initstate" in self._sysfs.values or module in self._lsmod
+        if loaded or module in self._dep:  # what has a file of its own is not in the image
             return False
         if module in self._builtin_names:
             return True
@@ -114,8 +115,6 @@ class Modules:
         option = CONFIG.get(module)
         if option is not None:
             return self.kernel.config(option) == "y"
-        if module in self._dep:
-            return False
         raise Missing(item)
 
     def loaded(self, name: str) -> bool:
