@@ -76,13 +76,21 @@ def host(
 
 
 def nodedev(
-    address: str, *, driver: str | None = "vfio-pci", group: int = 1, vfs: int | None = None
+    address: str,
+    *,
+    driver: str | None = "vfio-pci",
+    group: int = 1,
+    vfs: int | None = None,
+    physfn: str = "",
 ) -> str:
     """A PCI node device, in libvirt's decimal numbers."""
     domain, bus, rest = address.split(":")
     slot, function = rest.split(".")
     bound = f"<driver>\n<name>{driver}</name>\n</driver>\n" if driver else ""
     many = f"<capability type='virt_functions' maxCount='{vfs}'/>\n" if vfs else ""
+    if physfn:
+        where = source(physfn).removeprefix("<source>").removesuffix("</source>")
+        many += f"<capability type='phys_function'>{where}</capability>\n"
     return (
         f"<device>\n<name>pci_{domain}_{bus}_{slot}_{function}</name>\n{bound}"
         f"<capability type='pci'>\n<class>0x020000</class>\n<domain>{int(domain, 16)}</domain>\n"

@@ -31,8 +31,9 @@ def test_hostdev_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verd
     """
     if device.address is None:
         return skips(f"{device.name} is not on this host")
-    wanted = [g for g in hypervisor.declared.guests.values() if device.address in g.hostdevs]
-    names = [guest.name for guest in wanted] or list(device.guests)
+    wanted = hypervisor.declared.guests
+    meant = [n for n in device.guests if n in wanted and device.address in wanted[n].hostdevs]
+    names = meant or list(device.guests)
     if not names:
         hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
         return skips(f"no guest is meant to have {device.name}")
@@ -171,12 +172,12 @@ def test_live_but_not_stored(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdic
     References:
         F144; virsh attach-device.
     """
-    if not hostdev.live:
-        return skips(f"{hostdev.guest} does not have {hostdev.address} now")
+    domain = hypervisor.guests.owner(hostdev)
     if hostdev.stored:
         return passes(f"{hostdev.address} is stored in {hostdev.guest}", evidence=hostdev.quote)
-    domain = hypervisor.guests.owner(hostdev)
-    domain.know("stored")
+    domain.know("live", "stored")
+    if not hostdev.live:
+        return skips(f"{hostdev.guest} does not have {hostdev.address} now")
     if domain.stored is None:
         return skips(f"{hostdev.guest} is transient: libvirt keeps no definition of it")
     if hostdev.kind != "hostdev" and _from_pool(hypervisor, domain.stored):

@@ -160,7 +160,7 @@ def test_not_seen_inside(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
         F170, F171, F180.
     """
     domain = hypervisor.guests.owner(hostdev)
-    domain.know("running")
+    domain.know("running", "live")
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
     if not hostdev.live:

@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.facts.guests import STORED_FOLDER
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.libvirt import DAEMONS, QEMU_DAEMONS
 
@@ -29,24 +30,16 @@ def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
     if libvirt.answered is not None:
         return passes("libvirt answers", evidence=libvirt.answered)
     item = hypervisor.evidence.item(DAEMONS)
-    running = {
-        name: quote for name, quote in libvirt.running_daemons.items() if name in QEMU_DAEMONS
-    }
-    waiting = {
-        name: quote for name, quote in libvirt.waiting_daemons.items() if name in QEMU_DAEMONS
-    }
+    running = [libvirt.running_daemons[n] for n in QEMU_DAEMONS if n in libvirt.running_daemons]
+    waiting = [libvirt.waiting_daemons[n] for n in QEMU_DAEMONS if n in libvirt.waiting_daemons]
     if running:
-        return passes(f"{', '.join(running)} runs", evidence=running.values())
+        return passes("a daemon that drives QEMU runs", evidence=running)
     if waiting:
-        names = ", ".join(waiting)
-        return passes(
-            f"{names} is started when asked, and was not asked", evidence=waiting.values()
-        )
-    if item.status is Status.ABSENT and not hypervisor.declared.guests:
+        return passes("libvirt is started when asked, and was not asked", evidence=waiting)
+    absent = Status.ABSENT in (item.status, hypervisor.evidence.item(STORED_FOLDER).status)
+    if absent and not hypervisor.declared.guests:
         return skips("libvirt is not installed: guests of other programs are not judged")
-    state = (
-        "is not installed" if item.status is Status.ABSENT else "does not run, no socket listens"
-    )
+    state = "is not installed" if absent else "does not run, and no socket listens"
     return fails(
         f"libvirt {state}",
         actual=state,

@@ -52,6 +52,14 @@ def test_LIB001_fails_without_libvirt_where_guests_are_wanted():
     assert Outcome.SKIP == of("LIB001", {"libvirt/daemons": None}).outcome
 
 
+def test_LIB001_skips_where_its_folder_is_not_there():
+    """No daemon and no folder of guests: other programs drive QEMU here."""
+    items = {"libvirt/daemons": "", "etc/libvirt/qemu/": None}
+
+    assert Outcome.SKIP == of("LIB001", items).outcome
+    assert Outcome.FAIL == of("LIB001", {**items, "etc/libvirt/qemu/": ""}).outcome
+
+
 def test_LIB001_unknown_where_nobody_looked():
     """Neither an answer nor a list of daemons."""
     assert Outcome.UNKNOWN == of("LIB001", {"virsh/list": Status.DENIED}).outcome

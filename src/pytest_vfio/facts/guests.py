@@ -97,12 +97,8 @@ class Guests:
     @property
     def domains(self) -> tuple[Domain, ...]:
         """All guests, all of their hostdevs known. Raises Missing."""
-        lacking = {item.name: item for item in self._read.lacking}
-        for domain in self._read.domains:
-            for part in ("live", "stored"):
-                lacking.update((item.name, item) for item in domain.gaps.get(part, ()))
-        if lacking:
-            raise Missing(*lacking.values())
+        if self._lacking:
+            raise Missing(*self._lacking)
         return self._read.domains
 
     def get(self, name: str) -> Domain | None:
@@ -119,6 +115,15 @@ class Guests:
     def holding(self, address: str) -> tuple[tuple[Domain, Hostdev], ...]:
         """Every known guest with a hostdev of that source address."""
         return self._holders.get(address, ())
+
+    @cached_property
+    def _lacking(self) -> tuple[Item, ...]:
+        """What was not read, so that some guest may have other hostdevs than are known."""
+        lacking = {item.name: item for item in self._read.lacking}
+        for domain in self._read.domains:
+            for part in ("live", "stored"):
+                lacking.update((item.name, item) for item in domain.gaps.get(part, ()))
+        return tuple(lacking.values())
 
     @cached_property
     def _holders(self) -> Mapping[str, tuple[tuple[Domain, Hostdev], ...]]:
