@@ -152,6 +152,8 @@ def host(**changes: Content) -> dict[str, Content]:
         "usr/lib/modprobe.d/": "",
         "lib/modprobe.d/": None,
         "run/modprobe.d/": None,
+        "usr/local/lib/modprobe.d/": None,
+        "proc/bootconfig": None,
         "etc/driverctl.d/": None,
         "etc/udev/rules.d/": "",
         "virsh/list": " Id   Name   State\n--------------------",
