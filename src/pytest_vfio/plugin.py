@@ -117,6 +117,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(args: list[str]) -> None:
+    """Keep `--host @FILE` for ourselves: argparse would put the file's lines in its place."""
+    for at in range(len(args) - 1, 0, -1):
+        if args[at - 1] == "--host" and args[at].startswith("@"):
+            args[at - 1 : at + 1] = [f"--host={args[at]}"]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the words known by which checks can be selected with -m."""
     for severity in Severity:
