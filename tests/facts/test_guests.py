@@ -94,6 +94,7 @@ def test_no_folders_is_no_guests():
         {"virsh/dumpxml": None, "virsh/list": None, "virsh/dumpxml-inactive": None},
         {"virsh/dumpxml": Status.NOT_COLLECTED, "etc/libvirt/qemu/": None},
         {"run/libvirt/qemu/": None},
+        {"virsh/dumpxml": domain("a", hostdev(NIC), id=1)},
         {"etc/libvirt/qemu/": Status.DENIED, "run/libvirt/qemu/": ""},
         {"virsh/dumpxml": grepped("virsh/dumpxml", domain("a", hostdev(NIC)))},
         {"domain/xml": domain("a", hostdev(NIC))},

@@ -204,7 +204,7 @@ class _Reading:
         running = min(self.printed.lacking, self.status.lacking, key=len)
         if item.status is Status.PRESENT and item.whole:
             return ()
-        if not self.printed.lacking or not (stored or running):
+        if not (stored or running):  # `virsh dumpxml` may be of running guests only
             return ()
         return (item, *self.printed.lacking, *self.files.lacking, *self.status.lacking)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pytest_vfio.evidence import Item, Quote, Status
 
 MAX_LINE = 400
-_LONGEST = 4000  # characters of a line that are looked at
+_LONGEST = 2000  # characters of a line that are looked at
 
 _START = re.compile(r"^.{0,40}: starting up\b")
 _AUDIT_PATH = r"/dev/(?:vfio/|vfio\b|iommu\b)"
@@ -177,13 +177,13 @@ AUDIT = (
     _known(
         "F150",
         "AppArmor denied a VFIO node",
-        rf'apparmor="DENIED".{{0,400}}name="{_AUDIT_PATH}',
+        rf'apparmor="DENIED".{{0,200}}name="{_AUDIT_PATH}',
         "libvirt",
     ),
     _known(
         "F151",
         "SELinux denied a VFIO node",
-        rf'avc: {{1,4}}denied\b.{{0,400}}(?:path="{_AUDIT_PATH}|tcontext=\S{{0,80}}vfio_device_t)',
+        rf'avc: {{1,4}}denied\b.{{0,300}}(?:path="{_AUDIT_PATH}|tcontext=\S{{0,80}}vfio_device_t)',
         "libvirt",
     ),
 )
