@@ -13,13 +13,13 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.demand import GIB
 from pytest_vfio.facts.domainxml import DomainXml
 from pytest_vfio.facts.guests import Domain
 from pytest_vfio.facts.hostdevs import Hostdev
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.memory import cpuset
 
-GIB = 1024 * 1024  # in KiB
 #: From this size on, pinning and mapping 4 KiB pages is felt.
 BIG = 16 * GIB
 
@@ -86,7 +86,7 @@ def test_big_guest_without_hugepages(
     References:
         F182; Documentation/admin-guide/mm/hugetlbpage.rst.
     """
-    size = _memory(guest) if guest.hostdevs else 0
+    size = hypervisor.demand.of(guest) - GIB if guest.hostdevs else 0
     for domain in _documents(guest) if size > BIG else ():
         if not domain.hugepages:
             return fails(
@@ -127,32 +127,24 @@ def test_guest_memory_exceeds_host(hypervisor: Hypervisor, guest: Domain) -> Ver
     if not guest.hostdevs:
         guest.know("live", "stored")
         return skips(f"{guest.name} has no device of the host")
-    total, need = hypervisor.memory.total, _memory(guest) + GIB
-    others = [g for g in hypervisor.guests.known if g.name != guest.name and _beside(g, guest)]
-    beside = sum(_memory(g) + GIB for g in others)
-    proofs = [guest.documents[0].quote("memory"), hypervisor.memory.total_quote]
-    if need + beside <= total:
-        for one in hypervisor.guests.domains:
-            one.know("running", "autostart")
-        return passes(f"{guest.name} and those beside it need {(need + beside) // GIB} GiB")
+    demand, total = hypervisor.demand, hypervisor.memory.total
+    need, others = demand.of(guest), demand.beside(guest)
+    together = need + sum(map(demand.of, others))
+    if together <= total:
+        if demand.unread:
+            raise Missing(*demand.unread)
+        return passes(f"{guest.name} and those beside it need {together // GIB} GiB")
     alone = need > total
-    names = "" if alone else f" beside {', '.join(g.name for g in others)}"
+    names = "" if alone else f" beside {', '.join(other.name for other in others)}"
     return fails(
         f"{guest.name} needs {need // GIB} GiB{names}, the host has {total // GIB} GiB",
-        actual=f"{(need if alone else need + beside) // GIB} GiB pinned",
+        actual=f"{(need if alone else together) // GIB} GiB pinned",
         expected=f"less than {total // GIB} GiB",
-        evidence=proofs,
+        evidence=[guest.documents[0].quote("memory"), hypervisor.memory.total_quote],
         acts="libvirt",
         cure=tuning.smaller_guests(),
         severity=None if alone else DEGRADED,
     )
-
-
-def _beside(other: Domain, guest: Domain) -> bool:
-    """The other guest holds pinned memory when this one starts."""
-    if not other.hostdevs:
-        return False
-    return bool(other.running) or bool(other.autostart and guest.autostart)
 
 
 def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Severity | None]:
@@ -174,11 +166,3 @@ def _documents(guest: Domain) -> tuple[DomainXml, ...]:
         guest.know("live", "stored")
         raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
     return guest.documents
-
-
-def _memory(guest: Domain) -> int:
-    """KiB, the most of all descriptions. Raises Missing where one does not say."""
-    silent = [document for document in _documents(guest) if document.memory is None]
-    if silent:
-        raise Missing(Item(silent[0].source, Status.FAILED, detail=f"{guest.name}: no memory size"))
-    return max(document.memory or 0 for document in guest.documents)

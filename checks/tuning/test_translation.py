@@ -1,13 +1,17 @@
 """What address translation and interrupt delivery cost."""
 
+import re
+
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import Cure, tuning
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts import devicelog
 from pytest_vfio.facts.groups import Group
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
+PAYLOAD = re.compile(r"can't set Max Payload Size to [0-9]+")
 #: Before this version a group does not tell its domain type.
 TYPE_FILE = (5, 11, 0)
 
@@ -119,9 +123,7 @@ def test_payload_size_mismatch(hypervisor: Hypervisor, device: IntendedDevice) -
     References:
         F186; drivers/pci/probe.c, pci_configure_mps.
     """
-    pattern = rf"{device.name.replace('.', '[.]')}: can't set Max Payload Size to [0-9]+"
-    line = hypervisor.klog.first(pattern)
-    if line is not None:
+    for line in devicelog.about(hypervisor.klog, PAYLOAD, device.name):
         return fails(
             f"{device.name}: the kernel could not set the payload size of the path",
             actual=line.quote.line,

@@ -13,6 +13,7 @@ from pytest_vfio.facts.acpi import Acpi
 from pytest_vfio.facts.boot import Boot
 from pytest_vfio.facts.cmdline import Cmdline
 from pytest_vfio.facts.cpu import Cpu
+from pytest_vfio.facts.demand import Demand
 from pytest_vfio.facts.groups import Groups
 from pytest_vfio.facts.guests import Guests
 from pytest_vfio.facts.intent import Declared, Intent
@@ -112,6 +113,11 @@ class Hypervisor:
     def guests(self) -> Guests:
         """The domains, live and stored, and their hostdevs."""
         return Guests(self.evidence)
+
+    @cached_property
+    def demand(self) -> Demand:
+        """How much memory guests with assigned devices pin."""
+        return Demand(self)
 
     @cached_property
     def network(self) -> Network:
