@@ -92,9 +92,9 @@ class KernelLog:
         """All that the kernel has logged in this boot is there, from its first line on.
 
         Without the ring buffer nobody knows what was logged last, so the journal alone serves only
-        where the ring was looked for.
+        where the ring is overwritten or cannot be read.
         """
-        if self._items[0].status is Status.NOT_COLLECTED:
+        if self._items[0].status in {Status.NOT_COLLECTED, Status.TRUNCATED, Status.TIMED_OUT}:
             return False
         return any(
             item.whole and _begins(text) and "kernel messages" not in _missed(text)

@@ -156,14 +156,14 @@ class Platform:
 
     @cached_property
     def _detected(self) -> str | None:
-        """systemd-detect-virt's word. It exits 1 for `none`, so a failed status may hold it."""
+        """systemd-detect-virt's word. It exits 1 for `none`, so a failed status may hold that."""
         item = self._evidence.item("systemd/detect-virt")
-        if item.status not in {Status.PRESENT, Status.FAILED}:
-            return None
         word = item.text.strip().split("\n")[0].strip()
-        if word in CONTAINERS or not re.fullmatch(r"[a-z0-9-]{2,32}", word):
+        if item.status is Status.FAILED and word == "none":
+            return word
+        if item.status is not Status.PRESENT or word in CONTAINERS:
             return None
-        return word
+        return word if re.fullmatch(r"[a-z0-9-]{2,32}", word) else None
 
     @property
     def container(self) -> str | None:
