@@ -111,8 +111,8 @@ def test_shared_group(hypervisor: Hypervisor, group: Group) -> Verdict:
     if unread:
         raise Missing(*unread)
     group.all_members  # noqa: B018 - only a whole group shows that there is no other member
-    if len(ends) == 1:
-        return passes(f"{ends[0]} is alone in group {group.number}")
+    if len(ends) < 2:
+        return passes(f"group {group.number} has one endpoint at most: {', '.join(ends) or 'none'}")
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
 
 
@@ -163,8 +163,9 @@ def test_vfio_node_missing(hypervisor: Hypervisor, group: Group) -> Verdict:
             evidence=[item.quote(" ".join(names) or "(empty)"), bound[0].quote("driver")],
             cure=cures.vfio_node(group.number),
         )
-    if unread or group.unread is not None:
-        raise Missing(*unread, *([group.unread] if group.unread else []))
+    unread += group.unseen
+    if unread:
+        raise Missing(*unread)
     return skips(f"no member of group {group.number} is on a VFIO driver: the node comes with it")
 
 

@@ -88,6 +88,14 @@ class Group:
         return tuple(known[member] for member in self.members if member in known)
 
     @property
+    def unseen(self) -> tuple[Item, ...]:
+        """The items that would show members, or members' functions, that were not seen."""
+        known = self.hypervisor.pci.known
+        lost = [] if all(member in known for member in self.members) else [SYSFS]
+        items = [self.hypervisor.evidence.item(name) for name in lost]
+        return tuple(items if self.unread is None else [*items, self.unread])
+
+    @property
     def type(self) -> str | None:
         """`DMA`, `DMA-FQ`, `identity`, `blocked`; None before 5.11."""
         return self._tree.get(f"{self.number}/type")
