@@ -8,6 +8,7 @@ from types import MappingProxyType
 from pytest_vfio.evidence import Evidence, Item, Status
 
 _LINE = "BOOT_IMAGE=/vmlinuz-6.12.0-amd64 root=/dev/sda1 ro intel_iommu=on vfio-pci.ids=8086:1572"
+_MODULES = ("KVM", "KVM_INTEL", "VFIO", "VFIO_IOMMU_TYPE1", "VFIO_PCI", "VFIO_PCI_CORE")
 _DRIVERS = "../../../../bus/pci/drivers"
 
 
@@ -18,8 +19,9 @@ def host(name: str, devices: int) -> Evidence:
         "proc/sys/kernel/osrelease": "6.12.0-amd64\n",
         "proc/cpuinfo": "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\n\n",
         "uname": f"Linux {name} 6.12.0-amd64 #1 SMP x86_64 GNU/Linux\n",
-        "kernel-config": "CONFIG_INTEL_IOMMU=y\nCONFIG_IRQ_REMAP=y\nCONFIG_VFIO_PCI=m\n",
-        "proc/modules": "vfio_pci 16384 1 - Live 0x0\nvfio_pci_core 94208 1 - Live 0x0\n",
+        "kernel-config": "".join(f"CONFIG_{name}=m\n" for name in _MODULES)
+        + "CONFIG_INTEL_IOMMU=y\nCONFIG_IRQ_REMAP=y\n",
+        "proc/modules": "".join(f"{name.lower()} 16384 1 - Live 0x0\n" for name in _MODULES),
         "dmesg": f"[    0.000000] Command line: {_LINE}\n[    0.500000] DMAR: IOMMU enabled\n"
         "[    0.600000] DMAR-IR: Enabled IRQ remapping in x2apic mode\n",
         "sys/class/iommu": "dmar0/intel-iommu/cap=d2008c222f0686\ndmar0/intel-iommu/ecap=f050df\n",
