@@ -74,7 +74,7 @@ def domain(
 ) -> str:
     """A small guest's XML: direct kernel boot, a console in a file, and the devices given."""
     return f"""
-<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{extra}
   <os><type arch='x86_64' machine='{machine}'>hvm</type>
     <kernel>/var/lib/lab/vmlinuz</kernel><initrd>/var/lib/lab/initrd</initrd>
