@@ -6,7 +6,7 @@ import pytest
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.facts.intent import Declared, WantedDevice
-from tests import tables
+from tests import guestxml, tables
 from tests.ask import ask
 from tests.build import grepped, hypervisor
 
@@ -457,3 +457,41 @@ def test_IOM014_passes_with_a_whole_silent_log():
 def test_IOM014_unknown_without_a_log():
     """No log, no verdict."""
     assert Outcome.UNKNOWN == outcome("IOM014")
+
+
+# -- IOM015
+
+
+def huge(id: str, *parts: dict[str, object], machine: str = "pc-q35-6.2", gib: int = 1536):
+    """The verdict about a guest of that size with a NIC."""
+    memory = f"<memory unit='GiB'>{gib}</memory>"
+    xml = guestxml.domain("big", guestxml.hostdev(NIC), machine=machine, memory=memory)
+    items = {name: what for part in (guestxml.host(xml), *parts) for name, what in part.items()}
+    there = hypervisor(items)
+    return ask(id, there, there.guests.known[0]).outcome
+
+
+def test_IOM015_fails_for_an_old_machine_type_on_amd():
+    """Its memory would lie where the IOMMU maps nothing."""
+    assert Outcome.FAIL == huge("IOM015", AMD)
+
+
+def test_IOM015_passes_from_7_1_on():
+    """Newer machine types move the memory above 1 TiB."""
+    assert Outcome.PASS == huge("IOM015", AMD, machine="pc-i440fx-7.1")
+
+
+def test_IOM015_skips_small_guests_and_other_iommus():
+    """Below 1010 GiB, or on Intel, there is no hole to fall into."""
+    assert Outcome.SKIP == huge("IOM015", AMD, gib=64)
+    assert Outcome.SKIP == huge("IOM015", INTEL)
+
+
+def test_IOM015_unknown_for_a_machine_type_without_a_version():
+    """`q35` is whatever the installed QEMU says."""
+    assert Outcome.UNKNOWN == huge("IOM015", AMD, machine="q35")
+
+
+def test_IOM015_unknown_where_the_iommus_kind_is():
+    """Tables and units were not read."""
+    assert Outcome.UNKNOWN == huge("IOM015")

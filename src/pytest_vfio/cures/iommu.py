@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
 
 
@@ -98,6 +100,16 @@ def limit_guest_addresses(bits: int) -> Cure:
         UNSAFE,
         f"limit the guests' addresses to {bits} bits",
         (f"<cpu ...><maxphysaddr mode='emulate' bits='{bits}'/></cpu>, then restart the guest",),
+        undo=True,
+    )
+
+
+def newer_machine(guest: str) -> Cure:
+    """A machine type that places memory where the IOMMU maps nothing."""
+    return Cure(
+        UNSAFE,
+        f"give {guest} a machine type of QEMU 7.1 or newer",
+        (f"virsh edit {shlex.quote(guest)}: <type machine='pc-q35-7.1'>, then restart the guest",),
         undo=True,
     )
 
