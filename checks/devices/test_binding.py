@@ -258,7 +258,7 @@ def test_denylisted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     if is_vfio_driver(function.driver):
         proof = function.quote("driver")
         return passes(f"{function.id} is bound to {function.driver}", evidence=proof)
-    lines = devicelog.about(hypervisor.klog, devicelog.DENIED, function.address)
+    lines = hypervisor.devicelog.about(devicelog.DENIED, function.address)
     if not lines and hypervisor.kernel.version < DENYLIST_SINCE:
         return skips(f"Linux {hypervisor.kernel.release} has no denylist")
     return fails(

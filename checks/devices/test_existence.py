@@ -160,7 +160,7 @@ def test_device_dead(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
             refs=["F106"],
             cure=cures.revive(function.address),
         )
-    lines = devicelog.about(hypervisor.klog, devicelog.UNREACHABLE, function.address)
+    lines = hypervisor.devicelog.about(devicelog.UNREACHABLE, function.address)
     if lines:
         return fails(
             f"{function.address} could not be woken",

@@ -42,7 +42,7 @@ def test_shared_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     others = [user for user in line.users if function.address not in user] if line else []
     if line is None or not others:
         return passes(f"{function.address} has interrupt {function.irq} for itself")
-    broken = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, function.address)
+    broken = hypervisor.devicelog.about(devicelog.BROKEN_INTX, function.address)
     if not broken and hypervisor.modules.parameters("vfio_pci").get("nointxmask", "N") != "Y":
         hypervisor.klog.must_be_whole()
         if config.express:
@@ -76,7 +76,7 @@ def test_broken_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
         F112; drivers/vfio/pci/vfio_pci_core.c.
     """
     function = device.function
-    lines = devicelog.about(hypervisor.klog, devicelog.BROKEN_INTX, function.address)
+    lines = hypervisor.devicelog.about(devicelog.BROKEN_INTX, function.address)
     if lines:
         return fails(
             f"INTx of {function.address} is broken and hidden from the guest",

@@ -7,7 +7,7 @@ from pytest_vfio.facts import devicelog
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction
-from pytest_vfio.facts.pciconfig import EXT_ATS
+from pytest_vfio.facts.pciconfig import EXT_ATS, EXT_PASID, EXT_PRI
 
 #: Corrected errors an hour that are no noise any more; a healthy link has none for days.
 CORRECTED_AN_HOUR = 100
@@ -155,7 +155,7 @@ def test_link_lost(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     function = device.function
     slots = {function.address, function.parent} if function.knows("path") else {function.address}
     for where in filter(None, slots):
-        lines = devicelog.about(hypervisor.klog, devicelog.LINK_LOST, where)
+        lines = hypervisor.devicelog.about(devicelog.LINK_LOST, where)
         if lines:
             return fails(
                 f"the link of {function.address} went down in this boot",
@@ -227,7 +227,7 @@ def test_hidden_capability(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
     found = function.config.extended
     if found is None:
         raise function.missing("config")
-    hidden = [name for number, name in ((0x13, "PRI"), (0x1B, "PASID")) if number in found]
+    hidden = [name for number, name in ((EXT_PRI, "PRI"), (EXT_PASID, "PASID")) if number in found]
     if not hidden:
         ats = " (ATS it does)" if EXT_ATS in found else ""
         return passes(f"{function.address} has no capability that a guest would miss{ats}")

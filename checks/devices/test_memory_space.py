@@ -139,7 +139,7 @@ def test_bar_unassigned(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
 def _log_is_silent(hypervisor: Hypervisor, function: PciFunction) -> None:
     """For a device that sleeps, so that its registers were not read, the kernel's log has to do."""
     unread = function.missing("config")
-    lines = devicelog.about(hypervisor.klog, devicelog.BAR_FAILED, function.address)
+    lines = hypervisor.devicelog.about(devicelog.BAR_FAILED, function.address)
     if lines or unread.items[0].name == CONFIG:
         raise unread
     hypervisor.klog.must_be_whole()
@@ -173,7 +173,7 @@ def test_rom_unreadable(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
         F110, F124; drivers/pci/rom.c.
     """
     function = device.function
-    lines = devicelog.about(hypervisor.klog, devicelog.ROM_INVALID, function.address)
+    lines = hypervisor.devicelog.about(devicelog.ROM_INVALID, function.address)
     if lines:
         return fails(
             f"the option ROM of {function.address} cannot be read",

@@ -7,7 +7,6 @@ from pytest_vfio.facts import devicelog
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import PciFunction
-from pytest_vfio.facts.pciaddress import split
 
 #: AMD graphics of the Polaris, Vega and Navi 10 families by device id (F105).
 _AMD_FAMILIES = (
@@ -82,12 +81,9 @@ def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -
         return skips(
             f"{function.address} can be reset by itself", evidence=function.quote("resettable")
         )
-    mates = [
-        one for one in hypervisor.pci.known.values() if _same_bus(function.address, one.address)
-    ]
     outside: list[PciFunction] = []
     unread: list[Item] = []
-    for one in mates:
+    for one in hypervisor.pci.bus_mates(function):
         try:
             if one.group != function.group:
                 outside.append(one)
@@ -106,10 +102,6 @@ def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -
         raise Missing(*dict.fromkeys(unread))
     hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is nothing else
     return passes(f"a bus reset of {function.address} hits nothing outside its group")
-
-
-def _same_bus(ours: str, other: str) -> bool:
-    return ours != other and split(ours)[:2] == split(other)[:2]
 
 
 @check("DEV014", severity=DEGRADED, needs=["DEV001"], refs=["F105"])
@@ -175,7 +167,7 @@ def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict
     """
     function = device.function
     for pattern, ref in ((devicelog.RESET_GAVE_UP, "F104"), (devicelog.DEVICE_SPECIFIC, "F105")):
-        lines = devicelog.about(hypervisor.klog, pattern, function.address)
+        lines = hypervisor.devicelog.about(pattern, function.address)
         if lines:
             return fails(
                 f"{function.address} did not come back from a reset",
@@ -207,7 +199,7 @@ def test_reset_behind_back(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
         F122; drivers/vfio/pci/vfio_pci_config.c.
     """
     function = device.function
-    lines = devicelog.about(hypervisor.klog, devicelog.RESTORED, function.address)
+    lines = hypervisor.devicelog.about(devicelog.RESTORED, function.address)
     if lines:
         return fails(
             f"vfio-pci restored the BARs of {function.address} {len(lines)} times after a reset",

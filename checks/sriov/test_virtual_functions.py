@@ -118,7 +118,7 @@ def test_no_room_for_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verd
     quote = function.quote("resources")
     if function.numvfs or any(bar.size and not bar.unassigned for bar in rooms):
         return passes(f"there is room for the VFs of {function.address}", evidence=quote)
-    lines = devicelog.about(hypervisor.klog, devicelog.IOV_FAILED, function.address)
+    lines = hypervisor.devicelog.about(devicelog.IOV_FAILED, function.address)
     return fails(
         f"there is no room for the BARs of the VFs of {function.address}",
         actual="no IOV resources",

@@ -94,10 +94,15 @@ def worlds(draw: st.DrawFn) -> tuple[dict[str, object], Declared]:
         trees.append(card(address, driver=driver, id=id, cls=cls, group=group, **files))
         trees[-1] += "\n" + lines(address, "resource", draw(st.sampled_from([BAR, UNUSED])), UNUSED)
         vendor, device = (int(part, 16) for part in id.split(":"))
-        data = space(vendor, device, cls=int(cls, 16), bars=[0xC],
-                     header=1 if cls == "0x060400" else 0,
-                     caps=[*draw(st.sampled_from([[], [MSI]])), express(flr=draw(st.booleans()))],
-                     ext=draw(st.sampled_from([[], [acs()], [ats()], [(0x1B, bytes(4))]])))  # fmt: skip
+        data = space(
+            vendor,
+            device,
+            cls=int(cls, 16),
+            bars=[0xC],
+            header=1 if cls == "0x060400" else 0,
+            caps=[*draw(st.sampled_from([[], [MSI]])), express(flr=draw(st.booleans()))],
+            ext=draw(st.sampled_from([[], [acs()], [ats()], [(0x1B, bytes(4))]])),
+        )
         spaces[address] = draw(st.sampled_from([data, data, b"\xff" * 64, "not collected"]))
     for address, driver, id, cls, group in [*found, *OTHERS]:
         members = [one[0] for one in found if one[4] == group] or [address]

@@ -38,9 +38,22 @@ CANNOT_RESERVE = re.compile(r"BAR [0-9]+(?: \[[^\]]{1,80}\])?: can't reserve")
 DEVICE_SPECIFIC = re.compile(r"AMD_(?:POLARIS|VEGA|NAVI)[0-9]*: failed to reset device")
 
 
-def about(log: KernelLog, pattern: re.Pattern[str], where: str) -> tuple[LogLine, ...]:
-    """The kept lines of a pattern that name a function; none means nothing at all."""
-    return tuple(line for line in log.seen(pattern) if where in addresses(line.text))
+class DeviceLog:
+    """The kernel log of one host, by function. Each pattern is searched for once."""
+
+    def __init__(self, log: KernelLog) -> None:
+        self._log = log
+        self._found: dict[re.Pattern[str], dict[str, list[LogLine]]] = {}
+
+    def about(self, pattern: re.Pattern[str], where: str) -> tuple[LogLine, ...]:
+        """The kept lines of a pattern that name a function; none means nothing at all."""
+        if pattern not in self._found:
+            found: dict[str, list[LogLine]] = {}
+            for line in self._log.seen(pattern):
+                for named in set(addresses(line.text)):
+                    found.setdefault(named, []).append(line)
+            self._found[pattern] = found
+        return tuple(self._found[pattern].get(where, ()))
 
 
 def addresses(text: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pytest_vfio.facts.boot import Boot
 from pytest_vfio.facts.cmdline import Cmdline
 from pytest_vfio.facts.cpu import Cpu
 from pytest_vfio.facts.demand import Demand
+from pytest_vfio.facts.devicelog import DeviceLog
 from pytest_vfio.facts.groups import Groups
 from pytest_vfio.facts.guests import Guests
 from pytest_vfio.facts.intent import Declared, Intent
@@ -83,6 +84,11 @@ class Hypervisor:
     def klog(self) -> KernelLog:
         """The kernel log of this boot."""
         return KernelLog(self.evidence)
+
+    @cached_property
+    def devicelog(self) -> DeviceLog:
+        """The kernel log, by the PCI function that a line names."""
+        return DeviceLog(self.klog)
 
     @cached_property
     def iommu(self) -> Iommu:

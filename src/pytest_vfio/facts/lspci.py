@@ -233,9 +233,13 @@ _EXTENDED = (
     ("Single Root I/O Virtualization", pciconfig.EXT_SRIOV),
     ("Physical Resizable BAR", pciconfig.EXT_REBAR),
     ("Resizable BAR", pciconfig.EXT_REBAR),
+    ("Page Request Interface", pciconfig.EXT_PRI),
+    ("Process Address Space ID", pciconfig.EXT_PASID),
 )
-_ACS_BITS = (("SrcValid", 0x01), ("TransBlk", 0x02), ("ReqRedir", 0x04), ("CmpltRedir", 0x08))
-_ACS_BITS += (("UpstreamFwd", 0x10), ("EgressCtrl", 0x20), ("DirectTrans", 0x40))
+_ACS_BITS = (
+    ("SrcValid", 0x01), ("TransBlk", 0x02), ("ReqRedir", 0x04), ("CmpltRedir", 0x08),
+    ("UpstreamFwd", 0x10), ("EgressCtrl", 0x20), ("DirectTrans", 0x40),
+)  # fmt: skip
 
 
 def _config(block: Block) -> pciconfig.ConfigSpace:
@@ -253,7 +257,9 @@ def _config(block: Block) -> pciconfig.ConfigSpace:
     )
     if not block.capability_lines:
         return known
-    standard, extended, port = set(), set(), None
+    standard: set[int] = set()
+    extended: set[int] = set()
+    port: int | None = None
     for line in block.lines:
         cap = re.match(r"Capabilities: \[([0-9a-f]{2,3})(?: v[0-9]+)?\] (.*)", line)
         if cap is None:

@@ -373,7 +373,19 @@ class Pci:
 
     def siblings(self, function: PciFunction) -> tuple[PciFunction, ...]:
         """The other known functions of the same slot."""
-        return tuple(f for f in self.known.values() if function.same_slot(f.address))
+        return tuple(f for f in self.bus_mates(function) if function.same_slot(f.address))
+
+    def bus_mates(self, function: PciFunction) -> tuple[PciFunction, ...]:
+        """The other known functions of the same bus."""
+        mates = self._buses.get(split(function.address)[:2], [])
+        return tuple(one for one in mates if one.address != function.address)
+
+    @cached_property
+    def _buses(self) -> Mapping[tuple[int, int], list[PciFunction]]:
+        buses: dict[tuple[int, int], list[PciFunction]] = {}
+        for where, function in self.known.items():
+            buses.setdefault(split(where)[:2], []).append(function)
+        return buses
 
     def crowd(self, group: int) -> tuple[str, ...]:
         """The members of a group that has several; empty for a function that is alone in it."""

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 CAP_PM, CAP_MSI, CAP_EXPRESS, CAP_MSIX, CAP_AF = 0x01, 0x05, 0x10, 0x11, 0x13
 EXT_AER, EXT_ACS, EXT_ARI, EXT_ATS, EXT_SRIOV = 0x01, 0x0D, 0x0E, 0x0F, 0x10
-EXT_REBAR = 0x15
+EXT_PRI, EXT_REBAR, EXT_PASID = 0x13, 0x15, 0x1B
 
 #: PCIe device/port types (7.5.3.2) in the words of lspci.
 PORT_TYPES: Mapping[int, str] = MappingProxyType(
