@@ -101,6 +101,7 @@ SICK = {
     "journal/libvirt": "Unmanaged PCI device 0000:12:00.0 must be manually detached from the host",
     "var/log/libvirt/qemu/": "a.log\n",
     "var/log/libvirt/qemu/a.log": START + "VFIO_MAP_DMA failed: Cannot allocate memory\n",
+    "vfio/openers": "812 dpdk-testpmd /dev/vfio/1\n",
     "guest/a/lspci": "00:02.0 VGA [0300]: Red Hat [1b36:0100]\n",
 }
 WELL_LIVE = domain("a", hostdev(PF), id=1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome, Severity
-from pytest_vfio.evidence import Status
+from pytest_vfio.evidence import Item, Status
 from pytest_vfio.facts.intent import Declared, WantedDevice, WantedGuest
 from tests import living
 from tests.ask import ask
 from tests.build import grepped, hypervisor
-from tests.guestxml import domain, host, nodedev
+from tests.guestxml import domain, host, hostdev, nodedev
 
 NIC = "0000:12:00.0"
 ONE = Declared(devices=(WantedDevice(address=NIC),))
@@ -302,3 +302,46 @@ def test_LIB008_unknown_without_networks_or_guests():
     """Which networks there are, and who takes, has to be known."""
     assert Outcome.UNKNOWN == of("LIB008", host(domain("a", TAKES))).outcome
     assert Outcome.UNKNOWN == of("LIB008", {"virsh/net-dumpxml": LISTED}).outcome
+
+
+# -- LIB009
+
+OPEN = "vfio/openers"
+HELD = {
+    "sys/bus/pci/devices": living.function(NIC, driver="vfio-pci", group=7),
+    "sys/kernel/iommu_groups": f"7/devices/{NIC}->../../../../devices/{NIC}\n",
+}
+RUNS = host(domain("a", hostdev(NIC)), live=(domain("a", hostdev(NIC), id=1),))
+
+
+@pytest.mark.parametrize(
+    "line", ["812 dpdk-testpmd /dev/vfio/7\n", "9 qemu-system-x86 /dev/vfio/7\n"]
+)
+def test_LIB009_fails_where_no_guest_holds_it(line):
+    """DPDK, or a QEMU that libvirt does not know."""
+    verdict = device("LIB009", {**HELD, **host(), OPEN: line})
+
+    assert (Outcome.FAIL, Severity.BLOCKER) == (verdict.outcome, verdict.severity)
+
+
+def test_LIB009_fails_on_a_stranger_beside_a_guest():
+    """Two holders, of which one is no QEMU: that is enough to know."""
+    lines = "9 qemu-system-x86 /dev/vfio/7\n812 reactor_0 /dev/vfio/7\n"
+
+    assert Outcome.FAIL == device("LIB009", {**HELD, **RUNS, OPEN: lines}).outcome
+    assert Outcome.FAIL == device("LIB009", {**HELD, OPEN: grepped(OPEN, lines)}).outcome
+
+
+def test_LIB009_passes_where_its_guest_or_nobody_holds_it():
+    """Another group's holder is none."""
+    for items in ({OPEN: "9 qemu-system-x86 /dev/vfio/7\n", **RUNS}, {OPEN: "9 x /dev/vfio/77\n"}):
+        assert Outcome.PASS == device("LIB009", {**HELD, **items}).outcome
+
+
+def test_LIB009_unknown_without_the_processes_or_the_guests():
+    """An ordinary user sees only own processes."""
+    closed = {OPEN: Item(OPEN, Status.DENIED)}
+    qemu = {OPEN: "9 qemu-system-x86 /dev/vfio/7\n"}
+
+    assert Outcome.UNKNOWN == device("LIB009", {**HELD, **host(), **closed}).outcome
+    assert Outcome.UNKNOWN == device("LIB009", {**HELD, **qemu}).outcome

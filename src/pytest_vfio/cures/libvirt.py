@@ -90,3 +90,15 @@ def allow_node(name: str) -> Cure:
         ),
     }
     return Cure(UNSAFE, "let QEMU open the VFIO node", steps.get(name, ()), undo=True)
+
+
+def stop_holder(command: str, pid: int) -> Cure:
+    """Nothing can take a device from a process that uses it."""
+    return Cure(
+        MANUAL,
+        f"stop {command}, or take its device out of its settings",
+        (
+            f"see what it is: ps -fp {pid}",
+            "never unbind a device that is held: the shell that does it cannot be killed",
+        ),
+    )

@@ -1,0 +1,48 @@
+"""Who holds VFIO's device nodes open: `PID COMMAND PATH` for each descriptor in /proc/*/fd.
+
+A device that is held cannot be detached: the writer of `unbind` waits in the kernel until its user
+lets go (`drivers/vfio/vfio_main.c`, vfio_unregister_group_dev).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pytest_vfio.evidence import Evidence, Missing, Quote, Status
+
+ITEM = "vfio/openers"
+_LINE = re.compile(r"([0-9]{1,10}) (.{1,64}) (/dev/\S{1,200})")
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """One process that has a node open. `command` is its short name, which threads may change."""
+
+    pid: int
+    command: str
+    path: str
+    quote: Quote
+
+    @property
+    def is_qemu(self) -> bool:
+        """The name is one that QEMU is installed under."""
+        return self.command.startswith(("qemu", "kvm"))
+
+
+def known(evidence: Evidence, path: str) -> tuple[Opener, ...]:
+    """Those that are known to hold a node, whether or not there are others."""
+    item = evidence.item(ITEM)
+    found = (_LINE.fullmatch(line[:400].strip()) for line in item.text.split("\n"))
+    return tuple(
+        Opener(int(match[1]), match[2], match[3], item.quote(match[0]))
+        for match in found
+        if match is not None and match[3] == path
+    )
+
+
+def must_be_all(evidence: Evidence) -> None:
+    """Raise Missing unless every process was looked into."""
+    item = evidence.item(ITEM)
+    if item.status is not Status.PRESENT or not item.whole:
+        raise Missing(item)
