@@ -54,10 +54,13 @@ BUILTIN = {
     "kernel-config": CONFIG.replace("CONFIG_VFIO_PCI=m", "CONFIG_VFIO_PCI=y"),
 }
 
-NIC_TREE = "".join(
-    f"{NIC}/{name}={value}\n"
-    for name, value in (("vendor", "0x8086"), ("device", "0x1572"), ("class", "0x020000"))
-) + f"{NIC}->../../../devices/pci0000:11/0000:11:00.0/{NIC}\n"
+NIC_TREE = (
+    "".join(
+        f"{NIC}/{name}={value}\n"
+        for name, value in (("vendor", "0x8086"), ("device", "0x1572"), ("class", "0x020000"))
+    )
+    + f"{NIC}->../../../devices/pci0000:11/0000:11:00.0/{NIC}\n"
+)
 
 
 def grub_cfg(words: str, release: str = RELEASE) -> str:

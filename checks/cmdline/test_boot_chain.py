@@ -3,7 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts import boot as chain
-from pytest_vfio.facts.boot import differences, relevant
+from pytest_vfio.facts.linediff import differences, relevant
 
 
 @check("CMD010", severity=BLOCKER, needs=["CMD013"], refs=["F31", "S16", "S17"])
@@ -262,6 +262,4 @@ def _here(found):
 
 
 def _there(found):
-    return ", ".join(
-        " ".join(word.text for word in one.there) or f"no {one.name}" for one in found
-    )
+    return ", ".join(" ".join(word.text for word in one.there) or f"no {one.name}" for one in found)

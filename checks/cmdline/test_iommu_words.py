@@ -3,6 +3,7 @@
 from pytest_vfio.check import ADVICE, BLOCKER, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts import iommu_kind, switches
+from pytest_vfio.facts.words import Word
 
 #: What can keep a wanted word away from the kernel: each is the first cause of what follows.
 LOST = ["CMD005", "CMD010", "CMD011", "CMD012", "CMD013", "CMD014"]
@@ -115,7 +116,7 @@ def test_word_does_nothing(hypervisor):
         A word that does nothing is taken for the reason why things work, or hides that the right
         one is missing. The AMD IOMMU needs no word at all.
     Evidence:
-        proc/cmdline or the log's `Command line:`; the architecture.
+        proc/cmdline or the log's `Command line:`, else its `Unknown option`; the architecture.
     Fix:
         Remove the word; on ARM write iommu.passthrough=1 for iommu=pt.
     Fix safety:
@@ -125,6 +126,8 @@ def test_word_does_nothing(hypervisor):
     """
     words = hypervisor.boot.spoken
     idle = _idle(words, hypervisor)
+    if idle is None and not hypervisor.cmdline.whole:
+        idle = _logged(hypervisor)  # the kernel names what it does not know, from 5.15 on
     if idle is None:
         hypervisor.cmdline.must_be_whole()
         return passes("every word about the IOMMU is one that the kernel knows")
@@ -156,6 +159,17 @@ def _idle(words, hypervisor):
         if word.name == "iommu" and word.value and not hypervisor.kernel.x86:
             return word, word.value, "F30"
     return None
+
+
+def _logged(hypervisor):
+    """The kernel's own words about a word that it does not know, as parsed from its log."""
+    said = hypervisor.klog.first(r"(DMAR|AMD-Vi): Unknown option - '[^'\n]{1,60}'")
+    if said is None:
+        return None
+    piece = said.text.partition("'")[2].partition("'")[0]
+    name = "intel_iommu" if "DMAR" in said.text else "amd_iommu"
+    word = Word(name, piece, f"{name}={piece}", quote=said.quote)
+    return word, piece, "F25" if name == "intel_iommu" else "F26"
 
 
 def _refused(word):

@@ -3,8 +3,8 @@
 from pytest_vfio.check import BLOCKER, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.boot import relevant
 from pytest_vfio.facts.cmdline import SIZE
+from pytest_vfio.facts.linediff import relevant
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])

@@ -38,6 +38,16 @@ def test_ids_with_dash(hypervisor):
                 evidence=word.quote,
                 cure=cures.replace(hypervisor.boot, word.text, right),
             )
+    if not hypervisor.cmdline.whole:
+        said = hypervisor.klog.first(r"Unknown kernel command line parameters .*vfio.pci[-_]ids=")
+        if said is not None:
+            return fails(
+                f"the kernel knows no vfio-pci-ids: {said.text[:160]}",
+                actual="vfio-pci-ids=",
+                expected="vfio-pci.ids=",
+                evidence=said.quote,
+                cure=cures.correct_ids("cmdline", ""),
+            )
     hypervisor.cmdline.must_be_whole()
     return passes("no vfio-pci-ids= on the command line")
 
@@ -75,6 +85,15 @@ def test_ids_malformed(hypervisor):
                 cure=cures.correct_ids(option.origin, option.quote.source),
             )
     if modules.configured_ids_missing:
+        said = hypervisor.klog.first(r"vfio_pci: invalid id string|\bids: string doesn't fit in")
+        if said is not None:
+            return fails(
+                f"vfio-pci could not read its ids: {said.text[:160]}",
+                actual=said.text[:160],
+                expected="vendor:device[,vendor:device]...",
+                evidence=said.quote,
+                cure=cures.correct_ids("cmdline", ""),
+            )
         raise Missing(*modules.configured_ids_missing)
     if not lists:
         return passes("vfio-pci is told no ids")

@@ -40,9 +40,17 @@ def old(version: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "words", ["intel_iommu=1", "intel_iommu=ON", "intel_iommu=enable", "inteliommu=on",
-              "intel_iommu:on", "intel_iommu on", "intel-iommu=true"]
-)  # fmt: skip
+    "words",
+    [
+        "intel_iommu=1",
+        "intel_iommu=ON",
+        "intel_iommu=enable",
+        "inteliommu=on",
+        "intel_iommu:on",
+        "intel_iommu on",
+        "intel-iommu=true",
+    ],
+)
 def test_CMD001_fails_where_the_only_word_is_misspelt(words):
     """What the kernel does not know does not switch the IOMMU on."""
     found = verdict("CMD001", words)
@@ -80,8 +88,9 @@ def test_CMD001_unknown_without_a_command_line():
 # -- CMD002
 
 
-@pytest.mark.parametrize("words", ["iommu=pt", "intel_iommu=igfx_off", "intel_iommu=On",
-                                   "quiet -- intel_iommu=on"])  # fmt: skip
+@pytest.mark.parametrize(
+    "words", ["iommu=pt", "intel_iommu=igfx_off", "intel_iommu=On", "quiet -- intel_iommu=on"]
+)
 def test_CMD002_fails_on_a_default_off_kernel_without_the_word(words):
     """`igfx_off` alone does not switch on, and a word behind `--` is init's."""
     found = verdict("CMD002", words)
@@ -129,11 +138,14 @@ def test_CMD002_passes_by_the_log_of_which_only_some_lines_were_kept():
     "lost",
     [
         {"proc/cmdline": Status.NOT_COLLECTED},
-        {"kernel-config": Status.DENIED, "sys/class/iommu": Status.DENIED,
-         "sys/kernel/iommu_groups": Status.DENIED},
+        {
+            "kernel-config": Status.DENIED,
+            "sys/class/iommu": Status.DENIED,
+            "sys/kernel/iommu_groups": Status.DENIED,
+        },
         {"sys/firmware/acpi/tables/DMAR": Status.DENIED, "proc/cpuinfo": Status.DENIED},
     ],
-)  # fmt: skip
+)
 def test_CMD002_unknown_where_line_default_or_kind_was_not_read(lost):
     """Each of the three is needed for a failure."""
     assert Outcome.UNKNOWN == verdict("CMD002", "quiet", lost).outcome
@@ -162,9 +174,17 @@ def test_CMD003_fails_on_words_that_do_nothing(words, changes, ref):
 
 
 @pytest.mark.parametrize(
-    "words", ["intel_iommu=on,sm_on iommu=pt", "amd_iommu=force_enable", "iommu.passthrough=1",
-              "iommu=soft,merge", "amd_iommu=fullflush", "iommu.passthrough=t", "quiet"]
-)  # fmt: skip
+    "words",
+    [
+        "intel_iommu=on,sm_on iommu=pt",
+        "amd_iommu=force_enable",
+        "iommu.passthrough=1",
+        "iommu=soft,merge",
+        "amd_iommu=fullflush",
+        "iommu.passthrough=t",
+        "quiet",
+    ],
+)
 def test_CMD003_passes_where_every_word_is_known(words):
     """Words that the kernel acts upon."""
     assert Outcome.PASS == verdict("CMD003", words).outcome
@@ -178,7 +198,9 @@ def test_CMD003_unknown_without_a_command_line():
 def test_CMD003_fails_on_a_configured_word_where_no_running_line_was_kept():
     """A folder with nothing but /etc/default/grub still shows the mistake."""
     text = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet amd_iommu=on"\n'
-    found = ask("CMD003", build.hypervisor({"etc/default/grub": build.grepped("etc/default/grub", text)}))
+    found = ask(
+        "CMD003", build.hypervisor({"etc/default/grub": build.grepped("etc/default/grub", text)})
+    )
 
     assert (Outcome.FAIL, "etc/default/grub") == (found.outcome, found.evidence[0].source)
 
@@ -249,9 +271,14 @@ def test_CMD005_fails_on_words_behind_dashes(words, changes):
 
 
 @pytest.mark.parametrize(
-    "words", ["intel_iommu=on -- single", "-- vfio-pci.ids=8086:1572", 'a="b -- c" intel_iommu=on',
-              "-- modprobe.blacklist=i40e"]
-)  # fmt: skip
+    "words",
+    [
+        "intel_iommu=on -- single",
+        "-- vfio-pci.ids=8086:1572",
+        'a="b -- c" intel_iommu=on',
+        "-- modprobe.blacklist=i40e",
+    ],
+)
 def test_CMD005_passes_on_options_of_modules(words):
     """modprobe reads the whole line (seen on 6.12)."""
     assert Outcome.PASS == verdict("CMD005", words).outcome
@@ -259,8 +286,10 @@ def test_CMD005_passes_on_options_of_modules(words):
 
 def test_CMD005_unknown_where_nobody_knows_whether_the_driver_is_a_module():
     """The option counts for a module only."""
-    lost = {name: Status.NOT_COLLECTED for name in
-            ("sys/module", "proc/modules", "modules.builtin", "modules.dep", "kernel-config")}  # fmt: skip
+    lost = dict.fromkeys(
+        ("sys/module", "proc/modules", "modules.builtin", "modules.dep", "kernel-config"),
+        Status.NOT_COLLECTED,
+    )
 
     assert Outcome.UNKNOWN == verdict("CMD005", "-- vfio-pci.ids=8086:1572", lost).outcome
     assert Outcome.UNKNOWN == ask("CMD005", nobody()).outcome
@@ -289,7 +318,9 @@ IGPU = "0000:00:02.0"
 
 def graphics(words: str, changes: dict[str, object] | None = None) -> Verdict:
     """What CMD006 says of an integrated GPU without a group."""
-    tree = f"{IGPU}/vendor=0x8086\n{IGPU}/device=0x3e92\n{IGPU}/class=0x030000\n{IGPU}->../x/{IGPU}\n"
+    tree = (
+        f"{IGPU}/vendor=0x8086\n{IGPU}/device=0x3e92\n{IGPU}/class=0x030000\n{IGPU}->../x/{IGPU}\n"
+    )
     found = build.hypervisor(
         items({"sys/bus/pci/devices": tree, **told(words), **(changes or {})}),
         Declared(devices=(WantedDevice(address=IGPU),)),
@@ -301,7 +332,11 @@ def graphics(words: str, changes: dict[str, object] | None = None) -> Verdict:
     ("words", "changes", "ref"),
     [
         ("intel_iommu=on,igfx_off", {}, "F23"),
-        ("quiet", {"kernel-config": CONFIG + "CONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF=y\n"}, "F24"),
+        (
+            "quiet",
+            {"kernel-config": CONFIG + "CONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF=y\n"},
+            "F24",
+        ),
     ],
 )
 def test_CMD006_fails_on_integrated_graphics(words, changes, ref):
@@ -375,9 +410,20 @@ def test_CMD020_unknown_without_a_command_line():
 
 
 @pytest.mark.parametrize(
-    "ids", ["10de", "10de.1b80", "8086:1572, 10de:1b80", "8086,1572", "8086:1572x", "", "18086:1572",
-            "vendor:device", ",".join(["8086:1572"] * 110), "8086:"]
-)  # fmt: skip
+    "ids",
+    [
+        "10de",
+        "10de.1b80",
+        "8086:1572, 10de:1b80",
+        "8086,1572",
+        "8086:1572x",
+        "",
+        "18086:1572",
+        "vendor:device",
+        ",".join(["8086:1572"] * 110),
+        "8086:",
+    ],
+)
 def test_CMD021_fails_on_a_list_that_the_driver_cannot_read(ids):
     """A blank ends the list, other things are passed over or dropped."""
     assert Outcome.FAIL == verdict("CMD021", f"vfio-pci.ids={ids}").outcome
@@ -385,16 +431,25 @@ def test_CMD021_fails_on_a_list_that_the_driver_cannot_read(ids):
 
 def test_CMD021_fails_on_a_list_in_modprobe_d():
     """The same list in the other place."""
-    conf = {"etc/modprobe.d/": "v.conf", "etc/modprobe.d/v.conf": "options vfio-pci ids=10de,1b80\n"}
+    conf = {
+        "etc/modprobe.d/": "v.conf",
+        "etc/modprobe.d/v.conf": "options vfio-pci ids=10de,1b80\n",
+    }
     found = verdict("CMD021", "quiet", conf)
 
     assert (Outcome.FAIL, "etc/modprobe.d/v.conf") == (found.outcome, found.evidence[0].source)
 
 
 @pytest.mark.parametrize(
-    "ids", ["8086:1572", "8086:1572,10de:1B80", "0x8086:0x1572:103c:22fc",
-            "8086:1572:ffffffff:ffffffff:20000:ffff00", ",8086:1572"]
-)  # fmt: skip
+    "ids",
+    [
+        "8086:1572",
+        "8086:1572,10de:1B80",
+        "0x8086:0x1572:103c:22fc",
+        "8086:1572:ffffffff:ffffffff:20000:ffff00",
+        ",8086:1572",
+    ],
+)
 def test_CMD021_passes_on_a_well_formed_list(ids):
     """Hex, with or without 0x; subsystem, class and mask; an empty entry is passed over."""
     assert Outcome.PASS == verdict("CMD021", f"vfio-pci.ids={ids}").outcome
@@ -452,7 +507,10 @@ def test_CMD022_unknown_where_modprobe_d_was_not_read():
     [
         ("disable_vga=1", "vfio-pci.disable_vga=1"),
         ("allow_unsafe_interrupts=1", "vfio_iommu_type1.allow_unsafe_interrupts=1"),
-        ("vfio_iommu_type1,allow_unsafe_interrupts=1", "vfio_iommu_type1.allow_unsafe_interrupts=1"),
+        (
+            "vfio_iommu_type1,allow_unsafe_interrupts=1",
+            "vfio_iommu_type1.allow_unsafe_interrupts=1",
+        ),
         ("video=efifb:eek:ff", "video=efifb:off"),
         ("vfio\u2013pci.ids=8086:1572", "vfio-pci.ids=8086:1572"),
     ],
@@ -475,16 +533,27 @@ def test_CMD023_unknown_without_a_command_line():
 
 
 @pytest.mark.parametrize(
-    "words", ["intremap=off", "nointremap", "pci=nomsi", "pci=realloc,nomsi", "noapic", "nolapic",
-              "acpi=off", "intremap=on,off"]
-)  # fmt: skip
+    "words",
+    [
+        "intremap=off",
+        "nointremap",
+        "pci=nomsi",
+        "pci=realloc,nomsi",
+        "noapic",
+        "nolapic",
+        "acpi=off",
+        "intremap=on,off",
+    ],
+)
 def test_CMD024_fails_on_switches_that_break_assignment(words):
     """Each takes something from every device."""
     assert Outcome.FAIL == verdict("CMD024", words).outcome
 
 
-@pytest.mark.parametrize("words", ["intremap=off intremap=on", "pci=realloc", "quiet",
-                                   "quiet -- nointremap", "acpi=force"])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    ["intremap=off intremap=on", "pci=realloc", "quiet", "quiet -- nointremap", "acpi=force"],
+)
 def test_CMD024_passes_without_them(words):
     """The last word of intremap= counts."""
     assert Outcome.PASS == verdict("CMD024", words).outcome
@@ -497,8 +566,11 @@ def test_CMD024_unknown_without_a_command_line():
 
 def test_CMD025_fails_on_words_that_weaken_isolation():
     """Interrupts without source ids, peers past the IOMMU."""
-    for words, ref in (("intremap=nosid", "F44"), ("pci=disable_acs_redir=pci:8086:1572", "F46"),
-                       ("pci=config_acs=10x@pci:0:0", "F46")):  # fmt: skip
+    for words, ref in (
+        ("intremap=nosid", "F44"),
+        ("pci=disable_acs_redir=pci:8086:1572", "F46"),
+        ("pci=config_acs=10x@pci:0:0", "F46"),
+    ):
         found = verdict("CMD025", words)
         assert (Outcome.FAIL, (ref,)) == (found.outcome, found.refs)
 
@@ -513,7 +585,9 @@ def test_CMD025_unknown_without_a_command_line():
     assert Outcome.UNKNOWN == ask("CMD025", nobody()).outcome
 
 
-WARNING = "[    0.000000] Linux version 6.1 (x@y)\n[    0.1] Warning: PCIe ACS overrides enabled; This"
+WARNING = (
+    "[    0.000000] Linux version 6.1 (x@y)\n[    0.1] Warning: PCIe ACS overrides enabled; This"
+)
 
 
 def test_CMD026_fails_where_the_kernel_honours_the_word():
@@ -537,8 +611,10 @@ def test_CMD026_unknown_where_the_log_is_not_whole():
     assert Outcome.UNKNOWN == verdict("CMD026", "pcie_acs_override=downstream", kept).outcome
 
 
-UNSAFE = {"etc/modprobe.d/": "v.conf",
-          "etc/modprobe.d/v.conf": "options vfio_iommu_type1 allow_unsafe_interrupts=1\n"}  # fmt: skip
+UNSAFE = {
+    "etc/modprobe.d/": "v.conf",
+    "etc/modprobe.d/v.conf": "options vfio_iommu_type1 allow_unsafe_interrupts=1\n",
+}
 
 
 def test_CMD027_fails_where_unsafe_interrupts_are_configured():
@@ -581,7 +657,9 @@ def test_CMD028_unknown_without_a_command_line():
 # -- CMD030 to CMD032
 
 
-@pytest.mark.parametrize("words", ["iommu.strict=1", "intel_iommu=on,strict", "amd_iommu=fullflush"])
+@pytest.mark.parametrize(
+    "words", ["iommu.strict=1", "intel_iommu=on,strict", "amd_iommu=fullflush"]
+)
 def test_CMD030_fails_on_strict_mode(words):
     """Host devices pay for it."""
     found = verdict("CMD030", words)
@@ -589,7 +667,9 @@ def test_CMD030_fails_on_strict_mode(words):
     assert Outcome.FAIL == found.outcome
 
 
-@pytest.mark.parametrize("words", ["quiet", "iommu.strict=1 iommu.strict=0", "iommu.strict=1 iommu=pt"])
+@pytest.mark.parametrize(
+    "words", ["quiet", "iommu.strict=1 iommu.strict=0", "iommu.strict=1 iommu=pt"]
+)
 def test_CMD030_passes_in_lazy_mode_or_without_translation(words):
     """The last iommu.strict= counts; passthrough needs no flush."""
     assert Outcome.PASS == verdict("CMD030", words).outcome
@@ -655,3 +735,20 @@ def test_severities_follow_the_catalogue():
     assert Severity.ADVICE == severity["CMD003"] == severity["CMD031"] == severity["CMD030"]
     assert Severity.BLOCKER == severity["CMD002"] == severity["CMD004"] == severity["CMD010"]
     assert Severity.SECURITY == severity["CMD026"] == severity["CMD027"]
+
+
+@pytest.mark.parametrize(
+    ("id", "line"),
+    [
+        ("CMD003", "DMAR: Unknown option - '1'"),
+        ("CMD003", "AMD-Vi: Unknown option - 'on'"),
+        ("CMD020", 'Unknown kernel command line parameters "vfio-pci-ids=8086:1572", will be'),
+        ("CMD021", 'vfio_pci: invalid id string "10de"'),
+        ("CMD021", "vfio_pci: ids: string doesn't fit in 1023 chars."),
+    ],
+)
+def test_the_kernels_own_complaint_is_proof_where_no_line_was_kept(id, line):
+    """A log of which somebody kept one line."""
+    found = ask(id, build.hypervisor({"dmesg": build.grepped("dmesg", f"[    0.1] {line}\n")}))
+
+    assert (Outcome.FAIL, "dmesg") == (found.outcome, found.evidence[0].source)

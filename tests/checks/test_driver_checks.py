@@ -12,8 +12,12 @@ from tests.bootchain import BUILTIN, CONFIG, NIC, host, nobody, told
 
 CONF = {"etc/modprobe.d/": "v.conf", "etc/modprobe.d/v.conf": "options vfio-pci ids=8086:1572\n"}
 IDS = told("intel_iommu=on iommu=pt vfio-pci.ids=8086:1572")
-NO_VFIO = {"sys/module": "i40e=\n", "proc/modules": "i40e 1 0\n", "sys/bus/pci/drivers": "i40e=\n",
-           "modules.dep": "kernel/virt/kvm.ko\n"}  # fmt: skip
+NO_VFIO = {
+    "sys/module": "i40e=\n",
+    "proc/modules": "i40e 1 0\n",
+    "sys/bus/pci/drivers": "i40e=\n",
+    "modules.dep": "kernel/virt/kvm.ko\n",
+}
 
 
 def blacklist(text: str) -> dict[str, object]:
@@ -74,7 +78,9 @@ def test_DRV002_fails_where_a_built_in_driver_has_options_in_modprobe_d():
     found = ask("DRV002", host({**CONF, **BUILTIN}))
 
     assert (Outcome.FAIL, "vfio-pci.ids=8086:1572 on the kernel command line") == (
-        found.outcome, found.expected)  # fmt: skip
+        found.outcome,
+        found.expected,
+    )
 
 
 def test_DRV002_passes_for_a_module_or_with_the_word_on_the_line():
@@ -86,8 +92,10 @@ def test_DRV002_passes_for_a_module_or_with_the_word_on_the_line():
 
 def test_DRV002_unknown_where_modprobe_d_or_the_driver_is_not_known():
     """Both are needed."""
-    lost = dict.fromkeys(("sys/module", "proc/modules", "modules.builtin", "kernel-config",
-                          "modules.dep"), Status.DENIED)  # fmt: skip
+    lost = dict.fromkeys(
+        ("sys/module", "proc/modules", "modules.builtin", "kernel-config", "modules.dep"),
+        Status.DENIED,
+    )
     assert Outcome.UNKNOWN == ask("DRV002", host({**CONF, **lost})).outcome
     assert Outcome.UNKNOWN == ask("DRV002", host({"etc/modprobe.d/": Status.DENIED})).outcome
 
@@ -111,7 +119,9 @@ def test_DRV003_fails_where_the_options_were_not_copied():
     found = device("DRV003", CONF, {"initramfs": IMAGE + VFIO})
 
     assert (Outcome.FAIL, "/etc/modprobe.d/v.conf in the initramfs") == (
-        found.outcome, found.expected)  # fmt: skip
+        found.outcome,
+        found.expected,
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,14 +164,18 @@ def test_DRV004_fails_where_nothing_loads_vfio_pci_first():
     [
         {},  # /etc/initramfs-tools/modules has it
         {"etc/initramfs-tools/modules": None, **blacklist("softdep i40e pre: vfio vfio-pci\n")},
-        {"etc/initramfs-tools/modules": None,
-         "etc/dracut.conf.d/": "v.conf",
-         "etc/dracut.conf.d/v.conf": 'force_drivers+=" vfio vfio_pci "\n'},
+        {
+            "etc/initramfs-tools/modules": None,
+            "etc/dracut.conf.d/": "v.conf",
+            "etc/dracut.conf.d/v.conf": 'force_drivers+=" vfio vfio_pci "\n',
+        },
         {"etc/initramfs-tools/modules": None, "etc/mkinitcpio.conf": "MODULES=(vfio_pci i40e)\n"},
-        {"etc/initramfs-tools/modules": None,
-         **told("vfio-pci.ids=8086:1572 rd.driver.pre=vfio-pci")},
+        {
+            "etc/initramfs-tools/modules": None,
+            **told("vfio-pci.ids=8086:1572 rd.driver.pre=vfio-pci"),
+        },
     ],
-)  # fmt: skip
+)
 def test_DRV004_passes_where_something_does(changes):
     """initramfs-tools, softdep, dracut, mkinitcpio, rd.driver.pre."""
     assert Outcome.PASS == device("DRV004", IDS, changes).outcome
@@ -174,9 +188,11 @@ def test_DRV004_unknown_where_lists_or_modprobe_d_were_not_read():
         assert Outcome.UNKNOWN == device("DRV004", IDS, none, {name: Status.DENIED}).outcome
 
 
-BUILT_NIC = {"modules.builtin": "kernel/drivers/net/i40e.ko\n",
-             "sys/module": "i40e=\nvfio_pci=\nvfio_pci/initstate=live\n",
-             "kernel-config": CONFIG.replace("CONFIG_I40E=m", "CONFIG_I40E=y")}  # fmt: skip
+BUILT_NIC = {
+    "modules.builtin": "kernel/drivers/net/i40e.ko\n",
+    "sys/module": "i40e=\nvfio_pci=\nvfio_pci/initstate=live\n",
+    "kernel-config": CONFIG.replace("CONFIG_I40E=m", "CONFIG_I40E=y"),
+}
 
 
 def test_DRV005_fails_where_the_host_driver_is_built_in():
@@ -196,8 +212,10 @@ def test_DRV005_passes_where_it_is_a_module_or_vfio_pci_is_built_in():
 
 def test_DRV005_unknown_where_nobody_knows_the_driver_or_what_is_built_in():
     """The device's driver, and modules.builtin."""
-    lost = dict.fromkeys(("sys/module", "proc/modules", "modules.builtin", "kernel-config",
-                          "modules.dep"), Status.DENIED)  # fmt: skip
+    lost = dict.fromkeys(
+        ("sys/module", "proc/modules", "modules.builtin", "kernel-config", "modules.dep"),
+        Status.DENIED,
+    )
     assert Outcome.UNKNOWN == device("DRV005", IDS, lost).outcome
     assert Outcome.UNKNOWN == device("DRV005", {"proc/cmdline": Status.DENIED}).outcome
 
@@ -228,8 +246,11 @@ def test_DRV006_passes_where_none_is():
     assert Outcome.PASS == ask("DRV006", host(blacklist("blacklist nouveau\n"))).outcome
     built = {**BUILTIN, **blacklist("blacklist vfio-pci\n")}
     assert Outcome.PASS == ask("DRV006", host(built)).outcome
-    hidden = {**blacklist("# blacklist vfio-pci\n"), "usr/lib/modprobe.d/": "b.conf",
-              "usr/lib/modprobe.d/b.conf": "blacklist vfio-pci\n"}  # fmt: skip
+    hidden = {
+        **blacklist("# blacklist vfio-pci\n"),
+        "usr/lib/modprobe.d/": "b.conf",
+        "usr/lib/modprobe.d/b.conf": "blacklist vfio-pci\n",
+    }
     assert Outcome.PASS == ask("DRV006", host(hidden)).outcome
 
 
@@ -252,7 +273,9 @@ def test_DRV007_fails_where_a_blacklisted_driver_has_the_device():
 def test_DRV007_passes_where_it_is_not_blacklisted_or_not_bound():
     """Another module's line does not count."""
     assert Outcome.PASS == device("DRV007", blacklist("blacklist i40evf\n")).outcome
-    assert Outcome.PASS == device("DRV007", blacklist("blacklist i40e\n"), driver="vfio-pci").outcome
+    assert (
+        Outcome.PASS == device("DRV007", blacklist("blacklist i40e\n"), driver="vfio-pci").outcome
+    )
 
 
 def test_DRV007_unknown_where_modprobe_d_was_not_read():
@@ -262,7 +285,10 @@ def test_DRV007_unknown_where_modprobe_d_was_not_read():
 
 # -- DRV008, DRV010, DRV011
 
-NEW = {"proc/sys/kernel/osrelease": "6.8.0-40-generic\n", "uname": "Linux a 6.8.0-40-generic x86_64\n"}
+NEW = {
+    "proc/sys/kernel/osrelease": "6.8.0-40-generic\n",
+    "uname": "Linux a 6.8.0-40-generic x86_64\n",
+}
 
 
 @pytest.mark.parametrize(
@@ -272,10 +298,12 @@ NEW = {"proc/sys/kernel/osrelease": "6.8.0-40-generic\n", "uname": "Linux a 6.8.
         {"etc/initramfs-tools/modules": "vfio_virqfd\n"},
         {"etc/modules-load.d/": "v.conf", "etc/modules-load.d/v.conf": "vfio_virqfd\n"},
         {"etc/mkinitcpio.conf": "MODULES=(vfio_pci vfio vfio_virqfd)\n"},
-        {"etc/dracut.conf.d/": "v.conf",
-         "etc/dracut.conf.d/v.conf": 'add_drivers+=" vfio_virqfd "\n'},
+        {
+            "etc/dracut.conf.d/": "v.conf",
+            "etc/dracut.conf.d/v.conf": 'add_drivers+=" vfio_virqfd "\n',
+        },
     ],
-)  # fmt: skip
+)
 def test_DRV008_fails_where_a_list_names_vfio_virqfd(changes):
     """It is part of vfio since 6.2."""
     assert Outcome.FAIL == ask("DRV008", host({**NEW, **changes})).outcome
@@ -292,8 +320,10 @@ def test_DRV008_unknown_where_a_list_was_not_read():
     assert Outcome.UNKNOWN == ask("DRV008", host({**NEW, "etc/modules": Status.DENIED})).outcome
 
 
-NO_TYPE1 = {"sys/module": "vfio=\nvfio/initstate=live\nvfio_pci=\nvfio_pci/initstate=live\n",
-            "proc/modules": "vfio 1 0\nvfio_pci 1 0\n"}  # fmt: skip
+NO_TYPE1 = {
+    "sys/module": "vfio=\nvfio/initstate=live\nvfio_pci=\nvfio_pci/initstate=live\n",
+    "proc/modules": "vfio 1 0\nvfio_pci 1 0\n",
+}
 
 
 def test_DRV010_fails_where_vfio_is_loaded_without_a_backend():

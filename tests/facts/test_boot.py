@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from pytest_vfio.evidence import Extent, Item, Missing, Status
 from pytest_vfio.facts import entries, kdump, shellvars
-from pytest_vfio.facts.boot import Boot, differences, relevant
+from pytest_vfio.facts.boot import Boot
 from pytest_vfio.facts.grub import GrubDefaults
 from pytest_vfio.facts.kernel import Kernel
+from pytest_vfio.facts.linediff import differences, relevant
 from pytest_vfio.facts.words import parse
 from tests import bootchain
 from tests.build import evidence, grepped
@@ -39,7 +40,7 @@ def shell(text: str) -> shellvars.Shell:
         ('A="x \\"y\\""', 'x "y"', True),
         ("A=x\nA=$A\\ y", "x y", True),
         ('A=x; A="${A} y"', "x y", True),
-        ('A=x # A=y\n#A=z', "x", True),
+        ("A=x # A=y\n#A=z", "x", True),
         ('export A="x"', "x", True),
         ('A="x \\\n y"', "x  y", True),
         ('A="${B:-x}"', "x", True),
@@ -81,9 +82,12 @@ def test_certain_values_are_what_a_shell_makes_of_them(lines):
     if "A" not in found.values or not found.certain("A"):
         return
     done = subprocess.run(
-        ["/bin/sh", "-c", f"unset a b\n{text}\nprintf %s \"$A\""],
-        capture_output=True, text=True, check=False, env={"PATH": "/nowhere"},
-    )  # fmt: skip
+        ["/bin/sh", "-c", f'unset a b\n{text}\nprintf %s "$A"'],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/nowhere"},
+    )
 
     if done.returncode == 0 and not done.stderr:
         assert done.stdout == found.values["A"].text
@@ -117,8 +121,9 @@ def test_a_cut_file_is_never_certain():
 
 
 def grub(changes: dict[str, object]) -> GrubDefaults:
-    return GrubDefaults(evidence({"etc/os-release": "ID=ubuntu\n", "etc/default/grub.d/": None,
-                                  **changes}))  # fmt: skip
+    return GrubDefaults(
+        evidence({"etc/os-release": "ID=ubuntu\n", "etc/default/grub.d/": None, **changes})
+    )
 
 
 def test_the_default_line_comes_after_the_one_for_all_entries():
@@ -259,18 +264,35 @@ def test_versions_sort_as_numbers():
         ({"run/ostree-booted": ""}, "ostree"),
         ({"proc/cmdline": "BOOT_IMAGE=/x ostree=/ostree/boot.1 ro\n"}, "ostree"),
         ({"proc/cmdline": "initrd=\\EFI\\x\\initrd.img ro\n"}, "systemd-boot"),
-        ({"proc/cmdline": "ro\n", "sys/firmware/efi": "efivars/LoaderInfo-4a67b082=systemd-boot 252\n"},
-         "systemd-boot"),
-        ({"proc/cmdline": "ro\n", "sys/firmware/efi": "efivars/LoaderInfo-4a67b082=GRUB 2.12\n"},
-         "grub"),
-        ({"proc/cmdline": "ro\n", "sys/firmware/efi": "efivars/StubInfo-4a67b082=systemd-stub 252\n"},
-         "uki"),
-        ({"proc/cmdline": "ro\n", "bootctl": "Current Boot Loader:\n      Product: systemd-boot 252\n"},
-         "systemd-boot"),
+        (
+            {
+                "proc/cmdline": "ro\n",
+                "sys/firmware/efi": "efivars/LoaderInfo-4a67b082=systemd-boot 252\n",
+            },
+            "systemd-boot",
+        ),
+        (
+            {"proc/cmdline": "ro\n", "sys/firmware/efi": "efivars/LoaderInfo-4a67b082=GRUB 2.12\n"},
+            "grub",
+        ),
+        (
+            {
+                "proc/cmdline": "ro\n",
+                "sys/firmware/efi": "efivars/StubInfo-4a67b082=systemd-stub 252\n",
+            },
+            "uki",
+        ),
+        (
+            {
+                "proc/cmdline": "ro\n",
+                "bootctl": "Current Boot Loader:\n      Product: systemd-boot 252\n",
+            },
+            "systemd-boot",
+        ),
         ({"proc/cmdline": "ro\n"}, None),
         ({"boot/grub/grub.cfg": Status.DENIED}, None),
     ],
-)  # fmt: skip
+)
 def test_the_loader_is_known_by_what_it_left(changes, kind):
     """State first; where nothing tells, nobody knows."""
     found = boot(changes)
@@ -293,9 +315,11 @@ def test_a_sound_host_agrees_in_all_three():
 
 def test_the_saved_entry_is_the_next_one():
     """GRUB_DEFAULT=saved, where entries differ."""
-    text = bootchain.grub_cfg("iommu=pt").replace('"0"', '"${saved_entry}"').replace(
-        "ro single", "ro 3"
-    )  # fmt: skip
+    text = (
+        bootchain.grub_cfg("iommu=pt")
+        .replace('"0"', '"${saved_entry}"')
+        .replace("ro single", "ro 3")
+    )
     changes = {"boot/grub/grub.cfg": text, "boot/grub/grubenv": "saved_entry=1>1\n"}
 
     assert "rec-1" == boot(changes).next_entry.id
@@ -335,9 +359,12 @@ def test_only_words_that_decide_about_assignment_count():
 
 def test_the_words_to_look_at_are_the_running_ones_else_the_configured():
     """A folder with nothing but /etc/default/grub."""
-    kept = Item("etc/default/grub", Status.PRESENT,
-                b'... left out ...\nGRUB_CMDLINE_LINUX_DEFAULT="quiet iommu=pt"\n...\n',
-                extent=Extent.ELIDED)  # fmt: skip
+    kept = Item(
+        "etc/default/grub",
+        Status.PRESENT,
+        b'... left out ...\nGRUB_CMDLINE_LINUX_DEFAULT="quiet iommu=pt"\n...\n',
+        extent=Extent.ELIDED,
+    )
     read = evidence({"etc/default/grub": kept})
     found = Boot(read, Kernel(read))
 

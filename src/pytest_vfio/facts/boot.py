@@ -7,7 +7,6 @@ kernel was told. They are three things (S16, S17), and a word can get lost on ei
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +17,7 @@ from pytest_vfio.facts.cmdline import Cmdline
 from pytest_vfio.facts.entries import Entry, GrubCfg
 from pytest_vfio.facts.grub import GrubDefaults
 from pytest_vfio.facts.kernel import Kernel
-from pytest_vfio.facts.switches import harmful
+from pytest_vfio.facts.linediff import differences
 from pytest_vfio.facts.words import Word, named, parse
 
 GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI = "grub", "grub-bls", "systemd-boot", "ostree", "uki"
@@ -28,16 +27,6 @@ ENTRY_DIRECTORIES = ("boot/loader/entries/", "boot/efi/loader/entries/", "efi/lo
 LOADER_CONF = ("boot/loader/loader.conf", "boot/efi/loader/loader.conf", "efi/loader/loader.conf")
 GRUB_CFG = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
 GRUBENV = ("boot/grub/grubenv", "boot/grub2/grubenv")
-
-#: Parameters that decide about assignment; a name that ends with a dot is a prefix.
-RELEVANT = (
-    "intel_iommu", "amd_iommu", "iommu", "iommu.passthrough", "iommu.strict", "intremap",
-    "nointremap", "vfio.", "vfio_pci.", "vfio_iommu_type1.", "vfio_pci_ids", "iommufd.",
-    "pcie_acs_override", "pci", "pci_stub.", "modprobe.blacklist", "module_blacklist",
-    "rd.driver.pre", "rd.driver.blacklist",
-)  # fmt: skip
-_PREFIXES = tuple(name for name in RELEVANT if name.endswith("."))
-_NAMES = frozenset(RELEVANT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +58,6 @@ class Configured:
         """Raise Missing unless all words are known."""
         if self.missing:
             raise Missing(*self.missing)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A parameter that stands in one line otherwise than in the next, `()` where it is absent."""
-
-    name: str
-    here: tuple[Word, ...]
-    there: tuple[Word, ...]
-
-    @property
-    def arriving(self) -> bool:
-        """The first line brings what the second lacks, or has dropped what does harm."""
-        there = [word.value for word in self.there]
-        lacking = any(word.value not in there for word in self.here)
-        return lacking or self._dropped_harm or len(self.here) == len(self.there)
-
-    @property
-    def leaving(self) -> bool:
-        """The second line has a useful word that the first lacks."""
-        return not self.arriving and any(not harmful(word) for word in self.there)
-
-    @property
-    def _dropped_harm(self) -> bool:
-        here = [word.value for word in self.here]
-        return any(harmful(word) and word.value not in here for word in self.there)
-
-    def __str__(self) -> str:
-        """The words of the first line, or that it has none."""
-        return " ".join(word.text for word in self.here) or f"no {self.name}"
 
 
 class Boot:
@@ -391,25 +350,6 @@ class Boot:
         pairs = (line.strip().partition(" ") for line in item.lines)
         found = [value.strip() for key, _, value in pairs if key == "default"]
         return found[-1] if found else None
-
-
-def relevant(name: str) -> bool:
-    """The parameter decides about assignment."""
-    return name in _NAMES or name.startswith(_PREFIXES)
-
-
-def differences(here: Iterable[Word], there: Iterable[Word]) -> tuple[Difference, ...]:
-    """The relevant parameters whose occurrences are not the same in both lines."""
-    left = [word for word in here if relevant(word.name)]
-    right = [word for word in there if relevant(word.name)]
-    names = dict.fromkeys(word.name for word in (*left, *right))
-    found = (Difference(name, named(left, name), named(right, name)) for name in names)
-    return tuple(
-        difference
-        for difference in found
-        if [(word.value, word.after_dashes) for word in difference.here]
-        != [(word.value, word.after_dashes) for word in difference.there]
-    )
 
 
 def _alike(entries: tuple[Entry, ...]) -> bool:

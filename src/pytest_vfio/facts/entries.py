@@ -198,9 +198,7 @@ def loader_entry(item: Item, environment: Mapping[str, str]) -> Entry | None:
     if not kernel:
         return None
     options = " ".join(fields.get("options", []))
-    shown = next(
-        (line for line in item.lines if line.lstrip().startswith("options")), ""
-    )
+    shown = next((line for line in item.lines if line.lstrip().startswith("options")), "")
     words, certain = _expand(options, {**_HARMLESS, **environment}, item.quote(shown.strip()))
     identity = item.name.rsplit("/", 1)[-1].removesuffix(".conf")
     title = (fields.get("title") or [identity])[0]

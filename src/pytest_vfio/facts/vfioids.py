@@ -29,14 +29,17 @@ class Function(Protocol):
     def vendor(self) -> int | str:
         """The vendor id."""
         ...
+
     @property
     def device(self) -> int | str:
         """The device id."""
         ...
+
     @property
     def subsystem(self) -> str | None:
         """`vendor:device` of the subsystem."""
         ...
+
     @property
     def class_code(self) -> int:
         """24 bits of class."""
