@@ -2,7 +2,7 @@
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import firmware as cures
-from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.evidence import Item, Missing, Quote, Status
 from pytest_vfio.facts.hypervisor import Hypervisor
 
 #: All that KVM has said of a CPU that firmware locked, 4.15 to 6.12, and arm64's own words.
@@ -43,14 +43,21 @@ def test_cpu_virtualization_off(hypervisor: Hypervisor) -> Verdict:
         quote = hypervisor.evidence.item("dev/kvm").quote("/dev/kvm")
         return passes("KVM is usable: /dev/kvm exists", evidence=quote)
     if hypervisor.cpu.is_x86 is False:
-        raise Missing(hypervisor.evidence.item("dev/kvm"))
+        raise Missing(_no_device(hypervisor))
     flag = next((name for name in _FLAG_TELLS if hypervisor.cpu.has(name)), None)
     if flag is None:
         return _off(hypervisor, "the CPU shows neither vmx nor svm", hypervisor.cpu.quote)
     if hypervisor.kernel.version >= _FLAG_TELLS[flag]:
         return passes(f"the CPU shows {flag}", evidence=hypervisor.cpu.quote)
-    # /dev/kvm may only wait for its module, and an old kernel's flag proves nothing
-    raise Missing(hypervisor.evidence.item("dev/kvm"))
+    raise Missing(_no_device(hypervisor))  # an old kernel's flag proves nothing
+
+
+def _no_device(hypervisor: Hypervisor) -> Item:
+    """Why /dev/kvm tells nothing: that it is not there may only mean that it waits for a module."""
+    item = hypervisor.evidence.item("dev/kvm")
+    if item.status is not Status.ABSENT:
+        return item
+    return Item(item.name, item.status, detail="KVM's module may not be loaded")
 
 
 def _off(hypervisor: Hypervisor, actual: str, quote: Quote) -> Verdict:

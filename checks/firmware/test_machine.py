@@ -106,7 +106,8 @@ def test_thunderbolt_unprotected(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That each Thunderbolt or USB4 domain has IOMMU DMA protection, or a security level that
-        asks before a device is connected.
+        proves who a device is (secure) or lets no PCIe through (dponly, usbonly, nopcie). `user`
+        asks once and then believes an id that can be copied.
     Why it matters:
         Whoever plugs a device in reads and writes the memory of the host and of all guests.
     Evidence:
@@ -128,9 +129,11 @@ def test_thunderbolt_unprotected(hypervisor: Hypervisor) -> Verdict:
         and tree.values.get(f"{domain}/security", "").strip() in {"none", "user"}
     ]
     if open_ones:
+        found = {tree.values[f"{domain}/security"].strip() for domain in open_ones}
+        levels = ", ".join(sorted(found))
         return fails(
-            f"{', '.join(open_ones)}: no IOMMU DMA protection, and anything may be plugged in",
-            actual="iommu_dma_protection 0",
+            f"{', '.join(open_ones)}: no IOMMU DMA protection, security level {levels}",
+            actual=f"iommu_dma_protection 0, security {levels}",
             expected="1, or security level secure or dponly",
             evidence=[tree.quote(f"{domain}/iommu_dma_protection") for domain in open_ones],
             acts="firmware",

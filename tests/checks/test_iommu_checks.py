@@ -156,6 +156,7 @@ def nodedev(group: int, driver: str = "vfio-pci") -> dict[str, str]:
         {"proc/interrupts": "  CPU0\n 20:  9  GICv2m-PCI-MSI-0000:01:00.0  0 Edge  nvme0q0\n"},
         {"sys/class/iommu": "dmar0/intel-iommu/ecap=f050d2\n"},
         some("AMD-Vi: Disabling interrupt remapping"),
+        some("iommufd: MSI interrupts are not secure, they cannot be isolated by the platform. x"),
         some("vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module"),
     ],
 )

@@ -44,6 +44,7 @@ _IR_ON = re.compile(
 _IR_OFF = re.compile(
     r"AMD-Vi: Disabling interrupt remapping|DMAR-IR: Not enabling interrupt remapping"
     r"|DMAR-IR: Failed to enable irq remapping|No interrupt remapping support\."
+    r"|MSI interrupts are not secure, they cannot be isolated by the platform"
 )
 _UNSAFE = (
     "vfio_iommu_type1/parameters/allow_unsafe_interrupts",
