@@ -5,7 +5,6 @@ import re
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import Cure, tuning
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts import devicelog
 from pytest_vfio.facts.groups import Group
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
@@ -123,12 +122,13 @@ def test_payload_size_mismatch(hypervisor: Hypervisor, device: IntendedDevice) -
     References:
         F186; drivers/pci/probe.c, pci_configure_mps.
     """
-    for line in devicelog.about(hypervisor.klog, PAYLOAD, device.name):
+    lines = hypervisor.devicelog.about(PAYLOAD, device.name)
+    if lines:
         return fails(
             f"{device.name}: the kernel could not set the payload size of the path",
-            actual=line.quote.line,
+            actual=lines[0].quote.line,
             expected="one payload size on the whole path",
-            evidence=line.quote,
+            evidence=lines[0].quote,
             acts="firmware",
             cure=tuning.payload(),
         )
