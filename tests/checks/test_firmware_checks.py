@@ -89,6 +89,14 @@ def test_FW001_passes_by_the_flag_on_new_kernels_only(cpu, release, expected):
     assert expected == outcome("FW001", cpu, {"proc/sys/kernel/osrelease": release + "\n"})
 
 
+def test_FW001_unknown_in_a_virtual_machine_that_hides_the_flag():
+    """A virtual CPU shows what it is told to; /dev/kvm would tell."""
+    cpu = {"proc/cpuinfo": "vendor_id\t: GenuineIntel\nflags\t: lm hypervisor\n"}
+
+    assert Outcome.UNKNOWN == outcome("FW001", cpu)
+    assert Outcome.FAIL == outcome("FW001", cpu, {"dev/kvm": None})
+
+
 def test_FW001_unknown_without_cpuinfo():
     """Nothing was read, nothing is said."""
     assert Outcome.UNKNOWN == outcome("FW001")
