@@ -1,13 +1,17 @@
 """Configured, generated and running command lines are three things."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from collections.abc import Sequence
+
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts import boot as chain
-from pytest_vfio.facts.linediff import differences, relevant
+from pytest_vfio.facts.entries import Entry
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.linediff import Difference, differences, relevant
 
 
 @check("CMD010", severity=BLOCKER, needs=["CMD013"], refs=["F31", "S16", "S17"])
-def test_configured_not_generated(hypervisor):
+def test_configured_not_generated(hypervisor: Hypervisor) -> Verdict:
     """Configured words were not generated into the boot files
 
     Checks:
@@ -47,7 +51,7 @@ def test_configured_not_generated(hypervisor):
 
 
 @check("CMD011", severity=BLOCKER, needs=["CMD010"], refs=["F32", "S16"])
-def test_generated_not_booted(hypervisor):
+def test_generated_not_booted(hypervisor: Hypervisor) -> Verdict:
     """Generated words wait for a reboot
 
     Checks:
@@ -83,7 +87,7 @@ def test_generated_not_booted(hypervisor):
 
 
 @check("CMD012", severity=BLOCKER, refs=["F33", "F34", "F35", "F36"])
-def test_wrong_loader_configured(hypervisor):
+def test_wrong_loader_configured(hypervisor: Hypervisor) -> Verdict:
     """Words stand in a file that this host's loader does not read
 
     Checks:
@@ -128,7 +132,7 @@ _ENTRY = {chain.GRUB_BLS: "F34", chain.OSTREE: "F35", chain.UKI: "F36"}
 
 
 @check("CMD013", severity=BLOCKER, refs=["F37", "S17"])
-def test_drop_in_overrides(hypervisor):
+def test_drop_in_overrides(hypervisor: Hypervisor) -> Verdict:
     """Drop-in of /etc/default/grub.d throws configured words away
 
     Checks:
@@ -165,12 +169,12 @@ def test_drop_in_overrides(hypervisor):
     return passes("no drop-in throws a word away", evidence=boot.grub_line.quote)
 
 
-def _name(word):
+def _name(word: str) -> str:
     return word.partition("=")[0].replace("-", "_")
 
 
 @check("CMD014", severity=BLOCKER, needs=["CMD010"], refs=["F38"])
-def test_other_entry_booted(hypervisor):
+def test_other_entry_booted(hypervisor: Hypervisor) -> Verdict:
     """Host booted another entry than the default one
 
     Checks:
@@ -207,7 +211,7 @@ def test_other_entry_booted(hypervisor):
     )
 
 
-def _other(hypervisor, entry):
+def _other(hypervisor: Hypervisor, entry: Entry) -> str | None:
     """In words, which other entry runs; None where it is the default one, as far as one can see."""
     recovery = [w for w in hypervisor.cmdline.all if w.text in ("single", "recovery", "rescue")]
     if recovery and not entry.recovery:
@@ -218,7 +222,7 @@ def _other(hypervisor, entry):
 
 
 @check("CMD015", severity=DEGRADED, refs=["F31", "F32", "S16"])
-def test_gone_at_next_boot(hypervisor):
+def test_gone_at_next_boot(hypervisor: Hypervisor) -> Verdict:
     """Words of the running line are gone after the next boot
 
     Checks:
@@ -257,9 +261,9 @@ def test_gone_at_next_boot(hypervisor):
     )
 
 
-def _here(found):
+def _here(found: Sequence[Difference]) -> str:
     return ", ".join(str(one) for one in found)
 
 
-def _there(found):
+def _there(found: Sequence[Difference]) -> str:
     return ", ".join(" ".join(word.text for word in one.there) or f"no {one.name}" for one in found)

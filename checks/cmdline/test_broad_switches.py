@@ -1,9 +1,13 @@
 """Words that break or weaken assignment for every device at once."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, SECURITY, check, fails, passes
+from collections.abc import Callable, Sequence
+
+from pytest_vfio.check import BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.facts import switches
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.words import Word
 
 LATE = ["CMD010", "CMD011", "CMD014"]
 
@@ -25,7 +29,7 @@ TYPOGRAPHIC = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", 
 
 
 @check("CMD023", severity=DEGRADED, needs=LATE, refs=["F43"])
-def test_word_mangled(hypervisor):
+def test_word_mangled(hypervisor: Hypervisor) -> Verdict:
     """Word lacks its module's name or was mangled
 
     Checks:
@@ -58,7 +62,7 @@ def test_word_mangled(hypervisor):
     return passes("every word has its module's name, none is mangled")
 
 
-def _mended(word):
+def _mended(word: Word) -> str | None:
     """What a mangled word was meant to be; None for a sound one."""
     if word.name in BARE:
         return f"{BARE[word.name]}={word.value}" if word.value else BARE[word.name]
@@ -72,7 +76,7 @@ def _mended(word):
 
 
 @check("CMD024", severity=BLOCKER, needs=LATE, refs=["F44"])
-def test_switch_breaks_assignment(hypervisor):
+def test_switch_breaks_assignment(hypervisor: Hypervisor) -> Verdict:
     """Word takes interrupts or ACPI away from every device
 
     Checks:
@@ -94,7 +98,7 @@ def test_switch_breaks_assignment(hypervisor):
     return _none_of(hypervisor, _breaks, "no word takes interrupts or ACPI away", "F44")
 
 
-def _breaks(words):
+def _breaks(words: Sequence[Word]) -> Word | None:
     remap = None
     for word in words:
         if word.name in ("nointremap", "noapic", "nolapic"):
@@ -111,7 +115,7 @@ def _breaks(words):
 
 
 @check("CMD028", severity=DEGRADED, needs=LATE, refs=["F44"])
-def test_switch_costs_features(hypervisor):
+def test_switch_costs_features(hypervisor: Hypervisor) -> Verdict:
     """Word takes PCI features away from every device
 
     Checks:
@@ -132,12 +136,12 @@ def test_switch_costs_features(hypervisor):
     return _none_of(hypervisor, _costs, "no word takes PCI features away", "F44")
 
 
-def _costs(words):
+def _costs(words: Sequence[Word]) -> Word | None:
     return next((w for w in words if w.name == "pci" and {"noats", "nobar"} & set(w.pieces)), None)
 
 
 @check("CMD025", severity=SECURITY, needs=LATE, refs=["F44", "F46"])
-def test_isolation_weakened(hypervisor):
+def test_isolation_weakened(hypervisor: Hypervisor) -> Verdict:
     """Word weakens the isolation between devices
 
     Checks:
@@ -158,7 +162,7 @@ def test_isolation_weakened(hypervisor):
     return _none_of(hypervisor, _weakens, "no word weakens the isolation", None)
 
 
-def _weakens(words):
+def _weakens(words: Sequence[Word]) -> Word | None:
     for word in words:
         if word.name == "intremap" and any(piece.startswith("nosid") for piece in word.pieces):
             return word
@@ -169,7 +173,12 @@ def _weakens(words):
     return None
 
 
-def _none_of(hypervisor, find, good, ref):
+def _none_of(
+    hypervisor: Hypervisor,
+    find: Callable[[Sequence[Word]], Word | None],
+    good: str,
+    ref: str | None,
+) -> Verdict:
     word = find(hypervisor.boot.spoken)
     if word is None:
         hypervisor.cmdline.must_be_whole()
@@ -185,7 +194,7 @@ def _none_of(hypervisor, find, good, ref):
 
 
 @check("CMD026", severity=SECURITY, needs=LATE, refs=["F45", "S33"])
-def test_acs_override(hypervisor):
+def test_acs_override(hypervisor: Hypervisor) -> Verdict:
     """pcie_acs_override makes groups smaller than the hardware isolates
 
     Checks:
@@ -223,7 +232,7 @@ def test_acs_override(hypervisor):
 
 
 @check("CMD027", severity=SECURITY, needs=LATE, refs=["F47"])
-def test_unsafe_interrupts_configured(hypervisor):
+def test_unsafe_interrupts_configured(hypervisor: Hypervisor) -> Verdict:
     """allow_unsafe_interrupts is configured
 
     Checks:

@@ -1,14 +1,18 @@
 """Words that cost speed, or a crash dump, and nothing else."""
 
-from pytest_vfio.check import ADVICE, DEGRADED, check, fails, passes, skips
+from collections.abc import Sequence
+
+from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts import switches
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.words import Word
 
 
 @check("CMD030", severity=ADVICE, refs=["F48"])
-def test_strict_invalidation(hypervisor):
+def test_strict_invalidation(hypervisor: Hypervisor) -> Verdict:
     """Every unmapping flushes the IOMMU at once (strict mode)
 
     Checks:
@@ -42,7 +46,7 @@ def test_strict_invalidation(hypervisor):
     )
 
 
-def _strict(words):
+def _strict(words: Sequence[Word]) -> Word | None:
     """The word that asks for strict mode; the last iommu.strict= counts."""
     found, asks = None, {"intel_iommu": "strict", "amd_iommu": "fullflush"}
     for word in words:
@@ -54,7 +58,7 @@ def _strict(words):
 
 
 @check("CMD031", severity=ADVICE, needs=["IOM001"], refs=["S07"])
-def test_host_devices_translated(hypervisor):
+def test_host_devices_translated(hypervisor: Hypervisor) -> Verdict:
     """Host's own devices are translated too (no iommu=pt)
 
     Checks:
@@ -93,7 +97,7 @@ def test_host_devices_translated(hypervisor):
 
 
 @check("CMD032", severity=DEGRADED, refs=["F64"])
-def test_crash_kernel_differs(hypervisor):
+def test_crash_kernel_differs(hypervisor: Hypervisor) -> Verdict:
     """Crash kernel gets other words about the IOMMU
 
     Checks:

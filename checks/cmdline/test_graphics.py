@@ -1,8 +1,10 @@
 """Words that leave graphics devices without translation."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts import switches
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 
 #: Intel's integrated graphics is always here.
 INTEGRATED = "0000:00:02."
@@ -10,7 +12,7 @@ INTEGRATED = "0000:00:02."
 
 @check("CMD006", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014", "IOM001", "DEV001"],
        refs=["F23", "F24", "S02"])  # fmt: skip
-def test_graphics_left_out(hypervisor, device):
+def test_graphics_left_out(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Integrated graphics is left without translation
 
     Checks:

@@ -1,8 +1,12 @@
 """The words that switch the IOMMU on and off."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, check, fails, passes, skips
+from collections.abc import Sequence
+
+from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts import iommu_kind, switches
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.switches import Switch
 from pytest_vfio.facts.words import Word
 
 #: What can keep a wanted word away from the kernel: each is the first cause of what follows.
@@ -10,7 +14,7 @@ LOST = ["CMD005", "CMD010", "CMD011", "CMD012", "CMD013", "CMD014"]
 
 
 @check("CMD001", severity=BLOCKER, needs=["FW002", "DRV011", *LOST], refs=["F25", "S03"])
-def test_intel_word_misspelt(hypervisor):
+def test_intel_word_misspelt(hypervisor: Hypervisor) -> Verdict:
     """Word for the Intel IOMMU is misspelt
 
     Checks:
@@ -52,7 +56,7 @@ def test_intel_word_misspelt(hypervisor):
     )
 
 
-def _misspelt(words):
+def _misspelt(words: Sequence[Word]) -> list[Word]:
     """Words that were meant for the Intel IOMMU and that the kernel does not know."""
     near = [word for word in words if switches.meant(word.name) == "intel_iommu"]
     bare = [word for word in words if word.name == "intel_iommu" and not word.value]
@@ -61,7 +65,7 @@ def _misspelt(words):
 
 @check("CMD002", severity=BLOCKER, needs=["FW002", "DRV011", "CMD001", *LOST],
        refs=["F21", "S02"])  # fmt: skip
-def test_intel_word_missing(hypervisor):
+def test_intel_word_missing(hypervisor: Hypervisor) -> Verdict:
     """Kernel is off by default and lacks intel_iommu=on
 
     Checks:
@@ -81,16 +85,16 @@ def test_intel_word_missing(hypervisor):
         F21, S02; drivers/iommu/intel/iommu.c (dmar_disabled), drivers/iommu/intel/Kconfig.
     """
     cmdline = hypervisor.cmdline
-    if cmdline.whole and cmdline.intel.on:
-        word = cmdline.intel.decided.word
-        return passes(f"{word.text} switches the IOMMU on", evidence=word.quote)
+    decided = cmdline.intel.decided if cmdline.whole else None
+    if decided is not None and decided.piece.startswith("on"):
+        return passes(f"{decided.word.text} switches the IOMMU on", evidence=decided.word.quote)
     if hypervisor.iommu.proven_on:
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if not hypervisor.kernel.x86:
         return skips(f"no Intel IOMMU on {hypervisor.kernel.arch}")
     cmdline.must_be_whole()
-    if cmdline.intel.on is False:
-        return skips(f"{cmdline.intel.decided.word.text} switches it off: CMD004 judges that")
+    if decided is not None:
+        return skips(f"{decided.word.text} switches it off: CMD004 judges that")
     if not iommu_kind.is_of(hypervisor, "intel"):
         return skips("no Intel IOMMU on this host")
     proof = iommu_kind.waits_for_word(hypervisor)
@@ -106,7 +110,7 @@ def test_intel_word_missing(hypervisor):
 
 
 @check("CMD003", severity=ADVICE, needs=["CMD001"], refs=["F25", "F26", "F29", "F30", "S05", "S06"])
-def test_word_does_nothing(hypervisor):
+def test_word_does_nothing(hypervisor: Hypervisor) -> Verdict:
     """Word about the IOMMU does nothing
 
     Checks:
@@ -142,7 +146,7 @@ def test_word_does_nothing(hypervisor):
     )
 
 
-def _idle(words, hypervisor):
+def _idle(words: Sequence[Word], hypervisor: Hypervisor) -> tuple[Word, str, str] | None:
     """The first word that does nothing: (word, piece, entry of the catalogue)."""
     intel = switches.intel(words)
     for found in intel.unknown:
@@ -161,7 +165,7 @@ def _idle(words, hypervisor):
     return None
 
 
-def _logged(hypervisor):
+def _logged(hypervisor: Hypervisor) -> tuple[Word, str, str] | None:
     """The kernel's own words about a word that it does not know, as parsed from its log."""
     said = hypervisor.klog.first(r"(DMAR|AMD-Vi): Unknown option - '[^'\n]{1,60}'")
     if said is None:
@@ -172,13 +176,13 @@ def _logged(hypervisor):
     return word, piece, "F25" if name == "intel_iommu" else "F26"
 
 
-def _refused(word):
+def _refused(word: Word) -> bool:
     return switches.boolean(word.value) is None and (word.value or "")[:1] not in set("tTfF")
 
 
 @check("CMD004", severity=BLOCKER, needs=["FW002", "CMD010", "CMD011", "CMD014"],
        refs=["F22", "F27", "S02", "S06"])  # fmt: skip
-def test_iommu_switched_off(hypervisor):
+def test_iommu_switched_off(hypervisor: Hypervisor) -> Verdict:
     """Word on the command line switches the IOMMU off
 
     Checks:
@@ -215,7 +219,7 @@ def test_iommu_switched_off(hypervisor):
     )
 
 
-def _off(hypervisor):
+def _off(hypervisor: Hypervisor) -> Switch | None:
     """The piece that switches this machine's IOMMU off; a word of the other vendor's does not."""
     cmdline = hypervisor.cmdline
     general = cmdline.x86_iommu.off
@@ -231,7 +235,7 @@ def _off(hypervisor):
 
 
 @check("CMD007", severity=ADVICE, needs=["CMD002"], refs=["F28"])
-def test_word_of_other_vendor(hypervisor):
+def test_word_of_other_vendor(hypervisor: Hypervisor) -> Verdict:
     """Word is for the other vendor's IOMMU
 
     Checks:

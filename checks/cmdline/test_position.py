@@ -1,14 +1,16 @@
 """Words that stand where the kernel does not look for them."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.cmdline import SIZE
+from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.linediff import relevant
+from pytest_vfio.facts.words import Word
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])
-def test_word_behind_dashes(hypervisor):
+def test_word_behind_dashes(hypervisor: Hypervisor) -> Verdict:
     """Word stands behind `--`, where the kernel does not read it
 
     Checks:
@@ -47,7 +49,7 @@ def test_word_behind_dashes(hypervisor):
     return passes("nothing of ours stands behind --")
 
 
-def _lost(hypervisor, word):
+def _lost(hypervisor: Hypervisor, word: Word) -> bool:
     """Kernel parameters are lost, and options of a driver that is part of the kernel."""
     module, dot, _ = word.name.partition(".")
     if module in ("modprobe", "rd"):
@@ -58,7 +60,7 @@ def _lost(hypervisor, word):
 
 
 @check("CMD008", severity=BLOCKER, refs=["F39"])
-def test_command_line_cut(hypervisor):
+def test_command_line_cut(hypervisor: Hypervisor) -> Verdict:
     """Command line fills the kernel's buffer and was cut
 
     Checks:

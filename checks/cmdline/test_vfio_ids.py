@@ -1,16 +1,17 @@
 """The list of ids that vfio-pci is told to claim."""
 
-from pytest_vfio.check import BLOCKER, check, fails, passes
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts import vfioids
+from pytest_vfio.facts.hypervisor import Hypervisor
 
 LATE = ["CMD010", "CMD011", "CMD014"]
 
 
 @check("CMD020", severity=BLOCKER, needs=LATE, refs=["F40", "S08"])
-def test_ids_with_dash(hypervisor):
+def test_ids_with_dash(hypervisor: Hypervisor) -> Verdict:
     """vfio-pci-ids= has a dash where the dot belongs
 
     Checks:
@@ -53,7 +54,7 @@ def test_ids_with_dash(hypervisor):
 
 
 @check("CMD021", severity=BLOCKER, needs=LATE, refs=["F41", "S09"])
-def test_ids_malformed(hypervisor):
+def test_ids_malformed(hypervisor: Hypervisor) -> Verdict:
     """List of vfio-pci ids is malformed
 
     Checks:
@@ -100,7 +101,7 @@ def test_ids_malformed(hypervisor):
     return passes(f"vfio-pci ids={lists[-1].value} is well formed", evidence=lists[-1].quote)
 
 
-def _wrong(value):
+def _wrong(value: str) -> str | None:
     """In words, the first thing wrong with a list; None for a good one."""
     good, bad = vfioids.parse(value, "", vfioids.NOWHERE)
     if len(value) > vfioids.LONGEST:
@@ -119,7 +120,7 @@ def _wrong(value):
 
 
 @check("CMD022", severity=BLOCKER, needs=["CMD020", *LATE], refs=["F42", "S09"])
-def test_ids_given_twice(hypervisor):
+def test_ids_given_twice(hypervisor: Hypervisor) -> Verdict:
     """vfio-pci ids are given twice and only the last list counts
 
     Checks:
@@ -155,6 +156,6 @@ def test_ids_given_twice(hypervisor):
     return passes("one list of ids is in force and no other names more")
 
 
-def _key(pattern):
+def _key(pattern: vfioids.IdPattern) -> tuple[int, ...]:
     return (pattern.vendor, pattern.device, pattern.subvendor, pattern.subdevice, pattern.cls,
             pattern.mask)  # fmt: skip

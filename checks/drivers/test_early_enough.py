@@ -1,15 +1,17 @@
 """Whether vfio-pci comes before the driver that would take the device at boot."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import is_vfio_driver
 
 BEFORE = ["DRV001", "DRV002", "CMD010", "CMD011", "CMD014", "CMD020", "CMD021", "CMD022", "DEV001"]
 
 
 @check("DRV005", severity=BLOCKER, needs=BEFORE, refs=["F76"])
-def test_host_driver_built_in(hypervisor, device):
+def test_host_driver_built_in(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Host driver is built in and takes the device before vfio-pci
 
     Checks:
@@ -26,10 +28,9 @@ def test_host_driver_built_in(hypervisor, device):
     References:
         F76; driverctl(8).
     """
-    reason = _settled(hypervisor, device)
-    if reason is not None:
-        return reason
-    driver, modules = device.function.driver, hypervisor.modules
+    driver, modules = _taker(hypervisor, device), hypervisor.modules
+    if isinstance(driver, Verdict):
+        return driver
     if modules.builtin("vfio_pci") or not modules.builtin(_module(driver)):
         return passes(f"{driver} is not ahead of vfio-pci by being built in")
     return fails(
@@ -40,12 +41,12 @@ def test_host_driver_built_in(hypervisor, device):
             device.function.quote("driver"),
             hypervisor.evidence.item("modules.builtin").quote(_module(driver)),
         ],
-        cure=cures.pin(device.address),
+        cure=cures.pin(device.name),
     )
 
 
 @check("DRV003", severity=BLOCKER, needs=[*BEFORE, "DRV005"], refs=["F74", "S18"])
-def test_not_in_initramfs(hypervisor, device):
+def test_not_in_initramfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Host driver is in the initramfs, vfio-pci or its ids are not
 
     Checks:
@@ -64,10 +65,9 @@ def test_not_in_initramfs(hypervisor, device):
     References:
         F74, S18; dracut's 90kernel-modules, initramfs-tools' mkinitramfs.
     """
-    reason = _settled(hypervisor, device)
-    if reason is not None:
-        return reason
-    driver, modules = device.function.driver, hypervisor.modules
+    driver, modules = _taker(hypervisor, device), hypervisor.modules
+    if isinstance(driver, Verdict):
+        return driver
     if modules.builtin("vfio_pci"):
         return passes("vfio-pci is built in and needs no initramfs")
     image = modules.initramfs
@@ -87,7 +87,7 @@ def test_not_in_initramfs(hypervisor, device):
 
 
 @check("DRV004", severity=DEGRADED, needs=[*BEFORE, "DRV003", "DRV005"], refs=["F75"])
-def test_nothing_loads_vfio_first(hypervisor, device):
+def test_nothing_loads_vfio_first(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Nothing makes vfio-pci load before the host driver
 
     Checks:
@@ -107,10 +107,9 @@ def test_nothing_loads_vfio_first(hypervisor, device):
     References:
         F75; modprobe.d(5), Proxmox VE's PCI passthrough chapter.
     """
-    reason = _settled(hypervisor, device)
-    if reason is not None:
-        return reason
-    driver, modules = device.function.driver, hypervisor.modules
+    driver, modules = _taker(hypervisor, device), hypervisor.modules
+    if isinstance(driver, Verdict):
+        return driver
     if modules.builtin("vfio_pci"):
         return passes("vfio-pci is built in and comes before modules")
     first = _loads_first(hypervisor, _module(driver))
@@ -131,7 +130,7 @@ def test_nothing_loads_vfio_first(hypervisor, device):
     )
 
 
-def _loads_first(hypervisor, module):
+def _loads_first(hypervisor: Hypervisor, module: str) -> Quote | None:
     """What makes vfio-pci load before a module, as far as it was read; None for nothing."""
     modules = hypervisor.modules
     for dep in modules.modprobe.softdeps:
@@ -146,8 +145,8 @@ def _loads_first(hypervisor, module):
     return None
 
 
-def _settled(hypervisor, device):
-    """A verdict where the question does not arise; None where a host driver has the device."""
+def _taker(hypervisor: Hypervisor, device: IntendedDevice) -> str | Verdict:
+    """The host driver that has the device, or a verdict where the question does not arise."""
     function = device.function
     driver = function.driver
     if is_vfio_driver(driver):
@@ -157,16 +156,16 @@ def _settled(hypervisor, device):
     patterns = hypervisor.modules.vfio_ids
     if not any(pattern.catches(function) for pattern in patterns):
         return skips(f"no id of vfio-pci in force catches {device.name}: nothing is to come early")
-    return None
+    return driver
 
 
-def _module(driver):
+def _module(driver: str) -> str:
     """The module of a driver: xhci_hcd is the name that xhci_pci registers."""
     name = driver.replace("-", "_")
     return "xhci_pci" if name == "xhci_hcd" else name
 
 
-def _file(hypervisor, device):
+def _file(hypervisor: Hypervisor, device: IntendedDevice) -> str | None:
     """The file of modprobe.d that has the device's id; None where the command line has it."""
     for pattern in hypervisor.modules.vfio_ids:
         if pattern.origin == "modprobe" and pattern.catches(device.function):

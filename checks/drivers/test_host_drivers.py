@@ -1,7 +1,9 @@
 """The host's own drivers, and the kernel's driver of the IOMMU."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
+from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import is_vfio_driver
 
 #: By kind of IOMMU, the build options of which one has to be set.
@@ -13,7 +15,7 @@ DRIVERS = {
 
 
 @check("DRV011", severity=BLOCKER, needs=["FW002"], refs=["F51"])
-def test_kernel_without_iommu_driver(hypervisor):
+def test_kernel_without_iommu_driver(hypervisor: Hypervisor) -> Verdict:
     """Running kernel was built without the driver of its IOMMU
 
     Checks:
@@ -56,7 +58,7 @@ def test_kernel_without_iommu_driver(hypervisor):
 
 
 @check("DRV007", severity=DEGRADED, needs=["DEV001"], refs=["F85"])
-def test_blacklist_does_not_keep_away(hypervisor, device):
+def test_blacklist_does_not_keep_away(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """Host driver is blacklisted and has the device all the same
 
     Checks:
@@ -74,19 +76,19 @@ def test_blacklist_does_not_keep_away(hypervisor, device):
     References:
         F85; modprobe.d(5).
     """
-    driver = device.function.driver
+    driver, bound = device.function.driver, device.function.quote("driver")
     if driver is None or is_vfio_driver(driver):
-        quote = device.function.quote("driver")
-        return passes(f"{device.name} is on {driver or 'no driver'}", evidence=quote)
-    name = driver.replace("-", "_")
-    quote = hypervisor.modules.known_blacklist.get(name)
+        return passes(f"{device.name} is on {driver or 'no driver'}", evidence=bound)
+    name, modules = driver.replace("-", "_"), hypervisor.modules
+    quote = modules.known_blacklist.get(name)
     if quote is None:
-        hypervisor.modules.blacklisted  # noqa: B018 -- raises unless all of it was read
-        return passes(f"{driver} is not blacklisted", evidence=device.function.quote("driver"))
+        modules.modprobe.must_be_whole()
+        hypervisor.cmdline.must_be_whole()
+        return passes(f"{driver} is not blacklisted", evidence=bound)
     return fails(
         f"{driver} is blacklisted and has {device.name} all the same",
         actual=driver,
         expected="vfio-pci, without a blacklist",
-        evidence=[device.function.quote("driver"), quote],
+        evidence=[bound, quote],
         cure=cures.remove_line(quote.source, quote.line),
     )

@@ -1,8 +1,11 @@
 """The drivers of VFIO: there, allowed, and told what they are meant to do."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, check, fails, passes, skips
+from collections.abc import Iterator
+
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.pci import is_vfio_driver
 
 #: What an install line runs in order to do nothing.
@@ -11,7 +14,7 @@ OURS = ("vfio_pci", "vfio", "vfio_iommu_type1", "vfio_pci_core")
 
 
 @check("DRV001", severity=BLOCKER, needs=["DRV006"], refs=["F72", "F51", "S11"])
-def test_vfio_pci_unavailable(hypervisor):
+def test_vfio_pci_unavailable(hypervisor: Hypervisor) -> Verdict:
     """vfio-pci is not available in the running kernel
 
     Checks:
@@ -50,12 +53,12 @@ def test_vfio_pci_unavailable(hypervisor):
     )
 
 
-def _item(hypervisor, name, line="(no vfio-pci)"):
+def _item(hypervisor: Hypervisor, name: str, line: str = "(no vfio-pci)") -> Quote:
     return hypervisor.evidence.item(name).quote(line)
 
 
 @check("DRV002", severity=BLOCKER, needs=["DRV001"], refs=["F73", "S09"])
-def test_options_of_built_in_driver(hypervisor):
+def test_options_of_built_in_driver(hypervisor: Hypervisor) -> Verdict:
     """Options in modprobe.d are ignored: vfio-pci is built in
 
     Checks:
@@ -96,7 +99,7 @@ def test_options_of_built_in_driver(hypervisor):
 
 
 @check("DRV006", severity=BLOCKER, refs=["F72"])
-def test_vfio_forbidden(hypervisor):
+def test_vfio_forbidden(hypervisor: Hypervisor) -> Verdict:
     """A driver of VFIO is blacklisted or kept from loading
 
     Checks:
@@ -134,7 +137,7 @@ def test_vfio_forbidden(hypervisor):
     return passes("nothing keeps the drivers of VFIO from loading")
 
 
-def _forbidden(hypervisor):
+def _forbidden(hypervisor: Hypervisor) -> Iterator[tuple[str, Quote]]:
     """Drivers of VFIO, each with the line that keeps it away."""
     modules = hypervisor.modules
     for line in modules.modprobe.of("blacklist", "vfio_pci"):
@@ -152,7 +155,7 @@ def _forbidden(hypervisor):
 
 
 @check("DRV010", severity=BLOCKER, needs=["DRV001", "DRV006"], refs=["F63"])
-def test_iommu_backend_missing(hypervisor):
+def test_iommu_backend_missing(hypervisor: Hypervisor) -> Verdict:
     """VFIO has no IOMMU backend (vfio_iommu_type1)
 
     Checks:
@@ -188,7 +191,7 @@ def test_iommu_backend_missing(hypervisor):
     )
 
 
-def _iommufd_instead(hypervisor):
+def _iommufd_instead(hypervisor: Hypervisor) -> bool:
     """From 6.2 on a kernel may be built with iommufd in the place of the container."""
     try:
         return hypervisor.kernel.config("IOMMUFD_VFIO_CONTAINER") == "y"
@@ -199,7 +202,7 @@ def _iommufd_instead(hypervisor):
 
 
 @check("DRV008", severity=ADVICE, refs=["F86", "S11"])
-def test_merged_module_listed(hypervisor):
+def test_merged_module_listed(hypervisor: Hypervisor) -> Verdict:
     """vfio_virqfd is listed, and is no module any more
 
     Checks:

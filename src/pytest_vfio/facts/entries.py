@@ -202,7 +202,7 @@ def loader_entry(item: Item, environment: Mapping[str, str]) -> Entry | None:
     words, certain = _expand(options, {**_HARMLESS, **environment}, item.quote(shown.strip()))
     identity = item.name.rsplit("/", 1)[-1].removesuffix(".conf")
     title = (fields.get("title") or [identity])[0]
-    release = (fields.get("version") or [None])[0] or release_of(kernel)
+    release = (fields.get("version") or [""])[0] or release_of(kernel)
     certain = certain and item.status is Status.PRESENT and item.whole
     path = ((title, identity, 0),)
     return Entry(title, identity, path, release, words, certain, item.quote(shown.strip()))

@@ -66,9 +66,9 @@ class Kernel:
     def arch(self) -> str:
         """`x86_64`, `aarch64` and so on, as `uname -m` prints it."""
         for name in ("uname", "proc/sys/kernel/arch", "proc/sys/kernel/osrelease"):
-            found = _MACHINE.findall("\n".join(self.evidence.item(name).lines))
-            if found:
-                return _MACHINES.get(found[-1], found[-1])
+            machine = _machine("\n".join(self.evidence.item(name).lines))
+            if machine:
+                return machine
         cpuinfo = "\n".join(self.evidence.item("proc/cpuinfo").lines)
         if re.search(r"^vendor_id\s*: *(?:GenuineIntel|AuthenticAMD|HygonGenuine)", cpuinfo, re.M):
             return "x86_64"
@@ -82,9 +82,9 @@ class Kernel:
         for item in self.evidence.seen("dmesg", "journal/kernel"):
             if re.search(r"(^|[\]\s])Command line: ", item.text, re.MULTILINE):
                 return "x86_64"
-        found = _MACHINE.findall(self._release[0] if self._known else "")
-        if found:
-            return _MACHINES.get(found[-1], found[-1])
+        machine = _machine(self._release[0] if self._known else "")
+        if machine:
+            return machine
         raise Missing(self.evidence.item("uname"))
 
     @property
@@ -134,6 +134,12 @@ class Kernel:
             return bool(self._release)
         except Missing:
             return False
+
+
+def _machine(text: str) -> str | None:
+    """The last machine name in a text, as `uname -m` prints it."""
+    found: list[str] = _MACHINE.findall(text)
+    return _MACHINES.get(found[-1], found[-1]) if found else None
 
 
 def version(release: str) -> tuple[int, int, int]:
