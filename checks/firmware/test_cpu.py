@@ -47,7 +47,7 @@ def test_cpu_virtualization_off(hypervisor: Hypervisor) -> Verdict:
     flag = next((name for name in _FLAG_TELLS if hypervisor.cpu.has(name)), None)
     device = hypervisor.evidence.item("dev/kvm")
     if flag is None and device.status is not Status.ABSENT and hypervisor.cpu.has("hypervisor"):
-        raise Missing(device)  # a virtual CPU shows what it is told to, and KVM may work all the same
+        raise Missing(device)  # a virtual CPU shows what it is told to; KVM may work all the same
     if flag is None:
         return _off(hypervisor, "the CPU shows neither vmx nor svm", hypervisor.cpu.quote)
     if hypervisor.kernel.version >= _FLAG_TELLS[flag]:

@@ -120,16 +120,20 @@ class Iommu:
     def _group_proofs(self) -> Iterator[Quote]:
         for number, kind in self.seen_groups.items():
             if kind in REAL_TYPES:
-                yield Tree.of(self._group_item).quote(f"{number}/type")
+                yield self._groups.quote(f"{number}/type")
         for path, target in Tree.of(self._device_item).links.items():
             if path.endswith("/iommu") and path.count("/") == 1:
                 yield self._device_item.quote(f"{path} -> {target}"[:200])
         yield from self._function_proofs()
 
+    @property
+    def _groups(self) -> Tree:
+        return self._hypervisor.groups.tree
+
     @cached_property
     def seen_groups(self) -> dict[int, str]:
         """Group number -> its type, `vfio-noiommu`, or an empty string where neither was seen."""
-        tree = Tree.of(self._group_item)
+        tree = self._groups
         found: dict[int, str] = {}
         for path in (*tree.values, *tree.links):
             word, _, rest = path.partition("/")
@@ -285,16 +289,19 @@ class Iommu:
         """One of the two modules would let a device in without interrupt remapping."""
         if self.unsafe_quotes:
             return True
-        modules = Tree.of(self._module_item)
         for path in _UNSAFE:
-            modules.get(path)  # raises where nobody knows
+            self._modules.get(path)  # raises where nobody knows
         return False
 
     @property
     def unsafe_quotes(self) -> tuple[Quote, ...]:
         """The switches that are on."""
-        modules = Tree.of(self._module_item)
-        return tuple(modules.quote(path) for path in _UNSAFE if _yes(modules.values.get(path)))
+        values = self._modules.values
+        return tuple(self._modules.quote(path) for path in _UNSAFE if _yes(values.get(path)))
+
+    @cached_property
+    def _modules(self) -> Tree:
+        return Tree.of(self._module_item)
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
@@ -332,7 +339,7 @@ class Iommu:
         """VFIO may run, or runs, devices without any IOMMU."""
         if self.noiommu_quotes:
             return True
-        Tree.of(self._module_item).get(_NOIOMMU_PARAMETER)
+        self._modules.get(_NOIOMMU_PARAMETER)
         if not self._group_item.whole:
             raise Missing(self._group_item)
         return False
@@ -341,13 +348,11 @@ class Iommu:
     def noiommu_quotes(self) -> tuple[Quote, ...]:
         """What shows it."""
         found: list[Quote] = []
-        modules = Tree.of(self._module_item)
-        if _yes(modules.values.get(_NOIOMMU_PARAMETER)):
-            found.append(modules.quote(_NOIOMMU_PARAMETER))
-        groups = Tree.of(self._group_item)
+        if _yes(self._modules.values.get(_NOIOMMU_PARAMETER)):
+            found.append(self._modules.quote(_NOIOMMU_PARAMETER))
         for number, kind in self.seen_groups.items():
             if kind == NOIOMMU:
-                found.append(groups.quote(f"{number}/name"))
+                found.append(self._groups.quote(f"{number}/name"))
         said = self._hypervisor.klog.first(r"Adding kernel taint for vfio-noiommu group on device")
         if said is not None:
             found.append(said.quote)
