@@ -373,19 +373,25 @@ class Pci:
 
     def siblings(self, function: PciFunction) -> tuple[PciFunction, ...]:
         """The other known functions of the same slot."""
-        return tuple(f for f in self.bus_mates(function) if function.same_slot(f.address))
+        return self._others(function, 3)
 
     def bus_mates(self, function: PciFunction) -> tuple[PciFunction, ...]:
         """The other known functions of the same bus."""
-        mates = self._buses.get(split(function.address)[:2], [])
-        return tuple(one for one in mates if one.address != function.address)
+        return self._others(function, 2)
+
+    def _others(self, function: PciFunction, parts: int) -> tuple[PciFunction, ...]:
+        place = self._places.get(split(function.address)[:parts], ())
+        return tuple(one for one in place if one.address != function.address)
 
     @cached_property
-    def _buses(self) -> Mapping[tuple[int, int], list[PciFunction]]:
-        buses: dict[tuple[int, int], list[PciFunction]] = {}
+    def _places(self) -> Mapping[tuple[int, ...], list[PciFunction]]:
+        """The functions of each bus (domain, bus) and of each slot (domain, bus, slot)."""
+        places: dict[tuple[int, ...], list[PciFunction]] = {}
         for where, function in self.known.items():
-            buses.setdefault(split(where)[:2], []).append(function)
-        return buses
+            numbers = split(where)
+            for parts in (2, 3):
+                places.setdefault(numbers[:parts], []).append(function)
+        return places
 
     def crowd(self, group: int) -> tuple[str, ...]:
         """The members of a group that has several; empty for a function that is alone in it."""
