@@ -10,7 +10,7 @@ from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
-PAYLOAD = re.compile(r"can't set Max Payload Size to [0-9]+")
+PAYLOAD = (re.compile(r"can't set Max Payload Size to [0-9]+"),)
 #: Before this version a group does not tell its domain type.
 TYPE_FILE = (5, 11, 0)
 
