@@ -48,9 +48,16 @@ def test_vfio_pci_unavailable(hypervisor: Hypervisor) -> Verdict:
         f"kernel {release} has no vfio-pci, neither built in nor as a module",
         actual="no vfio-pci",
         expected="vfio-pci",
-        evidence=[_item(hypervisor, "modules.dep"), hypervisor.kernel.quote],
+        evidence=[_not_there(hypervisor), hypervisor.kernel.quote],
         cure=cures.install_drivers(release),
     )
+
+
+def _not_there(hypervisor: Hypervisor) -> Quote:
+    """What proves that there is no vfio-pci: the list of module files, else the configuration."""
+    if hypervisor.evidence.item("modules.dep").data:
+        return _item(hypervisor, "modules.dep")
+    return hypervisor.kernel.config_quote("VFIO_PCI")
 
 
 def _item(hypervisor: Hypervisor, name: str, line: str = "(no vfio-pci)") -> Quote:

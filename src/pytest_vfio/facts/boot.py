@@ -81,8 +81,18 @@ class Boot:
             return self._grub(first.quote)
         found = self._by_firmware or self._by_words or self._bootctl
         if found is None:
-            raise Missing(self.running.item, self.evidence.item("sys/firmware/efi"))
+            raise Missing(*self._no_trace)
         return found
+
+    @property
+    def _no_trace(self) -> tuple[Item, ...]:
+        """What was not read of the loader's traces; where all was read, that there are none."""
+        items = [self.evidence.item(name) for name in ("proc/cmdline", "sys/firmware/efi")]
+        unread = [item for item in items if not item.whole]
+        if self.running.whole:
+            unread = [item for item in unread if item.name != "proc/cmdline"]
+        detail = "no trace of a boot loader: neither BOOT_IMAGE= nor initrd="
+        return tuple(unread) or (Item("proc/cmdline", Status.FAILED, detail=detail),)
 
     @property
     def _by_firmware(self) -> Loader | None:
