@@ -113,6 +113,25 @@ def test_IOM001_passes_by_a_high_group_number():
     assert Outcome.PASS == outcome("IOM001", nodedev(group=152))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "IOMMU Group 0 00:00.0 Host bridge [0600]: Intel Corporation Device [8086:3ec2] (rev 07)",
+        "IOMMU Group 1 00:01.0 PCI bridge [0604]: Intel Corporation Device [8086:1901] (rev 07)",
+    ],
+)
+def test_IOM001_passes_by_a_pasted_listing_with_a_bridge(line):
+    """No bridge is bound to a VFIO driver, so its group is a real one."""
+    assert Outcome.PASS == outcome("IOM001", {"listing/iommu_groups": line + "\n"})
+
+
+def test_IOM001_unknown_by_a_pasted_listing_of_one_nic():
+    """Its driver is not shown: the group may be a no-IOMMU group."""
+    line = "IOMMU Group 0 12:00.0 Ethernet controller [0200]: Intel Corporation X710 [8086:1572]\n"
+
+    assert Outcome.UNKNOWN == outcome("IOM001", {"listing/iommu_groups": line})
+
+
 def test_IOM001_unknown_by_a_low_group_number():
     """Group 1 of a function on vfio-pci may be a no-IOMMU group."""
     assert Outcome.UNKNOWN == outcome("IOM001", nodedev(group=1))

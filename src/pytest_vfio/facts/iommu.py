@@ -154,23 +154,22 @@ class Iommu:
     def _function_proofs(self) -> Iterator[Quote]:
         """Groups of functions that cannot be no-IOMMU groups.
 
-        Those are made only for functions bound to a VFIO driver, numbered from 0 upwards.
+        Those are made only for functions bound to a VFIO driver, which no bridge is, and are
+        numbered from 0 upwards.
         """
         bound = 0
         highest: tuple[int, Quote] | None = None
         for function in self._hypervisor.pci.known.values():
-            try:
-                group, driver = function.group, function.driver
-            except Missing:
+            if not function.knows("group") or function.group is None:
                 continue
-            ours = driver is not None and is_vfio_driver(driver)
-            bound += ours
-            if group is None or self.seen_groups.get(group) == NOIOMMU:
+            group, quote = function.group, function.quote("group")
+            if self.seen_groups.get(group) == NOIOMMU:
                 continue
-            if not ours:
-                yield function.quote("group")
-            elif highest is None or group > highest[0]:
-                highest = (group, function.quote("group"))
+            if _not_with_vfio(function):
+                yield quote
+            bound += 1
+            if highest is None or group > highest[0]:
+                highest = group, quote
         if highest is not None and highest[0] >= max(_NOIOMMU_AT_MOST, 4 * bound):
             yield highest[1]
 
@@ -357,6 +356,13 @@ class Iommu:
         if said is not None:
             found.append(said.quote)
         return tuple(found)
+
+
+def _not_with_vfio(function: PciFunction) -> bool:
+    """The function is known to be bound to no VFIO driver."""
+    if function.knows("driver"):
+        return not is_vfio_driver(function.driver)
+    return function.knows("class_code") and function.base_class == 0x06
 
 
 def _yes(value: str | None) -> bool:
