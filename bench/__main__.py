@@ -35,7 +35,12 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pytest-vfio-bench-") as name:
         folder = Path(name)
-        kept = [*over_ssh(folder, arguments.times), *judging(arguments.times)]
+        (folder / "empty").mkdir()
+        kept = [
+            *over_ssh(folder, arguments.times),
+            *cold_start(folder, arguments.times),
+            *judging(arguments.times),
+        ]
         growth(folder, arguments.times)
     return 0 if all(kept) or not arguments.strict else 1
 
@@ -43,8 +48,6 @@ def main() -> int:
 def over_ssh(folder: Path, times: int) -> tuple[bool, bool]:
     """One host over SSH on loopback: the whole run, its parts, and one command per read."""
     (folder / "ssh").mkdir()
-    (folder / "empty").mkdir()
-    (folder / "empty" / "pytest.toml").touch()
     probe = folder / "probe.sh"
     probe.write_text(sources.probe_text())
     with loopback.sshd(folder / "ssh") as config:
@@ -54,7 +57,7 @@ def over_ssh(folder: Path, times: int) -> tuple[bool, bool]:
             times,
             lambda: command(run, codes=(0, 1)),
             lambda: command([*ssh, "sh", "-s"], stdin=probe),
-            lambda: command([*PYTEST, str(folder / "empty")], codes=(5,), cwd=folder / "empty"),
+            lambda: command(PYTEST, codes=(5,), cwd=folder / "empty"),
         )
         items = reads(config)
         each = one_by_one(config, items)
@@ -85,6 +88,21 @@ def one_by_one(config: Path, items: Sequence[str]) -> float:
     for name in items:
         host.run("cat /%s", name)
     return time.perf_counter() - started
+
+
+def cold_start(folder: Path, times: int) -> tuple[bool]:
+    """This machine, against a pytest that has nothing to do but to load testinfra."""
+    run = [*pytest(folder), "--host", "local"]
+    bare = [*PYTEST, "-p", "no:pytest_vfio.plugin"]
+    local, empty = best(
+        times,
+        lambda: command(run, codes=(0, 1)),
+        lambda: command(bare, codes=(5,), cwd=folder / "empty"),
+    )
+    print("\nCold start")
+    row("the whole run: pytest checks/ --host local", local)
+    row("pytest start with no test, testinfra loaded, not this plugin", empty)
+    return (budget("whole run / empty start", local / empty, most=2),)
 
 
 def judging(times: int) -> tuple[bool]:
