@@ -190,6 +190,8 @@ class _Search:
     def infer(self) -> None:
         hypervisor = self.hypervisor
         patterns = self.ask(lambda: hypervisor.modules.configured_vfio_ids) or ()
+        ids_missing = hypervisor.modules.configured_ids_missing
+        self.unread.update((item.name, item) for item in ids_missing)
         functions = [f for f in self.functions() if self.ask(lambda: f.is_bridge) is not True]
         for origin in ("cmdline", "modprobe"):
             for pattern in patterns:
