@@ -228,7 +228,7 @@ def _off(hypervisor: Hypervisor) -> Switch | None:
     if cmdline.amd.off is not None and iommu_kind.is_of(hypervisor, "amd"):
         return cmdline.amd.off
     if cmdline.intel.on is False:
-        cmdline.must_be_whole()  # a later word may switch it on again
+        cmdline.must_look_whole()  # a later word may switch it on again
         if iommu_kind.is_of(hypervisor, "intel"):
             return cmdline.intel.decided
     return None

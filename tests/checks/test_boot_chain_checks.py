@@ -229,8 +229,12 @@ def test_CMD012_fails_where_the_kernel_image_has_its_own_line():
     stub = "efivars/StubInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f=systemd-stub 252\n"
     changes = {"proc/cmdline": "root=/dev/sda2 ro\n", "sys/firmware/efi": stub}
     found = ask("CMD012", host(changes))
-
     assert (Outcome.FAIL, ("F36",)) == (found.outcome, found.refs)
+
+    edited = {**changes, "etc/default/grub": None, "etc/kernel/cmdline": "ro iommu=pt\n"}
+    found = ask("CMD012", host(edited))
+    assert (Outcome.FAIL, ("F36",)) == (found.outcome, found.refs)
+    assert "etc/kernel/cmdline" == found.evidence[0].source
 
 
 def test_CMD012_fails_where_the_kernel_file_is_edited_on_a_grub_host():

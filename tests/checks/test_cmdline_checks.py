@@ -6,7 +6,7 @@ import pytest
 
 from pytest_vfio import suite
 from pytest_vfio.check import Outcome, Severity, Verdict
-from pytest_vfio.evidence import Item, Status
+from pytest_vfio.evidence import Extent, Item, Status
 from pytest_vfio.facts.intent import Declared, WantedDevice
 from tests import build
 from tests.ask import ask
@@ -252,6 +252,19 @@ def test_CMD004_unknown_where_the_line_or_the_kind_was_not_read():
 
     assert Outcome.UNKNOWN == verdict("CMD004", "intel_iommu=off", lost).outcome
     assert Outcome.UNKNOWN == ask("CMD004", nobody()).outcome
+
+
+def test_CMD004_fails_on_a_pasted_line_that_nobody_called_whole():
+    """Of two words that are seen the later one counts; of a cut line nobody knows."""
+    line = b"ro intel_iommu=on intel_iommu=off\n"
+    pasted = Item("proc/cmdline", Status.PRESENT, line, extent=Extent.ELIDED)
+    assert Outcome.FAIL == ask("CMD004", host({"proc/cmdline": pasted})).outcome
+
+    for item in (
+        Item("proc/cmdline", Status.TRUNCATED, line),
+        Item("proc/cmdline", Status.PRESENT, b"ro intel_iommu=off ...\n", extent=Extent.ELIDED),
+    ):
+        assert Outcome.UNKNOWN == ask("CMD004", host({"proc/cmdline": item})).outcome
 
 
 # -- CMD005, CMD008

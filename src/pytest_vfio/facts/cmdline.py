@@ -35,11 +35,15 @@ _ELLIPSIS = re.compile(r"(^|\s)(\.\.\.|\[\.\.\.\]|…)(\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One candidate: the line, its proof, and whether nothing of it is missing."""
+    """One candidate: the line, its proof, and whether nothing of it is missing.
+
+    `tidy`: nobody says that it is whole, and nothing shows that it is not.
+    """
 
     raw: bytes
     quote: Quote
     whole: bool
+    tidy: bool = True
 
 
 class Cmdline:
@@ -74,7 +78,8 @@ class Cmdline:
             whole = item.status is Status.PRESENT and chosen and not _elided(item.text)
             if item.status is Status.TRUNCATED:
                 text = text.rpartition(b" ")[0]  # the last word may be cut
-            lines.append(Line(text, item.quote(item.text.strip("\n")), whole=whole))
+            tidy = item.status is Status.PRESENT and b"\n" not in text and not _elided(item.text)
+            lines.append(Line(text, item.quote(item.text.strip("\n")), whole=whole, tidy=tidy))
             if whole:
                 return lines
         for log in self.evidence.seen("dmesg", "journal/kernel"):
@@ -101,6 +106,15 @@ class Cmdline:
         if not self.whole:
             line = self._candidates and self.line.whole
             raise Missing(self._bootconfig_item if line else self.item)
+
+    def must_look_whole(self) -> None:
+        """Raise Missing where something of the line is known to be missing.
+
+        Enough to say that of two words that were seen the later one counts; never enough to say
+        that a word is absent.
+        """
+        if not self.line.tidy:
+            raise Missing(self.item)
 
     @cached_property
     def all(self) -> tuple[Word, ...]:
@@ -221,7 +235,7 @@ class Cmdline:
         if self._no_iommu is not None:
             return self._no_iommu
         if named(self.words, "intel_iommu"):
-            self.must_be_whole()
+            self.must_look_whole()
         return self.intel.decided if self.intel.on is False else None
 
     @property
@@ -253,8 +267,8 @@ def _logged(log: Item) -> list[Line]:
         raw = found[2].rstrip("\r").encode("utf-8", "surrogateescape")
         kept = log.extent in (Extent.WHOLE, Extent.GREPPED)
         cut = len(raw) >= LOG_LINE or raw.endswith(b"\\")
-        whole = kept and not cut and not _elided(found[2])
-        lines.append(Line(raw, log.quote(line), whole=whole))
+        tidy = not cut and not _elided(found[2])
+        lines.append(Line(raw, log.quote(line), whole=kept and tidy, tidy=tidy))
     # the later line also has what is built in
     return sorted(lines, key=lambda line: b"Kernel command" not in line.quote.line.encode())
 

@@ -271,8 +271,8 @@ class Modules:
         Behind a bare `--` only a modular driver sees them. Where a list stands on the command
         line before it, that list is in force whatever modprobe.d says.
         """
-        self.cmdline.must_be_whole()
-        kernels = self.cmdline.param("vfio_pci.ids")
+        kernels = self.cmdline.param("vfio_pci.ids")  # raises where its absence is not known
+        self.cmdline.must_look_whole()
         late = [word for word in self.cmdline.after_dashes if word.name == "vfio_pci.ids"]
         if kernels and not late:
             return self._ids(kernels[-1].value, "cmdline", kernels[-1].quote)
