@@ -324,7 +324,8 @@ def test_DEV018_passes_where_all_have_places():
 
 def test_DEV018_passes_asleep_in_a_quiet_log():
     """A sleeping device's registers are not read; the kernel would have complained."""
-    found = box(bars(BAR), **{CONFIG: config({CARD: "not collected"})})
+    text = f"{bars(BAR)}\n{CARD}/power/runtime_status=suspended"
+    found = box(text, **{CONFIG: config({CARD: "not collected"})})
     assert PASS == of_device("DEV018", found).outcome
 
 
@@ -368,6 +369,13 @@ def test_DEV020_fails_where_masking_is_switched_off():
 def test_DEV020_passes_with_message_interrupts():
     """MSI-X has no line."""
     assert PASS == of_device("DEV020", box()).outcome
+
+
+def test_DEV020_passes_asleep():
+    """A PCI Express function has MSI or MSI-X; reading it would have woken it."""
+    text = f"{card(power__runtime_status='suspended')}\n{CARD}/max_link_width!not collected"
+    found = box(text, **{CONFIG: config({CARD: "not collected"})})
+    assert PASS == of_device("DEV020", found).outcome
 
 
 def test_DEV020_passes_where_express_can_mask():
