@@ -72,8 +72,10 @@ def test_other_faults(hypervisor: Hypervisor) -> Verdict:
     References:
         F55, F56, F58, F96, S26.
     """
-    meant = [device.address for device in hypervisor.intent.known if device.address]
-    found = [f for f in hypervisor.iommu.faults if not any(f.of(address) for address in meant)]
+    found = list(hypervisor.iommu.faults)
+    if found:
+        meant = [device.address for device in hypervisor.intent.known if device.address]
+        found = [fault for fault in found if not any(map(fault.of, meant))]
     if found:
         return _faults(found[0].device or "an SMMU's stream", found)
     hypervisor.klog.must_be_whole()
