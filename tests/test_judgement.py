@@ -303,3 +303,34 @@ def test_a_host_is_ready_when_all_its_devices_are():
     judgement = judge(make("AAA001", lambda *_: passes("fine"), "device"))
 
     assert diagnose(judgement, policy().judge(judgement)).verdict is HostVerdict.READY
+
+
+def test_a_danger_to_the_host_does_not_say_that_a_device_cannot_be_assigned():
+    """What the next boot takes from the host makes it not ready; the device is assignable."""
+    judgement = judge(make("SAF004", failing, layer="safety"))
+    diagnosis = diagnose(judgement, policy().judge(judgement))
+
+    assert {one.assignable for one in diagnosis.devices} == {"yes"}
+    assert diagnosis.verdict is HostVerdict.NOT_READY
+
+
+def test_a_device_that_the_host_lives_on_cannot_be_assigned():
+    """A danger on the device itself does stop it."""
+    judgement = judge(make("SAF001", failing, "device", layer="safety"))
+
+    assert {one.assignable for one in diagnose(judgement, policy().judge(judgement)).devices} == {"no"}
+
+
+@pytest.mark.parametrize(
+    ("severity", "layer", "verdict"),
+    [
+        (BLOCKER, "safety", HostVerdict.CANNOT_TELL),
+        (Severity.SECURITY, "iommu", HostVerdict.CANNOT_TELL),
+        (Severity.DEGRADED, "iommu", HostVerdict.READY),
+    ],
+)
+def test_a_host_is_not_ready_where_a_danger_cannot_be_told(severity, layer, verdict):
+    """Evidence that is lost never makes a host ready that was not."""
+    judgement = judge(make("AAA001", missing, severity=severity, layer=layer))
+
+    assert diagnose(judgement, policy().judge(judgement)).verdict is verdict

@@ -19,7 +19,7 @@ from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
 
 
-@check("GRP001", severity=BLOCKER, needs=["IOM001"], refs=["F92", "F93", "F138"])
+@check("GRP001", severity=BLOCKER, needs=["IOM001", "SAF002"], refs=["F92", "F93", "F138"])
 def test_not_viable(hypervisor: Hypervisor, group: Group) -> Verdict:
     """A device that stays with the host makes the group not viable
 

@@ -9,11 +9,11 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_vfio.check import Outcome, Severity
+from pytest_vfio.check import Check, Outcome, Severity
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.judgement import Finding, Judgement, Key
 from pytest_vfio.policy import Judged
-from pytest_vfio.suite import Suite, layer_order
+from pytest_vfio.suite import Suite, layer, layer_order
 
 
 class HostVerdict(enum.StrEnum):
@@ -105,9 +105,8 @@ class _Blockers:
         self.by_key = {finding.key: finding for finding in findings}
         self.on: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.by_key.values():
-            # That there may be other devices says nothing of this one.
-            others = finding.kind == "host" and judgement.suite[finding.id].subject in _OTHERS
-            if finding.severity is Severity.BLOCKER and finding.outcome in _STOPS and not others:
+            serious = finding.severity is Severity.BLOCKER and finding.outcome in _STOPS
+            if serious and _concerns_assignment(judgement.suite[finding.id], finding):
                 self.on.setdefault((finding.kind, finding.name), []).append(finding)
         self.hostdevs: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for hostdev in self.subjects.of("hostdev").known:
@@ -150,6 +149,16 @@ class _Blockers:
         return list(roots.values())
 
 
+def _concerns_assignment(check: Check, finding: Finding) -> bool:
+    """Whether a failure of this check can stop the assignment of the device it is about."""
+    if finding.kind in _OTHERS:
+        return True
+    # What endangers the host elsewhere, or when it starts again, stops no assignment. That there
+    # may be other devices says nothing of this one.
+    others = finding.kind == "host" and check.subject in _OTHERS
+    return layer(check) != "safety" and not others
+
+
 def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
     """The names of the evidence for lack of which something is unknown, each once."""
     names: dict[str, None] = {}
@@ -168,8 +177,9 @@ def _verdict(
     )
     if sick:
         return HostVerdict.NOT_READY
+    unsure = any(one.serious and one.finding.outcome is Outcome.UNKNOWN for one in judged)
     sure = judgement.hypervisor.intent.whole and devices
-    if not sure or any(device.assignable != "yes" for device in devices):
+    if unsure or not sure or any(device.assignable != "yes" for device in devices):
         return HostVerdict.CANNOT_TELL
     return HostVerdict.READY
 

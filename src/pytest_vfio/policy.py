@@ -18,11 +18,15 @@ from pytest_vfio.judgement import Finding, Key
 
 @dataclass(frozen=True)
 class Judged:
-    """A finding, whether it gates, and the waiver that covers it."""
+    """A finding, whether it gates, and the waiver that covers it.
+
+    `serious` says whether its severity is one that gates where the finding is a failure.
+    """
 
     finding: Finding
     gates: bool
     waiver: Waiver | None = None
+    serious: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,9 @@ class Policy:
         waiver = self._waiver(finding)
         if waiver is not None and finding.outcome is Outcome.FAIL:
             return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
-        gates = finding.outcome is Outcome.ERROR or (
-            finding.outcome in self._gating and finding.severity in self.fail_on
-        )
-        return Judged(finding, gates)
+        serious = finding.severity in self.fail_on
+        gates = finding.outcome is Outcome.ERROR or (serious and finding.outcome in self._gating)
+        return Judged(finding, gates, serious=serious)
 
     @property
     def _gating(self) -> tuple[Outcome, ...]:
