@@ -107,11 +107,13 @@ def test_wrong_loader_configured(hypervisor: Hypervisor) -> Verdict:
     References:
         F33, F34, F35, F36; Proxmox VE's system-booting chapter, the Boot Loader Specification.
     """
-    boot = hypervisor.boot
-    kind = boot.loader.kind
+    boot, kind = hypervisor.boot, hypervisor.boot.loader.kind
     own = None if kind == chain.UKI else boot.configured  # a unified image has its own line
     boot.running.must_be_whole()
-    there = {(word.name, word.value) for word in (*boot.running.all, *(own.words if own else ()))}
+    arrives = [*boot.running.all, *(own.words if own else ())]
+    if kind in (chain.GRUB_BLS, chain.OSTREE):
+        arrives.extend(boot.next_entry.words)
+    there = {(word.name, word.value) for word in arrives}
     others = [line for line in boot.written if own is None or line.source != own.source]
     for line in others:
         for word in line.words:

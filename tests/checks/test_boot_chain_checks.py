@@ -250,6 +250,17 @@ def test_CMD012_passes_where_nothing_lacks():
     assert Outcome.PASS == outcome("CMD012", {"etc/kernel/cmdline": f"ro {WITH}\n"})
 
 
+def test_CMD012_passes_where_the_entry_has_the_words_already():
+    """grubby was used too: only a reboot is pending."""
+    entry = "version 6.1\nlinux /vmlinuz-6.1\noptions ro intel_iommu=on iommu=pt\n"
+    changes = {**BLS, "boot/loader/entries/abc-6.1.conf": entry}
+
+    assert Outcome.PASS == outcome("CMD012", changes)
+    assert Outcome.FAIL == outcome("CMD011", changes)
+    lost = {**changes, "boot/loader/entries/abc-6.1.conf": Status.DENIED}
+    assert Outcome.UNKNOWN == outcome("CMD012", lost)
+
+
 def test_CMD012_unknown_where_the_loader_is_not_known():
     """No mark of any loader."""
     changes = {"proc/cmdline": "root=/dev/sda2 ro\n"}
