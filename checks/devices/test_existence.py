@@ -2,11 +2,10 @@
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Item, Missing, Quote, Status, Tree
-from pytest_vfio.facts import devicelog
+from pytest_vfio.evidence import Item, Missing
+from pytest_vfio.facts import devicelog, identity
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
 
 
 @check("DEV001", severity=BLOCKER, refs=["F19", "F145", "F20"])
@@ -65,7 +64,8 @@ def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
         An address names a place. After a change of hardware or firmware another device stands
         there, and passing it through can take the host's own disk or network away.
     Evidence:
-        /sys/bus/pci/devices, libvirt's node devices or lspci -nn; /sys/class/net for MACs.
+        /sys/bus/pci/devices, libvirt's node devices or lspci -nn; /sys/class/net for MACs; the
+        PCI serial number, which often holds the MAC, in the configuration bytes.
     Fix:
         Find out which device stands there and correct the inventory, or the hardware.
     Fix safety:
@@ -84,17 +84,16 @@ def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
         if expected is None:
             continue
         try:
-            actual, quote = _identity(hypervisor, function, name)
+            found = identity.answer(hypervisor.evidence, function, name, expected)
         except Missing as missing:
             unread.extend(missing.items)
             continue
-        if str(expected).lower() not in actual:
-            shown = ", ".join(actual) or "none"
+        if not found.agrees:
             return fails(
-                f"{function.address} has {name} {shown}, expected {expected}",
-                actual=shown,
+                f"{function.address} has {name} {found.shown}, expected {expected}",
+                actual=found.shown,
                 expected=expected,
-                evidence=quote,
+                evidence=found.quote,
                 cure=cures.compare_identity(function.address),
             )
         proved.append(f"{name} {expected}")
@@ -103,28 +102,6 @@ def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
     if not proved:
         return skips("the inventory names nothing but the address")
     return passes(f"{function.address} has {', '.join(proved)}")
-
-
-def _identity(
-    hypervisor: Hypervisor, function: PciFunction, name: str
-) -> tuple[tuple[str, ...], Quote]:
-    """What a function answers for one of the inventory's keys, and the line that says so."""
-    if name == "id":
-        return (function.id,), function.quote("device")
-    if name == "subsystem":
-        return (function.subsystem or "none",), function.quote("subdevice")
-    if name == "serial":
-        return (function.serial.lower(),), function.quote("serial")
-    if not function.netdevs:
-        item = Item(
-            "sys/class/net", Status.NOT_COLLECTED, detail=f"{function.address} has no interface now"
-        )
-        raise Missing(item)
-    if name == "netdev":
-        return function.netdevs, function.quote("netdevs")
-    tree = Tree.of(hypervisor.evidence.item("sys/class/net"))
-    path = f"{function.netdevs[0]}/address"
-    return ((tree.get(path) or "").lower(),), tree.quote(path)
 
 
 @check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 
-from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts import devicelog, iomem
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction
+from pytest_vfio.facts.pciconfig import EXT_REBAR
 
 #: vfio-pci evicts the firmware's framebuffer from VGA devices since (F108).
 EVICTS_SINCE = (6, 1, 0)
+#: What a display device has without Resizable BAR, and any guest firmware can place.
+SMALL_BAR = 256 * 2**20
 
 
 @check("DEV016", severity=DEGRADED, needs=["DEV001"], refs=["F14"])
@@ -182,3 +185,44 @@ def test_rom_unreadable(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
         )
     hypervisor.klog.must_be_whole()
     return passes(f"the kernel had no trouble with the option ROM of {function.address}")
+
+
+@check("DEV032", severity=ADVICE, needs=["DEV001"], refs=["F11"])
+def test_large_resizable_bar(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Resizable BAR makes a BAR that guests may have no room for
+
+    Checks:
+        That no BAR of an intended display device was enlarged beyond 256 MiB by Resizable BAR.
+    Why it matters:
+        The guest's firmware has to place it: SeaBIOS cannot, OVMF needs a large enough 64-bit
+        window. Some cards do not go back to the host before Resizable BAR is off.
+    Evidence:
+        resource in /sys/bus/pci/devices, extended capabilities in the configuration bytes.
+    Fix:
+        A guest with OVMF and a wide window; or a smaller BAR.
+    Fix safety:
+        Manual: the guest's XML, or the firmware setup.
+    References:
+        F11, F172; PCI Express Base Specification 7.8.6.
+    """
+    function = device.function
+    if function.base_class != DISPLAY_CLASS:
+        quote = function.quote("class_code")
+        return skips(f"{function.address} is no display device", evidence=quote)
+    quote = function.quote("resources")
+    largest = max((bar.size for bar in function.resources[:6] if bar.memory), default=0)
+    if largest <= SMALL_BAR:
+        return passes(f"no BAR of {function.address} is larger than 256 MiB", evidence=quote)
+    extended = function.config.extended
+    if extended is None:
+        raise function.missing("config")
+    size = f"{largest // 2**20} MiB"
+    if EXT_REBAR not in extended:
+        return passes(f"{function.address} has a BAR of {size} by its nature", evidence=quote)
+    return fails(
+        f"{function.address} has a BAR of {size} by Resizable BAR",
+        actual=size,
+        expected="256 MiB, or a guest with room for it",
+        evidence=quote,
+        cure=cures.room_in_guest(function.address, size),
+    )

@@ -22,6 +22,7 @@ from tests.pcibox import (
     port,
     wanting,
 )  # fmt: skip
+from tests.pcibytes import express, space
 
 FAIL, PASS, SKIP, UNKNOWN = Outcome.FAIL, Outcome.PASS, Outcome.SKIP, Outcome.UNKNOWN
 
@@ -98,6 +99,18 @@ def test_DEV002_passes_where_everything_matches():
     """Id and subsystem as the inventory has them."""
     found = box(declared=wanting(id="8086:1572", subsystem="103c:22fc"))
     assert PASS == of_device("DEV002", found).outcome
+
+
+def test_DEV002_passes_by_the_serial_number():
+    """On vfio-pci the PCI serial number tells, and often the MAC with it."""
+    dsn = (0x03, bytes.fromhex("a0369fffff123456")[::-1])
+    items = {CONFIG: config({CARD: space(caps=[express()], ext=[dsn])})}
+    for wanted in ({"serial": "a0-36-9f-ff-ff-12-34-56"}, {"mac": "a0:36:9f:12:34:56"}):
+        assert PASS == of_device("DEV002", box(declared=wanting(**wanted), **items)).outcome
+    other = {"serial": "a0-36-9f-ff-ff-00-00-00"}
+    assert FAIL == of_device("DEV002", box(declared=wanting(**other), **items)).outcome
+    twin = {"mac": "a0:36:9f:12:34:58"}  # of another port of the card, maybe
+    assert UNKNOWN == of_device("DEV002", box(declared=wanting(**twin), **items)).outcome
 
 
 def test_DEV002_skips_what_the_inventory_does_not_say():

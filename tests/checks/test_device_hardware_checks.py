@@ -341,6 +341,43 @@ def test_DEV018_unknown_without_bytes(lost):
     assert UNKNOWN == of_device("DEV018", box(bars(BAR), **{lost: Status.DENIED})).outcome
 
 
+# -- DEV032: Resizable BAR
+
+LARGE = "0x0000004000000000 0x00000043ffffffff 0x000000000014220c"
+REBAR = (0x15, bytes(8))
+
+
+def wide(*ext: tuple[int, bytes]) -> dict[str, str]:
+    return {CONFIG: config({CARD: space(cls=0x030000, caps=[express()], ext=ext)})}
+
+
+def large() -> str:
+    return "\n".join([card(**GPU), lines(CARD, "resource", BAR, LARGE)])
+
+
+def test_DEV032_fails_for_an_enlarged_bar():
+    """16 GiB by Resizable BAR."""
+    verdict = of_device("DEV032", box(large(), **wide(REBAR)))
+    assert FAIL == verdict.outcome
+    assert "16384 MiB" in verdict.message
+
+
+@pytest.mark.parametrize(("text", "ext"), [(gpu(), (REBAR,)), (large(), ())])
+def test_DEV032_passes_for_a_small_or_native_bar(text, ext):
+    """256 MiB, or large without Resizable BAR."""
+    assert PASS == of_device("DEV032", box(text, **wide(*ext))).outcome
+
+
+def test_DEV032_skips_what_is_no_display():
+    """A NIC."""
+    assert SKIP == of_device("DEV032", box()).outcome
+
+
+def test_DEV032_unknown_without_bytes():
+    """Whether the size is native stands in the extended capabilities."""
+    assert UNKNOWN == of_device("DEV032", box(large(), **{CONFIG: Status.DENIED})).outcome
+
+
 # -- DEV020, DEV022: interrupts
 
 SHARED = (

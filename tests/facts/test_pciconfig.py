@@ -19,10 +19,10 @@ from tests.pcibytes import AF_FLR, MSI, MSIX, PM_RESET, PM_SOFT, acs, ats, expre
 
 #: The capabilities that both this parser and the parser of lspci's text know.
 STANDARD = frozenset({1, 5, 0x10, 0x11, 0x13})
-EXTENDED = frozenset({0x01, 0x0D, 0x0E, 0x0F, 0x10, 0x13, 0x15, 0x1B})
+EXTENDED = frozenset({0x01, 0x03, 0x0D, 0x0E, 0x0F, 0x10, 0x13, 0x15, 0x1B})
 COMPARED = (
     "vendor", "device", "class_code", "revision", "port_type", "flr", "af_flr", "pm_reset",
-    "acs_able", "acs", "ats_enabled", "virtual_functions",
+    "acs_able", "acs", "ats_enabled", "virtual_functions", "serial",
 )  # fmt: skip
 
 
@@ -169,6 +169,7 @@ def test_lspci_reads_the_same():
         [ats(enabled=False), sriov(7)],
         [(0x13, bytes(12)), (0x1B, bytes(4))],
         [(0x0E, bytes(4)), (0x01, bytes(0x44))],
+        [(0x03, bytes(range(1, 9)))],
     )
     spaces = {}
     for kind in kinds:

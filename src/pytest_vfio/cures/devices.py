@@ -198,6 +198,19 @@ def place_bars(address: str) -> Cure:
     )
 
 
+def room_in_guest(address: str, size: str) -> Cure:
+    """Firmware that places large BARs."""
+    return Cure(
+        MANUAL,
+        f"give the guest of {address} OVMF and a 64-bit window for {size}, or shrink the BAR",
+        (
+            "guest: OVMF, <cpu mode='host-passthrough'/> with the host's address width",
+            f"or, with the device unbound: echo 8 > {_SYS}/{address}/resource1_resize (256 MiB)",
+            "or switch Resizable BAR off in the firmware setup",
+        ),
+    )
+
+
 def rom(address: str) -> Cure:
     """A ROM that cannot be read is replaced or left out."""
     return Cure(

@@ -227,6 +227,7 @@ _STANDARD = (
 )
 _EXTENDED = (
     ("Advanced Error Reporting", pciconfig.EXT_AER),
+    ("Device Serial Number", pciconfig.EXT_SERIAL),
     ("Access Control Services", pciconfig.EXT_ACS),
     ("Alternative Routing-ID Interpretation", pciconfig.EXT_ARI),
     ("Address Translation Service", pciconfig.EXT_ATS),
@@ -291,6 +292,7 @@ def _config(block: Block) -> pciconfig.ConfigSpace:
         acs=acs,
         ats_enabled=_after(block, "ATSCtl:", "Enable"),
         virtual_functions=_virtual(block),
+        serial=_serial(block),
     )
 
 
@@ -333,3 +335,11 @@ def _virtual(block: Block) -> pciconfig.VirtualFunctions | None:
         int(where.group(3), 16),
         _after(block, "IOVCtl:", "Enable"),
     )
+
+
+def _serial(block: Block) -> str | None:
+    for line in block.lines:
+        found = re.search(r"Device Serial Number ((?:[0-9a-f]{2}-){7}[0-9a-f]{2})$", line)
+        if found is not None:
+            return found.group(1)
+    return None

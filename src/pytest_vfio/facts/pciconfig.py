@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 CAP_PM, CAP_MSI, CAP_EXPRESS, CAP_MSIX, CAP_AF = 0x01, 0x05, 0x10, 0x11, 0x13
-EXT_AER, EXT_ACS, EXT_ARI, EXT_ATS, EXT_SRIOV = 0x01, 0x0D, 0x0E, 0x0F, 0x10
+EXT_AER, EXT_SERIAL, EXT_ACS, EXT_ARI, EXT_ATS, EXT_SRIOV = 0x01, 0x03, 0x0D, 0x0E, 0x0F, 0x10
 EXT_PRI, EXT_REBAR, EXT_PASID = 0x13, 0x15, 0x1B
 
 #: PCIe device/port types (7.5.3.2) in the words of lspci.
@@ -56,7 +56,8 @@ class ConfigSpace:
     `standard` are capability ids, `extended` extended ones. `dead` tells that the header read as
     ones only: the function is off or has fallen off the bus; a VF has ones in its ids alone. `bars`
     are the raw registers. `acs_able` and `acs` are the ACS capability and control bits, None where
-    there is no such capability.
+    there is no such capability. `serial` is the device serial number, which many network adapters
+    derive from their first MAC.
     """
 
     dead: bool = False
@@ -81,6 +82,7 @@ class ConfigSpace:
     ats_enabled: bool | None = None
     ari_forwarding: bool | None = None
     virtual_functions: VirtualFunctions | None = None
+    serial: str | None = None
 
     @property
     def express(self) -> bool | None:
@@ -153,6 +155,7 @@ def of_bytes(space: bytes) -> ConfigSpace:
         ats_enabled=_switch(extended, EXT_ATS, ext_at, space, 6, 0x8000),
         ari_forwarding=_ari_forwarding(express, space),
         virtual_functions=_virtual_functions(ext_at.get(EXT_SRIOV), space),
+        serial=_serial(ext_at.get(EXT_SERIAL), space),
     )
 
 
@@ -255,3 +258,10 @@ def _virtual_functions(at: int | None, space: bytes) -> VirtualFunctions | None:
         device=_word(space, at + 0x1A),
         enabled=bool(_word(space, at + 8) & 0x01),
     )
+
+
+def _serial(at: int | None, space: bytes) -> str | None:
+    """The device serial number (7.9.3), an EUI-64 as lspci prints it, highest byte first."""
+    if at is None or at + 12 > len(space):
+        return None
+    return space[at + 4 : at + 12][::-1].hex("-")

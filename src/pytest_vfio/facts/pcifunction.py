@@ -239,8 +239,14 @@ class PciFunction:
 
     @property
     def serial(self) -> str:
-        """The PCI device serial number. No source has it so far: always Missing."""
-        return str(self._value("serial"))
+        """The PCI device serial number, as lspci prints it. Raises Missing where it has none.
+
+        Functions of one card may share it; a serial number on a label is another thing.
+        """
+        found = self.config.serial
+        if found is None:
+            raise self.missing("config")
+        return found
 
     @property
     def power_state(self) -> str | None:
