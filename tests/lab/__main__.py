@@ -1,11 +1,12 @@
 """``python -m tests.lab``: build, keep and stop lab hosts."""
 
 import argparse
+import fcntl
 import signal
 import sys
 import time
 
-from tests.lab import lab, workshop
+from tests.lab import cache, lab, workshop
 from tests.lab.fault import Scenario
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import running
@@ -33,6 +34,7 @@ def main() -> int:
     run.add_argument("--record", action="store_true", help="keep recordings in fixtures/hosts")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` switches it off
     match arguments.verb:
         case "up":
             return _up(arguments.host, detach=arguments.detach)
@@ -94,7 +96,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.scenario:
         scenarios = [scenario for scenario in scenarios if scenario.name in arguments.scenario]
     record = CHECKOUT / "fixtures/hosts" if arguments.record else None
-    rows = play(scenarios, record)
+    with (cache.root() / "run.lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        rows = play(scenarios, record)
     wrong = [row for row in rows if row.complaints]
     if len(scenarios) == len(FAULTS) + len(HEALTHY):
         (CHECKOUT / "docs/lab.md").write_text(page(rows))

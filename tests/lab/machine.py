@@ -89,7 +89,7 @@ class Machine:
                 os.killpg(pid, signal.SIGKILL)
             while _alive(pid):
                 time.sleep(0.05)
-        for name in ("pid", "qmp.sock"):
+        for name in ("pid", "qmp.sock", "control"):
             (self.folder / name).unlink(missing_ok=True)
 
     def finished(self, seconds: float) -> bool:

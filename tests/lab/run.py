@@ -30,13 +30,12 @@ class Row:
 
 
 def play(scenarios: Sequence[Scenario], record: Path | None = None) -> list[Row]:
-    """Every scenario on its restored host, hosts one after the other."""
+    """Every scenario on its restored host: hosts in turn, quick ones first."""
     rows = []
-    for name in HOSTS:
-        for scenario in scenarios:
-            if scenario.host == name:
-                rows.append(_one(scenario, record))
-                print(_line(rows[-1]), flush=True)
+    hosts = list(HOSTS)
+    for scenario in sorted(scenarios, key=lambda s: (hosts.index(s.host), s.reboot)):
+        rows.append(_one(scenario, record))
+        print(_line(rows[-1]), flush=True)
     return rows
 
 

@@ -15,10 +15,17 @@ class Shell:
     name: str
     config: Path
 
+    @property
+    def _ssh(self) -> list[str]:
+        """One shared connection: a handshake costs an emulated host seconds."""
+        path = self.config.with_name("control")
+        share = f"-oControlMaster=auto -oControlPersist=yes -oControlPath={path}"
+        return ["ssh", "-F", str(self.config), *share.split(), self.name]
+
     def run(self, script: str, *, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """The outcome of a script, whatever it is."""
         return subprocess.run(
-            ["ssh", "-F", self.config, self.name, "sh", "-s"],
+            [*self._ssh, "sh", "-s"],
             input=script,
             capture_output=True,
             text=True,
@@ -36,13 +43,12 @@ class Shell:
     def send(self, source: Path, target: str) -> None:
         """Copy one file to the host."""
         with source.open("rb") as file:
-            command = ["ssh", "-F", str(self.config), self.name, f"cat >{target}"]
-            subprocess.run(command, stdin=file, check=True)
+            subprocess.run([*self._ssh, f"cat >{target}"], stdin=file, check=True)
 
     def answers(self) -> bool:
         """Whether a login works right now."""
         try:
-            return self.run("true", timeout=20).returncode == 0
+            return self.run("true", timeout=90).returncode == 0
         except subprocess.TimeoutExpired:
             return False
 
@@ -61,7 +67,8 @@ class Shell:
     def reboot(self, seconds: float = 300) -> None:
         """Restart through the host's own boot loader and wait for the new boot."""
         before = self.boot_id()
-        self.run("systemctl reboot", timeout=30)
+        self.run("systemctl reboot", timeout=60)
+        subprocess.run([*self._ssh, "-O", "exit"], capture_output=True, check=False)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(1)
@@ -75,7 +82,8 @@ def write_config(path: Path, name: str, port: int) -> None:
     common = (
         f"    HostName 127.0.0.1\n    Port {port}\n    IdentityFile {key()}\n"
         "    IdentitiesOnly yes\n    StrictHostKeyChecking no\n    UserKnownHostsFile /dev/null\n"
-        "    LogLevel ERROR\n    ConnectTimeout 10\n    ServerAliveInterval 15\n"
+        "    LogLevel ERROR\n    ConnectTimeout 90\n    ServerAliveInterval 15\n"
+        "    ServerAliveCountMax 8\n"
     )
     users = {name: "root", f"{name}-viewer": "viewer"}
     blocks = [f"Host {alias}\n    User {user}\n{common}" for alias, user in users.items()]
