@@ -13,6 +13,15 @@ from pytest_vfio.sources.recording import is_recording, load_bundle
 #: A single file larger than this is refused, in bytes.
 LIMIT = 256 << 20
 
+#: What a file begins with that nobody here can read.
+_SEALED = (
+    (b"\x28\xb5\x2f\xfd", "packed by zstd: unpack it (zstd -d) and give what comes out"),
+    (b"\x8c\x0d", "encrypted by GnuPG: decrypt it (gpg -d) and give what comes out"),
+    (b"Salted__", "encrypted by OpenSSL: decrypt it and give what comes out"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it and give the folder"),
+    (b"%vfio-probe ", "a recording of another version of the probe"),
+)
+
 
 def read_bundle(path: Path, name: str = "") -> Evidence:
     """The evidence that a path holds: a recording, a sosreport, loose files, or a pasted text.
@@ -41,6 +50,9 @@ def host_name(path: Path) -> str:
 def _folder(path: Path, name: str) -> Evidence:
     if sosreport.is_sosreport(path):
         return sosreport.read_folder(path, name or host_name(path))
+    inner = [below for below in path.iterdir() if sosreport.is_sosreport(below)]
+    if len(inner) == 1 and not loose.is_loose(path):
+        return sosreport.read_folder(inner[0], name or host_name(path))
     return loose.read_loose(path, name)
 
 
@@ -52,6 +64,9 @@ def _file(path: Path, name: str) -> Evidence:
     data = path.read_bytes()
     if is_recording(data):
         return load_bundle(data, name or host_name(path))
+    for magic, words in _SEALED:
+        if data.startswith(magic):
+            raise BundleError(f"{path}: {words}")
     evidence = paste.carve(data.decode("utf-8", "backslashreplace"), name or host_name(path))
     if not evidence.items:
         raise BundleError(

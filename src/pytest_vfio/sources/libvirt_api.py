@@ -23,7 +23,9 @@ _NEITHER = (
     "'pytest-vfio[libvirt]' (with gcc, pkg-config and libvirt's headers), or a virtual environment "
     "with --system-site-packages and the distribution's python3-libvirt, or libvirt-clients"
 )
-_STATES = ("no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
+_STATES = (
+    "no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended"
+)
 
 
 async def read(target: Target, limit: float) -> Evidence | Unreachable:
@@ -88,7 +90,9 @@ def _items(libvirt: ModuleType, connection: Any) -> Iterator[Item]:
             domain.XMLDesc(0) for domain in connection.listAllDomains() if domain.isActive()
         ],
         "virsh/dumpxml-inactive": lambda: [
-            domain.XMLDesc(inactive) for domain in connection.listAllDomains() if domain.isPersistent()
+            domain.XMLDesc(inactive)
+            for domain in connection.listAllDomains()
+            if domain.isPersistent()
         ],
         "virsh/nodedev-dumpxml": lambda: [d.XMLDesc(0) for d in connection.listAllDevices(pci)],
         "virsh/net-dumpxml": lambda: [net.XMLDesc(0) for net in connection.listAllNetworks()],
@@ -170,5 +174,6 @@ async def _virsh(uri: str, command: str, name: str = "virsh") -> Item:
         if process.returncode is None:
             process.kill()
     if process.returncode:
-        return Item(name, Status.FAILED, output, " ".join(errors.decode("utf-8", "replace").split()))
+        words = " ".join(errors.decode("utf-8", "replace").split())
+        return Item(name, Status.FAILED, output, words)
     return Item(name, Status.PRESENT, output)

@@ -98,7 +98,7 @@ def _present(folder: Path) -> Iterator[str]:
 def _items(folder: Path, file: str, extent: Extent) -> Iterator[Item]:
     if file in FILES:
         item = _read(FILES[file], folder / file, extent)
-        yield _table(item) if file.startswith("acpi/") else item
+        yield acpi_table(item) if file.startswith("acpi/") else item
         return
     name = FOLDERS[file]
     inside = sorted(path for path in (folder / file).iterdir() if path.is_file())
@@ -127,7 +127,7 @@ def _read(name: str, path: Path, extent: Extent) -> Item:
     return Item(name, Status.PRESENT, data, extent=extent)
 
 
-def _table(item: Item) -> Item:
+def acpi_table(item: Item) -> Item:
     """An ACPI table says itself how long it is (ACPI 6.5, 5.2.6), and so whether it is whole."""
     if item.status is not Status.PRESENT:
         return item

@@ -35,9 +35,13 @@ _MODPROBE = re.compile(
     r"(?:options\s+[\w-]+\s+\S+=|softdep\s+[\w-]+\s+(?:pre|post):|blacklist\s+[\w-]+\s*$"
     r"|install\s+[\w-]+\s+/)"
 )
-_QEMU = re.compile(r".*(?:qemu-system-\w+|qemu-kvm|/usr/bin/kvm)\S*: |.*\bvfio (?:error: )?[0-9a-f]{4}:[0-9a-f]{2}:")
+_QEMU = re.compile(
+    r".*(?:qemu-system-\w+|qemu-kvm|/usr/bin/kvm)\S*: "
+    r"|.*\bvfio (?:error: )?[0-9a-f]{4}:[0-9a-f]{2}:"
+)
 _LIBVIRT = re.compile(
-    r"error: |.*\b(?:libvirtd|virtqemud)\[\d+\]|\d{4}-\d\d-\d\d [\d:.]+\+0000: \d+: (?:error|warning) :"
+    r"error: |.*\b(?:libvirtd|virtqemud)\[\d+\]"
+    r"|\d{4}-\d\d-\d\d [\d:.]+\+0000: \d+: (?:error|warning) :"
 )
 _OPENS = re.compile(r"\s*<(device|domain|domstatus)[\s>]")
 
@@ -97,9 +101,15 @@ def _carved(lines: list[str]) -> Iterator[tuple[str, str]]:
                 element = ""
         elif _PROMPT.match(start):
             inside = ""
-        elif (goes_on := _CONTINUES.get(inside)) is not None and goes_on.match(start) and not _GROUP.match(start):
+        elif _goes_on(inside, start):
             yield inside, line
         else:
             inside = next((name for name, begin in _BEGINS if begin.match(start)), "")
             if inside:
                 yield inside, line
+
+
+def _goes_on(inside: str, start: str) -> bool:
+    """Whether a line that begins so belongs to the piece before it."""
+    continues = _CONTINUES.get(inside)
+    return continues is not None and bool(continues.match(start)) and not _GROUP.match(start)

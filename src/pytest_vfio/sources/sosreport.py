@@ -1,64 +1,40 @@
-"""A sosreport as a source: a folder or an archive that `sos report` made.
+"""A sosreport as a source: a folder or an archive that `sos report` made, 3.x or 4.x.
 
 Files keep their paths in it; what commands printed lies in `sos_commands`, named for the command.
-A file that is not there was perhaps never looked for: it is *not collected*, never absent.
+What lies where is told in `sosnames`. Nothing is unpacked, and no link is followed: links are
+resolved by name, and only to files of the report itself.
 """
 
 from __future__ import annotations
 
-import re
+import bz2
+import gzip
+import lzma
+import os
+import posixpath
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from types import MappingProxyType
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
 
-from pytest_vfio.evidence import Evidence, Item, Status
+from pytest_vfio.evidence import Evidence
+from pytest_vfio.sources import sosnames
 from pytest_vfio.sources.errors import BundleError
+from pytest_vfio.sources.sosnames import Report
 
-#: Files that are taken under their own path.
-_FILES = re.compile(
-    r"proc/(cmdline|cpuinfo|interrupts|modules|iomem|meminfo|uptime|version|swaps)"
-    r"|proc/sys/kernel/(osrelease|hostname|tainted|dmesg_restrict)"
-    r"|etc/(machine-id|os-release|fstab|crypttab|modules|dracut\.conf|mkinitcpio\.conf)"
-    r"|etc/default/(grub|kdump-tools|libvirt-guests)|etc/default/grub\.d/[^/]+"
-    r"|boot/grub2?/(grub\.cfg|grubenv)|boot/loader/loader\.conf|boot/loader/entries/[^/]+"
-    r"|etc/kernel/(cmdline|proxmox-boot-uuids)"
-    r"|etc/(modprobe|modules-load|dracut\.conf|driverctl)\.d/[^/]+|etc/udev/rules\.d/[^/]+"
-    r"|etc/initramfs-tools/modules|etc/libvirt/qemu\.conf|etc/libvirt/qemu/[^/]+\.xml"
-    r"|var/log/libvirt/qemu/[^/]+\.log"
-)
-#: Folders of which sos takes every file, so that what it holds is the whole folder.
-_WHOLE_FOLDERS = ("etc/modprobe.d/", "etc/modules-load.d/", "etc/default/grub.d/", "etc/dracut.conf.d/")
-#: Item -> where a command's output may lie, the fullest first.
-_COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "dmesg": ("sos_commands/kernel/dmesg", "sos_commands/kernel/dmesg_-T"),
-        "lspci": (
-            "sos_commands/pci/lspci_-nnvv",
-            "sos_commands/pci/lspci_-nvv",
-            "sos_commands/hardware/lspci_-nnvv",
-            "lspci",
-        ),
-        "uname": ("sos_commands/kernel/uname_-a", "uname"),
-        "virsh/list": ("sos_commands/virsh/virsh_-r_list_--all",),
-        "virsh/version": ("sos_commands/virsh/virsh_-r_version",),
-        "virsh/capabilities": ("sos_commands/virsh/virsh_-r_capabilities",),
-        "bootctl": ("sos_commands/boot/bootctl_status",),
-    }
-)
-#: Item -> the outputs that are one document each.
-_DOCUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {
-        "virsh/dumpxml": re.compile(r"sos_commands/virsh/virsh_-r_dumpxml_[^/]+"),
-        "virsh/nodedev-dumpxml": re.compile(r"sos_commands/virsh/virsh_-r_nodedev-dumpxml_[^/]+"),
-        "virsh/net-dumpxml": re.compile(r"sos_commands/virsh/virsh_-r_net-dumpxml_[^/]+"),
-    }
-)
-_KERNEL_CONFIG = re.compile(r"boot/config-[^/]+")
-#: More than this of one file, or of all, is not read, in bytes; more files are not looked at.
-_LIMIT, _ALL, _COUNT = 64 << 20, 512 << 20, 200_000
+#: More than this is not read: of one file, of all that are wanted, of the unpacked archive (in
+#: bytes); further files are not looked at.
+LIMIT, ALL, UNPACKED, COUNT = 64 << 20, 512 << 20, 8 << 30, 500_000
+#: A link may lead to a link this often.
+_HOPS = 8
 
-Reader = Callable[[], bytes]
+_PACKED = ((b"\xfd7zXZ\0", lzma.open), (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
+_BROKEN = (
+    tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError, OverflowError,
+    IndexError, KeyError,
+)
 
 
 def is_sosreport(folder: Path) -> bool:
@@ -67,95 +43,134 @@ def is_sosreport(folder: Path) -> bool:
 
 
 def read_folder(folder: Path, host: str) -> Evidence:
-    """The evidence of an unpacked sosreport. Symbolic links are not followed."""
-    files: dict[str, Reader] = {}
-    for path in folder.rglob("*"):
-        if len(files) >= _COUNT:
-            raise BundleError(f"{folder}: more than {_COUNT} files")
-        if path.is_file() and not path.is_symlink():
-            files[path.relative_to(folder).as_posix()] = lambda path=path: _head(path)  # type: ignore[misc]
-    return _evidence(files, host)
+    """The evidence of an unpacked sosreport. Raises BundleError where it is too large."""
+    report = Report()
+    read = 0
+    for number, (name, path) in enumerate(_walk(folder)):
+        if number >= COUNT:
+            raise BundleError(f"{folder}: more than {COUNT} files")
+        if not sosnames.wanted(name):
+            continue
+        if path.is_symlink():
+            report.links[name] = str(path.readlink())
+        elif path.is_file():
+            try:
+                with path.open("rb") as file:
+                    report.files[name] = file.read(LIMIT + 1)
+            except OSError as error:
+                report.unread[name] = error.strerror or "not readable"
+                continue
+            read += len(report.files[name])
+            if read > ALL:
+                raise BundleError(f"{folder}: more than {ALL} bytes to read")
+    return _evidence(report, host)
 
 
 def read_archive(file: Path, host: str) -> Evidence:
-    """The evidence of a sosreport's archive, read in place: nothing is unpacked.
+    """The evidence of a sosreport's archive, read in place.
 
-    Raises BundleError where it is no sosreport, or too large.
+    Raises BundleError where it is no sosreport, is broken, or is too large.
     """
-    files: dict[str, Reader] = {}
-    wanted = 0
+    report = Report()
+    read = 0
+    known = False
     try:
-        with tarfile.open(file) as archive:
+        with _unpacked(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for number, member in enumerate(archive):
-                if number >= _COUNT:
-                    raise BundleError(f"{file}: more than {_COUNT} files")
-                name = "/".join(PurePosixPath(member.name).parts[1:])
-                if not member.isreg() or not _wanted(name):
+                if number >= COUNT:
+                    raise BundleError(f"{file}: more than {COUNT} files")
+                if member.offset_data + member.size > UNPACKED:
+                    raise BundleError(f"{file}: unpacked it is more than {UNPACKED} bytes")
+                name = _inner(member.name)
+                known = known or name.startswith("sos_commands/")
+                if not sosnames.wanted(name):
                     continue
-                source = archive.extractfile(member)
-                data = source.read(_LIMIT + 1) if source is not None else b""
-                wanted += len(data)
-                if wanted > _ALL:
-                    raise BundleError(f"{file}: more than {_ALL} bytes to read")
-                files[name] = lambda data=data: data  # type: ignore[misc]
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+                if member.issym():
+                    report.links[name] = member.linkname
+                elif member.islnk():
+                    report.links[name] = "/" + _inner(member.linkname)
+                elif member.isreg():
+                    source = archive.extractfile(member)
+                    data = source.read(LIMIT + 1) if source is not None else b""
+                    report.files[name] = data
+                    read += len(data)
+                    if read > ALL:
+                        raise BundleError(f"{file}: more than {ALL} bytes to read")
+    except _BROKEN as error:
         raise BundleError(f"{file}: not a readable archive: {error}") from error
-    if not any(name.startswith("sos_commands/") for name in files):
+    if not known:
         raise BundleError(f"{file}: an archive, but not a sosreport: it has no sos_commands")
-    return _evidence(files, host)
+    return _evidence(report, host)
 
 
-def _wanted(name: str) -> bool:
-    return (
-        _FILES.fullmatch(name) is not None
-        or _KERNEL_CONFIG.fullmatch(name) is not None
-        or any(name in places for places in _COMMANDS.values())
-        or any(shape.fullmatch(name) for shape in _DOCUMENTS.values())
-    )
+def _evidence(report: Report, host: str) -> Evidence:
+    for name in tuple(report.links):
+        target = _resolved(report, name)
+        if target is not None:
+            report.files[name] = report.files[target]
+            if target.startswith("sos_strings/") and target.endswith(".tailed"):
+                report.tailed.add(name)
+    return sosnames.evidence(report, host)
 
 
-def _evidence(files: Mapping[str, Reader], host: str) -> Evidence:
-    items: dict[str, Item] = {}
-    for item in _items(files):
-        items.setdefault(item.name, item)
-    return Evidence(host, "sosreport", MappingProxyType(items))
+def _resolved(report: Report, name: str) -> str | None:
+    """The file of the report that a link means."""
+    for _ in range(_HOPS):
+        if name in report.files:
+            return name
+        if name not in report.links:
+            return None
+        target = report.links[name]
+        if len(target) > 4096:
+            return None
+        joined = posixpath.normpath(posixpath.join("/" + posixpath.dirname(name), target))
+        # sos's own links to cut files go up as far as the root of the host: `../../../sos_strings`
+        name = joined.lstrip("/")
+    return None
 
 
-def _items(files: Mapping[str, Reader]) -> Iterator[Item]:
-    for name in sorted(files):
-        if _FILES.fullmatch(name):
-            yield _item(name, files[name])
-    for item, places in _COMMANDS.items():
-        for place in places:
-            if place in files:
-                yield _item(item, files[place])
-    for item, shape in _DOCUMENTS.items():
-        parts = [_item(item, files[name]) for name in sorted(files) if shape.fullmatch(name)]
-        if parts:
-            worst = max(parts, key=lambda part: part.status is not Status.PRESENT)
-            yield Item(item, worst.status, b"\n".join(part.data for part in parts), worst.detail)
-    configs = [name for name in files if _KERNEL_CONFIG.fullmatch(name)]
-    if len(configs) == 1:
-        yield _item("kernel-config", files[configs[0]])
-    for folder in _WHOLE_FOLDERS:
-        names = [name.removeprefix(folder) for name in sorted(files) if name.startswith(folder)]
-        if names:
-            yield Item(folder, Status.PRESENT, "\n".join(names).encode())
+def _inner(name: str) -> str:
+    """A member's name below the archive's one top folder; empty where it points elsewhere."""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    return "" if ".." in parts or name.startswith("/") else "/".join(parts[1:])
 
 
-def _item(name: str, read: Reader) -> Item:
-    try:
-        data = read()
-    except OSError as error:
-        return Item(name, Status.FAILED, detail=error.strerror or "")
-    if name.startswith("virsh/") and data.lstrip().startswith(b"error:"):
-        words = " ".join(data[:300].decode("utf-8", "backslashreplace").split())
-        return Item(name, Status.FAILED, detail=words)
-    if len(data) > _LIMIT:
-        return Item(name, Status.TRUNCATED, data[:_LIMIT], f"more than {_LIMIT} bytes")
-    return Item(name, Status.PRESENT, data)
+def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file and link below, without following any."""
+    for directory, folders, files in os.walk(folder):
+        below = Path(directory)
+        for name in (*files, *(name for name in folders if (below / name).is_symlink())):
+            path = below / name
+            yield path.relative_to(folder).as_posix(), path
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_LIMIT + 1)
+class _Bounded:
+    """A file of which nobody reads more at once than a file may hold.
+
+    tarfile reads a long name or a header of its own kind as a whole, whatever size it claims.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= LIMIT + 1024:
+            raise tarfile.ReadError(f"a piece of {size} bytes")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if offset > UNPACKED + LIMIT:
+            raise tarfile.ReadError(f"a place at {offset} bytes")
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+@contextmanager
+def _unpacked(file: Path) -> Iterator[IO[bytes]]:
+    with file.open("rb") as raw:
+        start = raw.read(8)
+    opened: Any = next((way for magic, way in _PACKED if start.startswith(magic)), open)
+    with opened(file, "rb") as stream:
+        yield cast("IO[bytes]", _Bounded(stream))

@@ -69,7 +69,8 @@ def _hosts(target: Target) -> Sequence[Any]:
         options["ssh_config"] = target.ssh_config
     if target.ansible_inventory:
         options["ansible_inventory"] = target.ansible_inventory
-    return testinfra.get_hosts([target.spec], **options)
+    hosts: Sequence[Any] = testinfra.get_hosts([target.spec], **options)
+    return hosts
 
 
 def _failed(target: Target, words: str, kind: str, began: float) -> Unreachable:
