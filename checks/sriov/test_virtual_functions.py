@@ -231,6 +231,8 @@ def test_pf_on_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """
     function = device.function
     wanted = _wanted(device)
+    if not wanted and not is_vfio_driver(function.driver):
+        return skips(f"no VFs of {function.address} are wanted")
     if not is_vfio_driver(function.driver):
         return passes(
             f"{function.address} is on {function.driver or 'no driver'}",

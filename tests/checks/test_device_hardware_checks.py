@@ -205,6 +205,13 @@ def test_DEV013_skips_what_resets_itself():
     assert SKIP == of_device("DEV013", box(card(reset=""))).outcome
 
 
+def test_DEV013_skips_a_root_bus():
+    """There is no bridge above that could reset it."""
+    text = card("0000:00:19.0").replace(f"{PORT}/", "").replace("pci0000:00//", "pci0000:00/")
+    found = box(text, declared=wanting("0000:00:19.0"))
+    assert SKIP == of_device("DEV013", found, "0000:00:19.0").outcome
+
+
 def test_DEV013_unknown_without_sysfs():
     """Neither reset nor neighbours."""
     assert UNKNOWN == of_device("DEV013", box(**SEEN)).outcome

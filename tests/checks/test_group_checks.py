@@ -60,6 +60,12 @@ def test_GRP001_passes_where_nothing_blocks(functions):
     assert PASS == of_group("GRP001", box(*functions)).outcome
 
 
+def test_GRP001_skips_a_group_of_which_nothing_leaves():
+    """A PF whose VFs are wanted stays with the host, alone in its group."""
+    wanted = Declared(devices=(WantedDevice(address=CARD, vfs=1),))
+    assert SKIP == of_group("GRP001", box(card(driver="i40e"), declared=wanted)).outcome
+
+
 def test_GRP001_passes_before_5_19_with_any_bridge():
     """The old rule looks at the header type."""
     old = {"proc/sys/kernel/osrelease": "5.4.0-94-generic"}
