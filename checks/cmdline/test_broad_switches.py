@@ -9,8 +9,6 @@ from pytest_vfio.facts import switches
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.words import Word
 
-LATE = ["CMD010", "CMD011", "CMD014"]
-
 #: Options of modules that are often written without their module.
 BARE = {
     "disable_vga": "vfio-pci.disable_vga",
@@ -28,7 +26,7 @@ BARE = {
 TYPOGRAPHIC = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", "\u00a0")
 
 
-@check("CMD023", severity=DEGRADED, needs=LATE, refs=["F43"])
+@check("CMD023", severity=DEGRADED, refs=["F43"])
 def test_word_mangled(hypervisor: Hypervisor) -> Verdict:
     """Word lacks its module's name or was mangled
 
@@ -75,7 +73,7 @@ def _mended(word: Word) -> str | None:
     return plain if plain != word.text else None
 
 
-@check("CMD024", severity=BLOCKER, needs=LATE, refs=["F44"])
+@check("CMD024", severity=BLOCKER, refs=["F44"])
 def test_switch_breaks_assignment(hypervisor: Hypervisor) -> Verdict:
     """Word takes interrupts or ACPI away from every device
 
@@ -114,7 +112,7 @@ def _breaks(words: Sequence[Word]) -> Word | None:
     return remap
 
 
-@check("CMD028", severity=DEGRADED, needs=LATE, refs=["F44"])
+@check("CMD028", severity=DEGRADED, refs=["F44"])
 def test_switch_costs_features(hypervisor: Hypervisor) -> Verdict:
     """Word takes PCI features away from every device
 
@@ -140,7 +138,7 @@ def _costs(words: Sequence[Word]) -> Word | None:
     return next((w for w in words if w.name == "pci" and {"noats", "nobar"} & set(w.pieces)), None)
 
 
-@check("CMD025", severity=SECURITY, needs=LATE, refs=["F44", "F46"])
+@check("CMD025", severity=SECURITY, refs=["F44", "F46"])
 def test_isolation_weakened(hypervisor: Hypervisor) -> Verdict:
     """Word weakens the isolation between devices
 
@@ -193,7 +191,7 @@ def _none_of(
     )
 
 
-@check("CMD026", severity=SECURITY, needs=LATE, refs=["F45", "S33"])
+@check("CMD026", severity=SECURITY, refs=["F45", "S33"])
 def test_acs_override(hypervisor: Hypervisor) -> Verdict:
     """pcie_acs_override makes groups smaller than the hardware isolates
 
@@ -231,7 +229,7 @@ def test_acs_override(hypervisor: Hypervisor) -> Verdict:
     return passes(f"{words[0].text} is unknown to this kernel, the groups are real")
 
 
-@check("CMD027", severity=SECURITY, needs=LATE, refs=["F47"])
+@check("CMD027", severity=SECURITY, refs=["F47"])
 def test_unsafe_interrupts_configured(hypervisor: Hypervisor) -> Verdict:
     """allow_unsafe_interrupts is configured
 

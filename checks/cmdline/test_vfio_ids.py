@@ -7,10 +7,8 @@ from pytest_vfio.evidence import Missing
 from pytest_vfio.facts import vfioids
 from pytest_vfio.facts.hypervisor import Hypervisor
 
-LATE = ["CMD010", "CMD011", "CMD014"]
 
-
-@check("CMD020", severity=BLOCKER, needs=LATE, refs=["F40", "S08"])
+@check("CMD020", severity=BLOCKER, refs=["F40", "S08"])
 def test_ids_with_dash(hypervisor: Hypervisor) -> Verdict:
     """vfio-pci-ids= has a dash where the dot belongs
 
@@ -53,7 +51,7 @@ def test_ids_with_dash(hypervisor: Hypervisor) -> Verdict:
     return passes("no vfio-pci-ids= on the command line")
 
 
-@check("CMD021", severity=BLOCKER, needs=LATE, refs=["F41", "S09"])
+@check("CMD021", severity=BLOCKER, refs=["F41", "S09"])
 def test_ids_malformed(hypervisor: Hypervisor) -> Verdict:
     """List of vfio-pci ids is malformed
 
@@ -119,7 +117,7 @@ def _wrong(value: str) -> str | None:
     return None
 
 
-@check("CMD022", severity=BLOCKER, needs=["CMD020", *LATE], refs=["F42", "S09"])
+@check("CMD022", severity=BLOCKER, needs=["CMD020"], refs=["F42", "S09"])
 def test_ids_given_twice(hypervisor: Hypervisor) -> Verdict:
     """vfio-pci ids are given twice and only the last list counts
 

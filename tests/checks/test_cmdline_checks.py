@@ -10,7 +10,17 @@ from pytest_vfio.evidence import Extent, Item, Status
 from pytest_vfio.facts.intent import Declared, WantedDevice
 from tests import build
 from tests.ask import ask
-from tests.bootchain import BUILTIN, CONFIG, RELEASE, host, items, nobody, told
+from tests.bootchain import (
+    BUILTIN,
+    CONFIG,
+    RELEASE,
+    default_grub,
+    grub_cfg,
+    host,
+    items,
+    nobody,
+    told,
+)
 
 ON = {"sys/class/iommu": "dmar0/intel-iommu/cap=d2008c40660462\n"}
 DEFAULT_ON = {"kernel-config": CONFIG + "CONFIG_INTEL_IOMMU_DEFAULT_ON=y\n"}
@@ -53,7 +63,8 @@ def old(version: str) -> dict[str, object]:
 )
 def test_CMD001_fails_where_the_only_word_is_misspelt(words):
     """What the kernel does not know does not switch the IOMMU on."""
-    found = verdict("CMD001", words)
+    configured = {"boot/grub/grub.cfg": grub_cfg(words), "etc/default/grub": default_grub(words)}
+    found = verdict("CMD001", words, configured)
 
     assert (Outcome.FAIL, "expected intel_iommu=on") == (found.outcome, found.message[-23:])
     assert found.evidence[0].source == "proc/cmdline"
@@ -765,3 +776,13 @@ def test_the_kernels_own_complaint_is_proof_where_no_line_was_kept(id, line):
     found = ask(id, build.hypervisor({"dmesg": build.grepped("dmesg", f"[    0.1] {line}\n")}))
 
     assert (Outcome.FAIL, "dmesg") == (found.outcome, found.evidence[0].source)
+
+
+def test_the_cure_is_a_reboot_where_the_next_boot_has_the_word_no_more():
+    """grub.cfg is right already; elsewhere the word has to go from the configuration."""
+    assert ("systemctl reboot",) == verdict("CMD024", "nointremap").cure.steps
+
+    words = "intel_iommu=on iommu=pt nointremap"
+    configured = {"boot/grub/grub.cfg": grub_cfg(words), "etc/default/grub": default_grub(words)}
+    cure = verdict("CMD024", words, configured).cure
+    assert ("take nointremap out of /etc/default/grub", "update-grub") == cure.steps

@@ -343,6 +343,11 @@ def test_differences_know_their_direction():
         ("", "iommu=off", True, False),
         ("intel_iommu=on intel_iommu=off", "intel_iommu=off intel_iommu=on", True, False),
         ("intel_iommu=on", "intel_iommu=on intel_iommu=igfx_off", False, True),
+        ("intel_iommu=on", "intel_iommu=1 intel_iommu=on", False, False),
+        ("", "intremap=nosid", True, False),
+        ("", "pci=nomsi,realloc", True, False),
+        ("", "amd_iommu=on", False, False),
+        ("amd_iommu=on", "", False, False),
     ]
     for here, there, arriving, leaving in cases:
         (found,) = differences(parse(here.encode()), parse(there.encode()))

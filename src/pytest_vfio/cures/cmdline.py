@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pytest_vfio.cures import MANUAL, UNSAFE, Cure
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.boot import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
+from pytest_vfio.facts.words import parse
 
 _DROP_IN = "/etc/default/grub.d/zz-vfio.cfg"
 
@@ -24,11 +25,15 @@ def add(boot: Boot, *words: str) -> Cure:
 def drop(boot: Boot, *words: str) -> Cure:
     """Take words off the command line of the next boot."""
     text = " ".join(words)
+    if _mended(boot, text):
+        return reboot()
     return _cure(f"remove {text} from the kernel command line", boot, _dropping(boot, text))
 
 
 def replace(boot: Boot, old: str, new: str) -> Cure:
     """Write one word in place of another."""
+    if _mended(boot, old):
+        return reboot()
     steps = (*_dropping(boot, old, last=False), *_adding(boot, new))
     return _cure(f"replace {old} by {new} on the kernel command line", boot, steps)
 
@@ -91,6 +96,11 @@ def _cure(title: str, boot: Boot, steps: Iterable[str]) -> Cure:
     return Cure(UNSAFE, title, tuple(steps), reboot=True, undo=True)
 
 
+def _mended(boot: Boot, text: str) -> bool:
+    """The words run, and the entry of the next boot is known not to have them."""
+    return boot.mended(*parse(text.encode("utf-8", "surrogateescape"))) is not None
+
+
 def _kind(boot: Boot) -> str:
     try:
         return boot.loader.kind
@@ -146,9 +156,9 @@ def _generate(boot: Boot) -> tuple[str, ...]:
         name = "grub2" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub"
         return (f"{name}-mkconfig -o /boot/{name}/grub.cfg",)
     if kind == SYSTEMD_BOOT:
-        return ("kernel-install add-all",)
+        return ('kernel-install add "$(uname -r)" "/lib/modules/$(uname -r)/vmlinuz"',)
     if kind == UKI:
-        return ("build and sign the unified kernel image again (kernel-install add-all)",)
+        return ("build and sign the unified kernel image again (kernel-install add)",)
     if kind in (GRUB_BLS, OSTREE):
         return ()
     return ("generate the loader's files with the distribution's own tool",)

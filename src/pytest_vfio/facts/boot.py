@@ -174,6 +174,18 @@ class Boot:
             return self.running.words
         return tuple(word for line in self.written for word in line.words)
 
+    def mended(self, *words: Word) -> Entry | None:
+        """The entry of the next boot, where it is known and has none of these words any more.
+
+        Then not the words are the fault but that they still run.
+        """
+        try:
+            entry = self.next_entry
+        except Missing:
+            return None
+        left = {(word.name, word.value) for word in entry.words}
+        return None if any((word.name, word.value) in left for word in words) else entry
+
     # -- configured -------------------------------------------------------------------------
 
     @cached_property

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_vfio.facts.switches import harmful
+from pytest_vfio.facts.switches import harmful, idle
 from pytest_vfio.facts.words import Word, named
 
 #: Parameters that decide about assignment; a name that ends with a dot is a prefix.
 RELEVANT = (
     "intel_iommu", "amd_iommu", "iommu", "iommu.passthrough", "iommu.strict", "intremap",
-    "nointremap", "vfio.", "vfio_pci.", "vfio_iommu_type1.", "vfio_pci_ids", "iommufd.",
+    "nointremap", "vfio.", "vfio_pci.", "vfio_iommu_type1.", "iommufd.",
     "pcie_acs_override", "pci", "pci_stub.", "modprobe.blacklist", "module_blacklist",
     "rd.driver.pre", "rd.driver.blacklist",
 )  # fmt: skip
@@ -31,13 +31,21 @@ class Difference:
     def arriving(self) -> bool:
         """The first line brings what the second lacks, or has dropped what does harm."""
         there = [word.value for word in self.there]
-        lacking = any(word.value not in there for word in self.here)
-        return lacking or self._dropped_harm or len(self.here) == len(self.there)
+        lacking = any(word.value not in there and not idle(word) for word in self.here)
+        return lacking or self._dropped_harm or self._reordered
 
     @property
     def leaving(self) -> bool:
         """The second line has a useful word that the first lacks."""
-        return not self.arriving and any(not harmful(word) for word in self.there)
+        here = [word.value for word in self.here]
+        gone = [word for word in self.there if word.value not in here]
+        return not self.arriving and any(not (harmful(word) or idle(word)) for word in gone)
+
+    @property
+    def _reordered(self) -> bool:
+        """The same words in another order, which counts where the last one wins."""
+        here, there = ([word.value or "" for word in words] for words in (self.here, self.there))
+        return sorted(here) == sorted(there)
 
     @property
     def _dropped_harm(self) -> bool:

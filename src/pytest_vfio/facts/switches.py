@@ -187,15 +187,27 @@ def _distance(one: str, other: str) -> int:
 
 
 def harmful(word: Word) -> bool:
-    """The word takes something away from assignment, so that its absence is wanted."""
-    if word.name in ("iommu", "intel_iommu", "amd_iommu", "intremap"):
+    """The word takes something away from assignment or isolation: its absence is wanted."""
+    if word.name in ("iommu", "intel_iommu", "amd_iommu"):
         return any(piece.startswith("off") for piece in word.pieces)
-    return word.name in (
-        "nointremap", "pcie_acs_override", "modprobe.blacklist", "module_blacklist",
-    ) or (word.name == "pci" and any(piece in _BAD_PCI for piece in word.pieces))  # fmt: skip
+    if word.name in ("intremap", "pci"):
+        return any(piece.startswith(_HARM[word.name]) for piece in word.pieces)
+    return word.name in _HARMFUL or word.name.endswith(".allow_unsafe_interrupts")
 
 
-_BAD_PCI = frozenset({"off", "nomsi", "noats"})
+_HARM = {
+    "intremap": ("off", "nosid"),
+    "pci": ("off", "nomsi", "noats", "nobar", "disable_acs_redir=", "config_acs="),
+}
+_HARMFUL = frozenset({"nointremap", "pcie_acs_override", "modprobe.blacklist", "module_blacklist"})
+
+
+def idle(word: Word) -> bool:
+    """No piece of the word does anything: `amd_iommu=on`, `iommu=1`, `intel_iommu`."""
+    known = {"intel_iommu": INTEL_WORDS, "amd_iommu": AMD_WORDS, "iommu": (*X86_WORDS, *GART_WORDS)}
+    if word.name not in known or harmful(word):
+        return False
+    return not any(piece.startswith(known[word.name]) for piece in word.pieces if piece)
 
 
 def _pieces(words: Iterable[Word], name: str) -> tuple[Switch, ...]:
