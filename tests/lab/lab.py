@@ -85,7 +85,7 @@ def prepare(host: Host) -> Path:
         if host.guests:
             nested.install(machine.shell)
         if host.setup:
-            machine.shell.must(host.setup + "systemctl stop libvirtd\n", timeout=SLOW)
+            machine.shell.must(host.setup, timeout=SLOW)
         _settle(machine)
         if host.snapshots:
             said = machine.monitor.type(f"savevm {READY}")

@@ -3,30 +3,17 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import lab, nested, witness
-from tests.lab.fault import Scenario
+from tests.lab.fault import Fault, Scenario
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine
+from tests.lab.row import Row, revision
 from tests.lab.suite import Report, judge
 from tests.lab.verdict import complaints
 
 SLOW = 600.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One scenario and what came of it."""
-
-    scenario: Scenario
-    report: Report | None
-    complaints: tuple[str, ...]
-    validate: tuple[str, ...]
-    """What ``virt-host-validate`` on the same host does not pass."""
-    prepared: float
-    judged: float
 
 
 def play(scenarios: Sequence[Scenario], record: Path | None = None) -> list[Row]:
@@ -34,8 +21,10 @@ def play(scenarios: Sequence[Scenario], record: Path | None = None) -> list[Row]
     rows = []
     hosts = list(HOSTS)
     for scenario in sorted(scenarios, key=lambda s: (hosts.index(s.host), s.reboot)):
-        rows.append(_one(scenario, record))
-        print(_line(rows[-1]), flush=True)
+        row = _one(scenario, record)
+        row.keep()
+        print(row.line(), flush=True)
+        rows.append(row)
     return rows
 
 
@@ -64,7 +53,23 @@ def _one(scenario: Scenario, record: Path | None) -> Row:
         said.append(f"{type(error).__name__}: {error}")
     finally:
         machine.stop()
-    return Row(scenario, report, tuple(said), validate, prepared, judged)
+    return Row(
+        scenario.name,
+        scenario.host,
+        ", ".join(scenario.refs) if isinstance(scenario, Fault) else "",
+        _cause(report),
+        report.verdict if report else "none",
+        tuple(said),
+        validate,
+        round(prepared, 1),
+        round(judged, 1),
+        revision(),
+    )
+
+
+def _cause(report: Report | None) -> str:
+    check, refs = report.first_cause if report else ("", frozenset[str]())
+    return f"{check} ({', '.join(sorted(refs))})" if check else ""
 
 
 def _inject(machine: Machine, scenario: Scenario) -> None:
@@ -96,11 +101,3 @@ def _keep(machine: Machine, scenario: Scenario, folder: Path) -> None:
     target = folder / f"lab-{scenario.name}"
     shutil.rmtree(target, ignore_errors=True)
     judge(machine, scenario, record=target)
-
-
-def _line(row: Row) -> str:
-    first = "/".join(sorted(row.report.first_cause[1])) if row.report else "-"
-    mark = "ok  " if not row.complaints else "FAIL"
-    text = f"{mark} {row.scenario.name:34} {first or 'quiet':10} "
-    text += f"{row.prepared:6.1f} s + {row.judged:5.1f} s"
-    return "\n      ".join([text, *row.complaints])

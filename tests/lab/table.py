@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 
-from tests.lab.fault import Fault
-from tests.lab.run import Row
+from tests.lab.row import Row
 
 HEAD = """# The lab: real hypervisors, broken on purpose
 
-Written by `tox -e lab`; what stands here was seen by that run. Hosts are whole Debian systems in
-QEMU without KVM, judged over SSH. *Expected* are entries of the failure catalogue, any of which is
-right; *diagnosed* is the first cause that the suite named. Seconds are those of the judging alone:
-gathering over SSH from an emulated machine, and pytest.
+Written by `python -m tests.lab run`; every row was seen, at the revision it names. Hosts are whole
+Debian systems in QEMU without KVM, judged over SSH. *Expected* are entries of the failure
+catalogue, any of which is right; *diagnosed* is the first cause that the suite named. Seconds are
+those of the judging alone: gathering over SSH from an emulated machine, and pytest.
 
 """
 FOOT = """
@@ -18,24 +17,25 @@ FOOT = """
 IOMMU, so what it says about *IVRS* (a table of AMD machines) is the emulation's doing and not
 counted; *Secure Guest support* it says of every host.
 """
+COMMON = ("result", "seconds", "virt-host-validate", "revision")
 EMULATION = ("IVRS", "Secure Guest")
 
 
 def page(rows: Iterable[Row]) -> str:
     """The whole page."""
     rows = list(rows)
-    faults = [row for row in rows if isinstance(row.scenario, Fault)]
-    healthy = [row for row in rows if not isinstance(row.scenario, Fault)]
+    faults = [row for row in rows if row.expected]
+    healthy = [row for row in rows if not row.expected]
     return "\n".join(
         [
             HEAD + _sum(faults, healthy),
             "## Faults\n",
-            "| fault | host | expected | diagnosed | result | seconds | virt-host-validate |",
-            "|---|---|---|---|---|---|---|",
+            _row("fault", "host", "expected", "diagnosed", *COMMON),
+            "|---" * (4 + len(COMMON)) + "|",
             *map(_fault, faults),
             "\n## Healthy variants\n",
-            "| variant | host | verdict | result | seconds | virt-host-validate |",
-            "|---|---|---|---|---|---|",
+            _row("variant", "host", "verdict", *COMMON),
+            "|---" * (3 + len(COMMON)) + "|",
             *map(_healthy, healthy),
             FOOT,
         ]
@@ -52,18 +52,16 @@ def _sum(faults: list[Row], healthy: list[Row]) -> str:
 
 
 def _fault(row: Row) -> str:
-    fault = row.scenario
-    expected = ", ".join(fault.refs) if isinstance(fault, Fault) else ""
-    check, refs = row.report.first_cause if row.report else ("", frozenset[str]())
-    diagnosed = f"{check} ({', '.join(sorted(refs))})" if check else "none"
-    cells = (fault.name, fault.host, expected, diagnosed, _result(row), f"{row.judged:.1f}")
-    return _row(*cells, _other(row))
+    return _cells(row, row.expected, row.diagnosed or "none")
 
 
 def _healthy(row: Row) -> str:
-    verdict = row.report.verdict if row.report else "none"
-    cells = (row.scenario.name, row.scenario.host, verdict, _result(row), f"{row.judged:.1f}")
-    return _row(*cells, _other(row))
+    return _cells(row, row.verdict)
+
+
+def _cells(row: Row, *own: str) -> str:
+    common = (_result(row), f"{row.judged:.1f}", _other(row), row.revision)
+    return _row(row.name, row.host, *own, *common)
 
 
 def _result(row: Row) -> str:

@@ -9,7 +9,7 @@ UNMANAGED = define("g1", hostdev(NIC, managed="no"))
 FAULTS = (
     Fault(
         "off-comes-later",
-        "trixie-intel",
+        "trixie-server",
         kernel_words("intel_iommu=on iommu=pt intel_iommu=off"),
         reboot=True,
         refs=("F22",),
@@ -18,7 +18,7 @@ FAULTS = (
     ),
     Fault(
         "iommu-off",
-        "trixie-intel",
+        "trixie-server",
         kernel_words("intel_iommu=on iommu=off"),
         reboot=True,
         refs=("F22",),
@@ -90,7 +90,7 @@ FAULTS = (
     ),
     Fault(
         "ids-with-a-dash",
-        "trixie-intel",
+        "trixie-server",
         kernel_words(f"vfio-pci-ids={NIC_ID}"),
         reboot=True,
         after=UNMANAGED,

@@ -29,7 +29,7 @@ FAULTS = (
     ),
     Fault(
         "options-not-in-initramfs",
-        "trixie-intel",
+        "trixie-server",
         MODPROBE_IDS,
         reboot=True,
         after=UNMANAGED,
@@ -46,7 +46,7 @@ FAULTS = (
     ),
     Fault(
         "vfio-forbidden",
-        "trixie-intel",
+        "trixie-server",
         write("/etc/modprobe.d/no-vfio.conf", "blacklist vfio-pci\ninstall vfio-pci /bin/false")
         + define("g1", NIC),
         refs=("F72",),
@@ -54,7 +54,7 @@ FAULTS = (
     ),
     Fault(
         "stale-override",
-        "trixie-intel",
+        "trixie-server",
         f"echo none >{device(NIC)}/driver_override; echo {NIC} >{device(NIC)}/driver/unbind\n"
         + UNMANAGED,
         refs=("F79",),
@@ -62,13 +62,13 @@ FAULTS = (
     ),
     Fault(
         "stub-on-the-target",
-        "trixie-intel",
+        "trixie-server",
         bind(NIC, "pci-stub") + UNMANAGED,
         refs=("F89",),
     ),
     Fault(
         "blacklist-only",
-        "trixie-intel",
+        "trixie-server",
         write("/etc/modprobe.d/no-igb.conf", "blacklist igb") + UNMANAGED,
         intent=RAW,
         refs=("F142", "F71", "F85"),

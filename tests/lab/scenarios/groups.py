@@ -6,7 +6,7 @@ from tests.lab.parts import DUAL0, DUAL1, PORT, TWIN0, TWIN1, bind, define, host
 FAULTS = (
     Fault(
         "group-mate-on-host-driver",
-        "trixie-intel",
+        "trixie-server",
         define("g1", TWIN0),
         intent=Intent(f'"{TWIN0}"'),
         refs=("F92", "F96"),
@@ -14,7 +14,7 @@ FAULTS = (
     ),
     Fault(
         "half-a-card",
-        "trixie-intel",
+        "trixie-server",
         define("g1", DUAL0),
         intent=Intent(f'"{DUAL0}"'),
         refs=("F81", "F94", "F92"),
@@ -22,14 +22,14 @@ FAULTS = (
     ),
     Fault(
         "half-a-card-detached",
-        "trixie-intel",
+        "trixie-server",
         bind(DUAL0, "vfio-pci") + define("g1", hostdev(DUAL0, managed="no")),
         intent=Intent(f'"{DUAL0}"'),
         refs=("F81", "F94", "F92"),
     ),
     Fault(
         "group-over-two-guests",
-        "trixie-intel",
+        "trixie-server",
         define("g1", TWIN0, autostart=True) + define("g2", TWIN1, autostart=True),
         intent=Intent(f'"{TWIN0}", "{TWIN1}"'),
         refs=("F97",),
@@ -37,14 +37,14 @@ FAULTS = (
     ),
     Fault(
         "card-over-two-guests",
-        "trixie-intel",
+        "trixie-server",
         define("g1", DUAL0, autostart=True) + define("g2", DUAL1, autostart=True),
         intent=Intent(f'"{DUAL0}", "{DUAL1}"'),
         refs=("F97",),
     ),
     Fault(
         "a-bridge-for-a-guest",
-        "trixie-intel",
+        "trixie-server",
         define("g1", PORT),
         intent=Intent(f'"{PORT}"'),
         refs=("F120",),

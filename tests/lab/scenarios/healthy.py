@@ -42,14 +42,14 @@ HEALTHY = (
     Healthy("managed-guest-off", "trixie-intel", define("g1", NIC), smoke=True),
     Healthy(
         "override-by-udev",
-        "trixie-intel",
+        "trixie-server",
         OVERRIDE_RULE + bind(NIC, "vfio-pci") + UNMANAGED,
         smoke=True,
     ),
-    Healthy("ids-of-a-module", "trixie-intel", MODULAR, reboot=True, after=UNMANAGED),
+    Healthy("ids-of-a-module", "trixie-server", MODULAR, reboot=True, after=UNMANAGED),
     Healthy(
         "module-option-behind-dashes",
-        "trixie-intel",
+        "trixie-server",
         "echo vfio-pci >>/etc/initramfs-tools/modules; "
         "echo 'softdep igb pre: vfio-pci' >/etc/modprobe.d/vfio.conf; update-initramfs -u 2>&1\n"
         + kernel_words(f"-- vfio-pci.ids={NIC_ID}"),
@@ -63,22 +63,22 @@ HEALTHY = (
         reboot=True,
         after=UNMANAGED,
     ),
-    Healthy("guest-running", "trixie-guests", f"{VIRSH} start g1\n"),
+    Healthy("guest-running", "trixie-server", define("g1", NIC) + f"{VIRSH} start g1\n"),
     Healthy(
         "vfs-for-guests",
-        "trixie-intel",
+        "trixie-server",
         VFS_AT_BOOT + define("g1", VF0) + define("g2", VF1),
         intent=Intent(f'{{address = "{NIC}", vfs = 2}}'),
     ),
     Healthy(
         "guests-taking-turns",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC) + define("g2", NIC),
         smoke=True,
     ),
     Healthy(
         "stub-beside-it",
-        "trixie-intel",
+        "trixie-server",
         bind(TWIN1, "pci-stub")
         + bind(TWIN0, "vfio-pci")
         + define("g1", hostdev(TWIN0, managed="no")),
@@ -86,19 +86,19 @@ HEALTHY = (
     ),
     Healthy(
         "bridge-in-the-group",
-        "trixie-intel",
+        "trixie-server",
         define("g1", TWIN0, TWIN1),
         intent=Intent(f'"{TWIN0}", "{TWIN1}"'),
     ),
     Healthy(
         "whole-card",
-        "trixie-intel",
+        "trixie-server",
         define("g1", DUAL0, DUAL1),
         intent=Intent(f'"{DUAL0}", "{DUAL1}"'),
     ),
     Healthy(
         "passthrough-mode",
-        "trixie-intel",
+        "trixie-server",
         kernel_words("intel_iommu=on iommu=pt"),
         reboot=True,
         after=define("g1", NIC),

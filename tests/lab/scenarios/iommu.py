@@ -26,7 +26,7 @@ FAULTS = (
     ),
     Fault(
         "intremap-off",
-        "trixie-intel",
+        "trixie-server",
         kernel_words("intremap=off"),
         reboot=True,
         after=define("g1", NIC),
@@ -35,7 +35,7 @@ FAULTS = (
     ),
     Fault(
         "unsafe-interrupts-live",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC) + "modprobe vfio_iommu_type1\n"
         "echo Y >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts\n",
         refs=("F54", "F47"),
@@ -43,7 +43,7 @@ FAULTS = (
     ),
     Fault(
         "unsafe-interrupts-configured",
-        "trixie-intel",
+        "trixie-server",
         kernel_words("vfio_iommu_type1.allow_unsafe_interrupts=1"),
         reboot=True,
         after=define("g1", NIC),

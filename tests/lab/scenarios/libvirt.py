@@ -12,10 +12,10 @@ RAW_QEMU = (
 )
 
 FAULTS = (
-    Fault("guest-without-its-device", "trixie-intel", define("g1"), intent=MEANT, refs=("F144",)),
+    Fault("guest-without-its-device", "trixie-server", define("g1"), intent=MEANT, refs=("F144",)),
     Fault(
         "guest-names-no-device",
-        "trixie-intel",
+        "trixie-server",
         define("g1", "0000:07:00.0"),
         intent=MEANT,
         refs=("F145", "F19"),
@@ -23,40 +23,40 @@ FAULTS = (
     ),
     Fault(
         "bus-in-decimal",
-        "trixie-intel",
+        "trixie-server",
         define("g1", hostdev("0000:10:00.0").replace("bus='0x10'", "bus='10'")),
         intent=Intent('"0000:10:00.0"'),
         refs=("F145",),
     ),
     Fault(
         "two-owners-at-boot",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC, autostart=True) + define("g2", NIC, autostart=True),
         refs=("F143",),
         smoke=True,
     ),
     Fault(
         "lock-limit-too-small",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC, extra=SMALL_LOCK),
         refs=("F147",),
         smoke=True,
     ),
     Fault(
         "more-memory-than-the-host",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC, memory=8192, autostart=True),
         refs=("F189",),
     ),
     Fault(
         "no-hugepages-left",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC, extra=HUGEPAGES),
         refs=("F167",),
     ),
     Fault(
         "raw-qemu-words",
-        "trixie-intel",
+        "trixie-server",
         define("g1", extra="").replace("</domain>", RAW_QEMU + "</domain>"),
         refs=("F146",),
     ),
@@ -70,7 +70,7 @@ FAULTS = (
     ),
     Fault(
         "old-machine-type",
-        "trixie-intel",
+        "trixie-server",
         define("g1", NIC, machine="pc"),
         refs=("F154",),
         gates=False,

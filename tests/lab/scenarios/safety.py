@@ -15,20 +15,20 @@ from tests.lab.parts import (
 FAULTS = (
     Fault(
         "ids-catch-the-management-nic",
-        "trixie-intel",
+        "trixie-server",
         kernel_words(f"vfio-pci.ids={MANAGEMENT_ID}"),
         refs=("F195", "F190", "F77"),
     ),
     Fault(
         "ids-catch-twins",
-        "trixie-intel",
+        "trixie-server",
         kernel_words(f"vfio-pci.ids={E1000E_ID}") + define("g1", DUAL0, DUAL1),
         intent=Intent(f'"{DUAL0}", "{DUAL1}"'),
         refs=("F77",),
     ),
     Fault(
         "guest-takes-the-management-nic",
-        "trixie-intel",
+        "trixie-server",
         define("g1", MANAGEMENT, autostart=True),
         intent=Intent(f'"{MANAGEMENT}"'),
         refs=("F203", "F190"),
@@ -36,7 +36,7 @@ FAULTS = (
     ),
     Fault(
         "guest-takes-the-root-disk",
-        "trixie-intel",
+        "trixie-server",
         define("g1", ROOT_DISK, autostart=True),
         intent=Intent(f'"{ROOT_DISK}"'),
         refs=("F203", "F191"),

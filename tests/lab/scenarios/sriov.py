@@ -11,7 +11,7 @@ def _wants(count: int) -> Intent:
 FAULTS = (
     Fault(
         "vfs-gone-after-reboot",
-        "trixie-intel",
+        "trixie-server",
         virtual_functions(2) + define("g1", VF0),
         reboot=True,
         intent=_wants(2),
@@ -19,21 +19,21 @@ FAULTS = (
     ),
     Fault(
         "guest-names-a-missing-vf",
-        "trixie-intel",
+        "trixie-server",
         define("g1", VF0),
         intent=_wants(2),
         refs=("F129", "F145"),
     ),
     Fault(
         "vfs-on-the-host-driver",
-        "trixie-intel",
+        "trixie-server",
         virtual_functions(2) + define("g1", hostdev(VF0, managed="no")),
         intent=_wants(2),
         refs=("F130", "F142", "F71"),
     ),
     Fault(
         "more-vfs-than-the-card-has",
-        "trixie-intel",
+        "trixie-server",
         "",
         intent=_wants(9),
         refs=("F127", "F12", "F129"),
@@ -41,21 +41,21 @@ FAULTS = (
     ),
     Fault(
         "pf-given-away-vfs-wanted",
-        "trixie-intel",
+        "trixie-server",
         bind(NIC, "vfio-pci"),
         intent=_wants(2),
         refs=("F131",),
     ),
     Fault(
         "vfs-on-a-card-without-sriov",
-        "trixie-intel",
+        "trixie-server",
         "",
         intent=Intent('{address = "0000:04:00.0", vfs = 2}'),
         refs=("F12", "F127"),
     ),
     Fault(
         "pf-down",
-        "trixie-intel",
+        "trixie-server",
         virtual_functions(2)
         + f"ip link set dev $(ls {device(NIC)}/net) down\n"
         + define("g1", VF0),
