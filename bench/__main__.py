@@ -8,6 +8,7 @@ budget is broken.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -156,6 +157,10 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", 
           "-p", "no:xdist", "-p", "no:hypothesispytest")  # fmt: skip
 
 
+#: Compiled modules are kept, as an installed package keeps them.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
 def pytest(folder: Path) -> list[str]:
     """The start of the command of a whole run, reports included."""
     return [*PYTEST, str(ROOT / "checks"), "--rootdir", str(ROOT), "--report-dir", str(folder)]
@@ -168,7 +173,9 @@ def command(
     """Seconds that a process takes."""
     with (stdin or Path("/dev/null")).open("rb") as given:
         started = time.perf_counter()
-        done = subprocess.run(arguments, stdin=given, capture_output=True, cwd=cwd, check=False)
+        done = subprocess.run(
+            arguments, stdin=given, capture_output=True, cwd=cwd, env=ENVIRONMENT, check=False
+        )
         seconds = time.perf_counter() - started
     if done.returncode not in codes:
         words = (done.stdout + done.stderr)[-2000:].decode(errors="replace")
