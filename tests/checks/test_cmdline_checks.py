@@ -257,6 +257,17 @@ def test_CMD004_passes_where_no_word_switches_it_off(words, changes):
     assert Outcome.PASS == verdict("CMD004", words, changes).outcome
 
 
+def test_CMD004_fails_by_a_log_that_names_the_tables():
+    """Somebody kept a few lines of the log and nothing else."""
+    lines = (
+        "[    0.0] Command line: BOOT_IMAGE=/vmlinuz-5.15.0-91-generic ro intel_iommu=on,off\n"
+        "[    0.1] ACPI: DMAR 0x000000006FFC0000 000098 (v01 INTEL  EDK2     00000002 ?    01)\n"
+    )
+    found = ask("CMD004", build.hypervisor({"dmesg": build.grepped("dmesg", lines)}))
+
+    assert (Outcome.FAIL, "dmesg") == (found.outcome, found.evidence[0].source)
+
+
 def test_CMD004_unknown_where_the_line_or_the_kind_was_not_read():
     """An off for Intel says nothing where nobody knows whose IOMMU it is."""
     lost = {"sys/firmware/acpi/tables/DMAR": Status.DENIED, "proc/cpuinfo": Status.DENIED}

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
 
 DEFAULT_ON = ("INTEL_IOMMU_DEFAULT_ON", "INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF")
+#: What a log says of the firmware's tables and of the processor.
+LOGGED = {
+    "intel": r"ACPI: DMAR 0x|DMAR: Host address width|DMAR: DRHD base|smpboot: CPU0: Intel",
+    "amd": r"ACPI: IVRS 0x|AMD-Vi: (?:ivrs|Using global IVHD)|smpboot: CPU0: (?:AMD|Hygon)",
+    "smmu": r"ACPI: IORT 0x|arm-smmu",
+}
 BY_CPU = {"intel": "intel", "amd": "amd", "hygon": "amd", "arm": "smmu"}
 
 
@@ -26,7 +32,7 @@ def is_of(hypervisor: Hypervisor, kind: str) -> bool:
     try:
         known = hypervisor.iommu.kind
     except Missing as missing:
-        if _by_cpu(hypervisor, missing) == kind:
+        if hypervisor.klog.first(LOGGED[kind]) or _by_cpu(hypervisor, missing) == kind:
             return True
         raise
     return known == kind or (known is None and _by_cpu(hypervisor, None) == kind)
