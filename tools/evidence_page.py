@@ -25,7 +25,7 @@ one session, as root where it may be and else as whoever logs in; nothing on the
 An item that cannot be read is reported as such, and what would need it is *unknown*.
 
 *Used by* was seen on the recorded hosts in `fixtures/`. An item that no check uses yet is kept in
-recordings for later ones.
+recordings for later ones. `IOM*` are all checks of that layer about the host.
 """
 
 
@@ -81,10 +81,13 @@ def _rows() -> Iterator[str]:
 
 
 def _told(users: set[str], kinds: dict[str, str]) -> Iterator[str]:
-    """Ids; in place of all checks about a kind of subject, the kind."""
+    """Ids; in place of all checks of a layer (`DEV*`) or about a kind of subject, these."""
     for kind in ("device", "group", "guest", "hostdev"):
         every = {id for id, of in kinds.items() if of == kind}
         if every and every <= users:
             yield f"every check about a {kind}"
             users = users - every
-    yield from sorted(users)
+    for prefix in sorted({id.rstrip("0123456789") for id in users}):
+        every = {id for id, of in kinds.items() if id.startswith(prefix) and of == "host"}
+        own = {id for id in users if id.startswith(prefix)}
+        yield from [f"`{prefix}*`"] if len(own) > 1 and every <= own else sorted(own)
