@@ -16,6 +16,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from pytest_vfio.evidence import Evidence, Item, Status
+from pytest_vfio.sources.patience import in_thread
 from pytest_vfio.sources.target import Target, Unreachable
 
 _NEITHER = (
@@ -35,7 +36,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
     try:
         async with asyncio.timeout(limit):
             if libvirt is not None:
-                items = await asyncio.to_thread(_by_binding, libvirt, target.spec)
+                items = await in_thread(_by_binding, libvirt, target.spec)
             elif shutil.which("virsh"):
                 items = await _by_virsh(target.spec)
             else:
