@@ -58,9 +58,10 @@ def explain(group: Group) -> Reason:
         if any(one.knows("physfn") and one.physfn is not None for one in functions):
             return Reason("VFs that the port above does not keep apart", "F95")
         lacking = next((one for one in functions if _no_acs(one)), None)
-        quotes = (lacking.quote("config"),) if lacking else ()
-        words = "functions of one card that does not isolate them (no ACS)"
-        return Reason(words, "F94", quotes)
+        if lacking is None:
+            return Reason("the card does not isolate its functions (its ACS was not read)", "F94")
+        words = "the card does not isolate its functions (no ACS)"
+        return Reason(words, "F94", (lacking.quote("config"),))
     return _ports(functions)
 
 

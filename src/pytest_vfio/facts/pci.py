@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
 
-from pytest_vfio.evidence import Evidence, Missing, Quote
+from pytest_vfio.evidence import Evidence, Missing, Quote, Tree
 from pytest_vfio.facts import listings, nodedevs
 from pytest_vfio.facts.pciaddress import address, split
 from pytest_vfio.facts.pcifunction import DISPLAY_CLASS, PciFunction, is_vfio_driver
-from pytest_vfio.facts.pciviews import LSPCI, SYSFS, View, views
+from pytest_vfio.facts.pciviews import CONFIG, LSPCI, SYSFS, View, views
 
 __all__ = ["DISPLAY_CLASS", "Pci", "PciFunction", "address", "is_vfio_driver"]
 
@@ -32,10 +32,15 @@ class Pci:
         self.evidence = evidence
 
     @cached_property
+    def trees(self) -> Mapping[str, Tree]:
+        """What was read of sysfs: the functions' files, and their configuration bytes."""
+        return {name: Tree.of(self.evidence.item(name)) for name in (SYSFS, CONFIG)}
+
+    @cached_property
     def known(self) -> Mapping[str, PciFunction]:
         """The functions that were seen anywhere, by address, whether or not these are all."""
         found: dict[str, list[View]] = {}
-        for where, view in views(self.evidence):
+        for where, view in views(self.evidence, self.trees):
             found.setdefault(where, []).append(view)
         for where, view in listings.views(self.evidence.item(listings.ITEM)):
             found.setdefault(where, []).append(view)

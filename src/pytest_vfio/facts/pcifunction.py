@@ -14,6 +14,7 @@ from pytest_vfio.evidence import Item, Missing, Quote, Status
 from pytest_vfio.facts.pciaddress import split
 from pytest_vfio.facts.pciconfig import ConfigSpace
 from pytest_vfio.facts.pciresource import Region
+from pytest_vfio.facts.pcisysfs import FILES
 from pytest_vfio.facts.pciviews import CONFIG, LSPCI, SYSFS, Known, View
 
 if TYPE_CHECKING:
@@ -62,15 +63,23 @@ class PciFunction:
 
     def unread(self, name: str) -> tuple[Item, ...]:
         """The item that would have told, with its status."""
+        if name == "kernel_modules":
+            return self._unread(LSPCI, self.address)
         if name in _CONFIG_FIELDS:
-            item, path = self.pci.evidence.item(CONFIG), self.address
-        elif name == "kernel_modules":
-            item, path = self.pci.evidence.item(LSPCI), name
-        else:
-            item, path = self.pci.evidence.item(SYSFS), f"{self.address}/{name}"
+            return self._unread(CONFIG, self.address)
+        file = FILES.get(name, name)
+        return self._unread(SYSFS, f"{self.address}/{file}" if file else self.address)
+
+    def _unread(self, source: str, path: str) -> tuple[Item, ...]:
+        item = self.pci.evidence.item(source)
         if not item.whole:
             return (item,)
-        return (Item(f"{item.name}/{path}", Status.NOT_COLLECTED),)
+        try:
+            if source in self.pci.trees:
+                self.pci.trees[source].get(path)
+        except Missing as missing:
+            return missing.items
+        return (Item(f"{source}/{path}", Status.NOT_COLLECTED),)
 
     def missing(self, name: str) -> Missing:
         """What to raise where a source told only part of a field."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_vfio.evidence import Item, Quote, Tree
+from pytest_vfio.evidence import Quote, Tree
 from pytest_vfio.facts.pciaddress import address, on_path
 from pytest_vfio.facts.pciknown import Known, View
 from pytest_vfio.facts.pciresource import parse as resources
@@ -21,8 +21,8 @@ SYSFS = "sys/bus/pci/devices"
 class Sysfs:
     """The tree of `/sys/bus/pci/devices`, indexed once."""
 
-    def __init__(self, item: Item) -> None:
-        self.tree = Tree.of(item)
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
         self.below: dict[str, list[str]] = {}
         for paths in (self.tree.values, self.tree.links, self.tree.unread):
             for path in paths:
@@ -175,6 +175,23 @@ def _express(view: _SysfsView) -> Known | None:
     known = view.absent(path)
     return None if known is None else Known(False, known.quote)
 
+
+#: The files of fields that bear another name.
+FILES = {
+    "group": "iommu_group",
+    "path": "",
+    "class_code": "class",
+    "subvendor": "subsystem_vendor",
+    "subdevice": "subsystem_device",
+    "totalvfs": "sriov_totalvfs",
+    "numvfs": "sriov_numvfs",
+    "vf_autoprobe": "sriov_drivers_autoprobe",
+    "runtime_status": "power/runtime_status",
+    "link_speed": "current_link_speed",
+    "link_width": "current_link_width",
+    "reset_methods": "reset_method",
+    "resources": "resource",
+}
 
 _SYSFS_FIELDS: Mapping[str, Callable[[_SysfsView], Known | None]] = {
     "vendor": _always(_file("vendor", _number)),

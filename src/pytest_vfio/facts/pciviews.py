@@ -166,12 +166,12 @@ _LSPCI_LINES = {
 }
 
 
-def views(evidence: Evidence) -> Iterator[tuple[str, View]]:
+def views(evidence: Evidence, trees: Mapping[str, Tree]) -> Iterator[tuple[str, View]]:
     """Every view of every function, the most telling source first."""
-    sysfs = Sysfs(evidence.item(SYSFS))
+    sysfs = Sysfs(trees[SYSFS])
     for where in sysfs.addresses:
         yield where, sysfs.view(where)
-    config = Tree.of(evidence.item(CONFIG))
+    config = trees[CONFIG]
     for where, text in config.values.items():
         if address(where) == where:
             yield where, ConfigView(config.item, where, text)
