@@ -7,43 +7,50 @@ structure. Configuration bytes, tables and listings are not touched.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_vfio.evidence import Item
 
 BLACK = b"REDACTED"
+_New = bytes | Callable[[re.Match[bytes]], bytes]
 
 #: Items that are bytes of hardware or names of files: a match in them would be an accident.
 _UNTOUCHED = (
     "sys/bus/", "sys/firmware/acpi/", "sys/kernel/", "sys/class/", "proc/interrupts", "proc/iomem",
     "proc/cpuinfo", "kernel-config", "modules.", "initramfs",
 )
+
+
+def _quoted(found: re.Match[bytes]) -> bytes:
+    """NAME=VALUE without the value, in the same quotes."""
+    quote = found[0][len(found[1]) :][:1]
+    return found[1] + (quote + BLACK + quote if quote in {b"'", b'"'} else BLACK)
+
+
 _WORD = rb"[^\s\"'<>&;,|]{1,4096}"
-_RULES = tuple(
-    (re.compile(pattern, re.IGNORECASE), new)
+_RULES: tuple[tuple[re.Pattern[bytes], _New], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.MULTILINE), new)
     for pattern, new in (
-        # libvirt: <graphics type='vnc' passwd='...'>, also in status files and logs
-        (rb"(\bpasswd=)('[^'\n]{0,4096}'|\"[^\"\n]{0,4096}\")", rb"\1'%s'" % BLACK),
         # libvirt: secrets in status XML, cookies, base64 keys of migration and disks
         (
-            rb"(<(?:masterKey|secret|cookie|password|auth_?key)\b[^<>]{0,1000}>)[^<\n]{1,65536}(<)",
+            rb"(<(?:masterKey|secret|cookie|password|auth_?key)\b[^<>]{0,1000}(?<!/)>)[^<\n]{1,65536}(<)",
             rb"\1%s\2" % BLACK,
         ),
         # grub.cfg: password_pbkdf2 USER grub.pbkdf2.sha512..., password USER WORD
         (rb"(\bgrub\.pbkdf2\.sha\d{1,4}\.)[0-9a-f.]{1,8192}", rb"\1%s" % BLACK),
         (rb"(^[ \t]*password(?:_pbkdf2)?[ \t]+\S{1,256}[ \t]+)\S[^\n]*", rb"\1%s" % BLACK),
-        # NAME=VALUE on command lines, in environment files and in URLs' queries
+        # NAME=VALUE on command lines, in libvirt's XML (passwd='...'), in queries of URLs
         (
             rb"((?:(?<=[\s\"'&?;,.{(-])|^)[a-z0-9_.-]{0,64}"
-            rb"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-            rb"|credentials?|psk|luks[_-]?key|chap)"
-            rb"[a-z0-9_.-]{0,64}=)(?:'[^'\n]{1,4096}'|\"[^\"\n]{1,4096}\"|" + _WORD + rb")",
-            rb"\1%s" % BLACK,
+            rb"(?:passw(?:or)?d|passphrase|secret(?:[_-]?key)?|token|psk|credentials?"
+            rb"|(?:api|access|private|luks)[_-]?key)[0-9_]{0,4}=)"
+            rb"(?:'[^'\n]{0,4096}'|\"[^\"\n]{0,4096}\"|" + _WORD + rb")",
+            _quoted,
         ),
         # "token": "..." in JSON, token: ... in YAML
         (
-            rb"(\"[a-z0-9_-]{0,64}(?:passw(?:or)?d|secret|token|private[_-]?key)\"\s{0,8}:\s{0,8}\")"
-            rb"[^\"\n]{1,4096}(\")",
+            rb"(\"[\w-]{0,64}(?:password|passwd|secret|token|private_key)\" ?: ?\")[^\"\n]{1,4096}(\")",
             rb"\1%s\2" % BLACK,
         ),
         # scheme://user:password@host
@@ -54,16 +61,11 @@ _RULES = tuple(
         (rb"\$(?:1|2[abxy]|5|6|7|y|gy)\$[./a-z0-9$=,]{8,512}", BLACK),
         # tokens that tell themselves apart
         (rb"\b(?:gh[pousr]_[a-z0-9]{20,255}|glpat-[a-z0-9_-]{20,64}|AKIA[A-Z0-9]{16})\b", BLACK),
-        (
-            rb"-----BEGIN ([A-Z ]{0,40})PRIVATE KEY-----.{0,65536}?-----END \1PRIVATE KEY-----",
-            BLACK,
-        ),
+        (rb"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?:[^-]|-(?!----)){1,65536}", rb"\1%s" % BLACK),
+        # iSCSI boot: netroot=iscsi:user:secret@host
+        (rb"(\bnetroot=iscsi:)[^\s@]{1,512}(@)", rb"\1%s\2" % BLACK),
     )
 )
-_RULES = (*((re.compile(p.pattern, p.flags | re.MULTILINE), n) for p, n in _RULES[:-1]),
-          (re.compile(_RULES[-1][0].pattern, re.IGNORECASE | re.DOTALL), BLACK))
-#: iSCSI boot hands its CHAP secret on the command line: rd.iscsi, netroot=iscsi:user:secret@host
-_NETROOT = re.compile(rb"(\bnetroot=iscsi:)[^\s@]{1,512}(@)")
 
 
 def redacted(item: Item) -> Item:
@@ -73,5 +75,4 @@ def redacted(item: Item) -> Item:
     data = item.data
     for pattern, new in _RULES:
         data = pattern.sub(new, data)
-    data = _NETROOT.sub(rb"\1%s\2" % BLACK, data)
     return item if data == item.data else replace(item, data=data)
