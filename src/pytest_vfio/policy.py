@@ -47,10 +47,21 @@ class Policy:
         gating = {key for key, one in judged.items() if one.gates}
         return tuple(self._blocked(one, gating) for one in judged.values())
 
+    def lapsed(self, judged: Iterable[Judged]) -> tuple[Waiver, ...]:
+        """The expired waivers that would cover one of the findings, each once."""
+        sick = (Outcome.FAIL, Outcome.BLOCKED)
+        bad = [one.finding for one in judged if one.finding.outcome in sick]
+        return tuple(
+            waiver
+            for waiver in self.waivers
+            if waiver.expires < self.today
+            and any(waiver.covers(one.id, one.host, one.name, waiver.expires) for one in bad)
+        )
+
     def _alone(self, finding: Finding) -> Judged:
         waiver = self._waiver(finding)
         if waiver is not None and finding.outcome is Outcome.FAIL:
-            return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+            return _waived(finding, waiver)
         serious = finding.severity in self.fail_on
         gates = finding.outcome is Outcome.ERROR or (serious and finding.outcome in self._gating)
         return Judged(finding, gates, serious=serious)
@@ -65,7 +76,7 @@ class Policy:
             return judged
         waiver = self._waiver(finding)
         if waiver is not None:
-            return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+            return _waived(finding, waiver)
         return replace(judged, gates=not gating.intersection(finding.blocked_by))
 
     def _waiver(self, finding: Finding) -> Waiver | None:
@@ -73,3 +84,7 @@ class Policy:
             if waiver.covers(finding.id, finding.host, finding.name, self.today):
                 return waiver
         return None
+
+
+def _waived(finding: Finding, waiver: Waiver) -> Judged:
+    return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)

@@ -75,7 +75,8 @@ class Run:
     def judgement(self, host: str) -> Judgement:
         """The findings of a host, by the suite as it is when first asked for."""
         if host not in self._judgements:
-            self._judgements[host] = Judgement(self.suite, self.hypervisor(host), self.subjects(host))
+            subjects = self.subjects(host)
+            self._judgements[host] = Judgement(self.suite, self.hypervisor(host), subjects)
         return self._judgements[host]
 
     def whole(self, host: str) -> tuple[Judged, ...]:
@@ -116,6 +117,7 @@ class Run:
             keys,
             diagnose(judgement, whole),
             seconds=seconds,
+            lapsed=self.policy.lapsed(chosen.values()),
         )
 
     def _choose(self, judgement: Judgement, keys: frozenset[Key]) -> tuple[Judged, ...]:

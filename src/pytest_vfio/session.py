@@ -281,6 +281,8 @@ class Session:
     def _quieten(self) -> None:
         """Findings bring their own text: pytest's lists of failures would say it all again."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None:
+            return
         failed = [*reporter.stats.get("failed", ()), *reporter.stats.get("error", ())]
         if failed and all(hasattr(report, "vfio_shown") for report in failed):
             option = self.config.option
@@ -344,6 +346,8 @@ class Session:
         return tuple(name for name in names if name != "none")
 
     def _console(self) -> Console:
+        if self.config.pluginmanager.get_plugin("terminalreporter") is None:
+            return Console(quiet=True)  # -p no:terminal
         writer = self.config.get_terminal_writer()
         return Console(
             file=writer._file,  # noqa: SLF001 - the one public way would capture nothing of it

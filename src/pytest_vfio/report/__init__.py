@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from pytest_vfio.check import Severity
 from pytest_vfio.diagnosis import Diagnosis
 from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.inventory import Waiver
 from pytest_vfio.judgement import Key
 from pytest_vfio.policy import Judged
 from pytest_vfio.suite import Suite
@@ -23,6 +25,7 @@ class HostResult:
 
     `hypervisor` and `diagnosis` are None for an unreachable host, and `reason` says why it is one.
     `selected` are the findings that this run was asked for; `judged` are all of the suite.
+    `lapsed` are expired waivers that would cover one of them.
     """
 
     name: str
@@ -35,6 +38,7 @@ class HostResult:
     diagnosis: Diagnosis | None = None
     reason: str = ""
     seconds: float = 0.0
+    lapsed: tuple[Waiver, ...] = ()
 
     @property
     def shown(self) -> tuple[Judged, ...]:
@@ -91,24 +95,20 @@ def printable(text: str) -> str:
 
     Line feeds and tabs stay. XML 1.0, section 2.2, names the characters that may stand in it.
     """
-    return "".join(char if _harmless(char) else _visible(char) for char in text)
+    return _HARMFUL.sub(_visible, text)
 
 
-def _harmless(char: str) -> bool:
-    if char in "\n\t":
-        return True
-    code = ord(char)
-    if code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or code & 0xFFFE == 0xFFFE:
-        return False
-    return code not in _REORDERING
+#: Controls, surrogates, what is no character (the last two of each plane), and marks that reorder
+#: or hide the text around them (Unicode bidirectional controls, line separators).
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
 
 
-#: Marks that reorder or hide text around them (Unicode bidirectional controls, line separators).
-_REORDERING = frozenset((0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF))
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

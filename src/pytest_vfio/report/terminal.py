@@ -6,7 +6,9 @@ text, never as markup, with control characters made visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.padding import Padding
@@ -16,186 +18,279 @@ from rich.text import Text
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.diagnosis import Cause, DeviceSentence, HostVerdict, counts, listed
 from pytest_vfio.judgement import Finding
-from pytest_vfio.policy import Judged
 from pytest_vfio.report import HostResult, RunResult, printable
 from pytest_vfio.report.results import ask, on_off
+
+T = TypeVar("T")
 
 _STYLES = {
     HostVerdict.READY: "bold green",
     HostVerdict.NOT_READY: "bold red",
     HostVerdict.CANNOT_TELL: "bold yellow",
 }
-_ASSIGNABLE = {"yes": "green", "no": "red", "unknown": "yellow"}
+_ASSIGNABLE = {"no": "red", "unknown": "yellow", "yes": "green"}
 _CAUSES = 12
 _DEVICES = 16
 _EVIDENCE = 3
+_UNREAD = 4
+#: What wraps goes on so many columns to the right of where it began.
+_HANG = 3
 
 
 def show(run: RunResult, console: Console, *, verbose: int, written: Sequence[str]) -> None:
     """Print the summary of a run. `written` are the names of the reports."""
+    page = _Page(console)
     for host in run.hosts:
-        _host(host, console, verbose)
+        _host(host, page, verbose)
     if len(run.hosts) > 1:
-        _fleet(run.hosts, console)
+        _fleet(run.hosts, page)
     if written:
-        console.print(Text(f"reports: {', '.join(written)}", style="dim"))
+        page.line(0, (f"reports: {', '.join(written)}", "dim"))
 
 
-def _host(host: HostResult, console: Console, verbose: int) -> None:
-    console.print()
-    console.print(_headline(host))
+def ascii_only() -> bool:
+    """Whether the user's locale is one that has no other characters (POSIX: C, POSIX)."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, names), "") in ("C", "POSIX")
+
+
+class _Page:
+    """Where lines go: wrapped on a terminal, whole where they may be searched."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.ascii = ascii_only() or not console.encoding.lower().startswith("utf")
+
+    def text(self, *parts: tuple[str, str]) -> Text:
+        """Words with their styles, as one line that is harmless to print."""
+        return Text.assemble(*((self.shown(words), style) for words, style in parts))
+
+    def shown(self, words: str) -> str:
+        """Words as they can be printed here, on one line."""
+        safe = printable(words).translate({9: " ", 10: " "})
+        return safe.encode("ascii", "backslashreplace").decode() if self.ascii else safe
+
+    def line(self, indent: int, *parts: tuple[str, str]) -> None:
+        """Print a line; what wraps is indented further."""
+        text = self.text(*parts)
+        if not self.console.is_terminal:
+            self.console.print(Text(" " * indent) + text, soft_wrap=True)
+            return
+        lines = text.wrap(self.console, max(20, self.console.width - indent - _HANG))
+        for number, line in enumerate(lines):
+            line.rstrip()
+            self.console.print(Text(" " * (indent + (_HANG if number else 0))) + line, no_wrap=True)
+
+    def blank(self) -> None:
+        """Print an empty line."""
+        self.console.print()
+
+    def rows(self, indent: int, rows: Sequence[Sequence[tuple[str, str]]]) -> None:
+        """Print columns, each as wide as its widest cell; the last one wraps."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        texts = [[self.text(cell) for cell in row] for row in rows]
+        wide = self.console.is_terminal
+        for number, column in enumerate(zip(*texts, strict=True)):
+            last = number == len(texts[0]) - 1
+            widest = max(cell.cell_len for cell in column)
+            folds = last and wide
+            table.add_column(no_wrap=not folds, overflow="fold", min_width=min(widest, 20))
+        for row in texts:
+            table.add_row(*row)
+        if wide:
+            self.console.print(Padding(table, (0, 0, 0, indent)))
+            return
+        widths = [max(len(cell.plain) for cell in column) for column in zip(*texts, strict=True)]
+        for row in texts:
+            cells = [cell.plain.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            line = (" " * indent + "  ".join(cells)).rstrip()
+            self.console.print(line, soft_wrap=True, markup=False)
+
+
+def _host(host: HostResult, page: _Page, verbose: int) -> None:
+    page.blank()
+    page.line(0, *_headline(host))
     if host.diagnosis is None:
-        _line(console, 2, (host.reason, "red"))
+        page.line(2, (host.reason, "red"))
         return
-    causes = host.diagnosis.causes
-    for number, cause in enumerate(causes if verbose else causes[:_CAUSES], 1):
-        _cause(number, cause, console, verbose)
-    if len(causes) > _CAUSES and not verbose:
-        _line(console, 2, (f"and {len(causes) - _CAUSES} more causes, see results.json or -v", "dim"))
+    alike = _alike(host.diagnosis.causes, lambda cause: _told(cause.finding))
+    for number, causes in enumerate(alike if verbose else alike[:_CAUSES], 1):
+        _cause(number, causes, page, verbose)
+    if len(alike) > _CAUSES and not verbose:
+        page.line(2, (f"and {len(alike) - _CAUSES} more causes, see results.json or -v", "dim"))
     for one in host.shown:
         if one.finding.outcome is Outcome.ERROR:
-            _line(console, 2, ("error ", "bold red"), (one.finding.message, ""))
-    _devices(host.diagnosis.devices, console, verbose)
-    _remarks(host, console, verbose)
+            page.line(2, ("error ", "bold red"), (one.finding.message, ""))
+    _devices(host.diagnosis.devices, page, verbose)
+    _remarks(host, page, verbose)
 
 
-def _headline(host: HostResult) -> Text:
-    name = printable(host.name)
+def _headline(host: HostResult) -> list[tuple[str, str]]:
     if host.diagnosis is None or host.hypervisor is None:
-        return Text.assemble((name, "bold"), "  ", ("unreachable", "bold red"))
+        return [(host.name, "bold"), ("  ", ""), ("unreachable", "bold red")]
     verdict = host.diagnosis.verdict
     hypervisor = host.hypervisor
+    release = ask(lambda: hypervisor.kernel.release)
+    since = host.collected or "unknown date"
     facts = [
-        ask(lambda: hypervisor.kernel.release) and f"kernel {ask(lambda: hypervisor.kernel.release)}",
+        f"kernel {release}" if release else "",
         f"IOMMU {on_off(ask(lambda: hypervisor.iommu.on))}",
         f"interrupt remapping {on_off(ask(lambda: hypervisor.iommu.interrupt_remapping))}",
-        _origin(host),
+        f"read by {host.source}" if host.live else f"{host.source} of {since}",
     ]
-    told = ", ".join(printable(fact) for fact in facts if fact)
-    return Text.assemble((name, "bold"), "  ", (verdict.value, _STYLES[verdict]), f"  ({told})")
+    told = ", ".join(filter(None, facts))
+    return [(host.name, "bold"), ("  ", ""), (verdict.value, _STYLES[verdict]), (f"  ({told})", "")]
 
 
-def _origin(host: HostResult) -> str:
-    if host.live:
-        return f"read by {host.source}"
-    return f"{host.source} of {host.collected or 'unknown date'}"
-
-
-def _cause(number: int, cause: Cause, console: Console, verbose: int) -> None:
-    finding = cause.finding
-    style = "bold red" if finding.severity in (Severity.BLOCKER, Severity.SECURITY) else "bold yellow"
-    _line(
-        console,
+def _cause(number: int, causes: Sequence[Cause], page: _Page, verbose: int) -> None:
+    """A cause, with those that say the same of other subjects."""
+    finding = causes[0].finding
+    hurts = finding.severity in (Severity.BLOCKER, Severity.SECURITY)
+    style = "bold red" if hurts else "bold yellow"
+    page.line(
         2,
         (f"{number}. ", "bold"),
         (f"{finding.id} ", style),
         (f"{finding.severity.value}: ", style),
         (finding.message, "bold"),
+        (_and_so([cause.finding.name for cause in causes[1:]]), "dim"),
     )
     for quote in finding.evidence[: None if verbose else _EVIDENCE]:
         lines = quote.line.split("\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
-        _line(console, 5, (f"{quote.source}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
+        page.line(5, (f"{quote.source}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
     if finding.cure is not None:
         grade = f"fix ({finding.cure.grade}{', reboot' if finding.cure.reboot else ''}): "
-        _line(console, 5, (grade, "cyan"), (finding.cure.title, ""))
-    if cause.explains:
-        names = [f"{id} {name}" for id, _, name in cause.explains]
-        _line(console, 5, (f"explains {len(names)}: {listed(names, 6)}", "dim"))
+        page.line(5, (grade, "cyan"), (finding.cure.title, ""))
+    explains = dict.fromkeys(key for cause in causes for key in cause.explains)
+    if explains:
+        names = [id if kind == "host" else f"{id} {name}" for id, kind, name in explains]
+        page.line(5, (f"explains {len(names)}: {listed(names, 6)}", "dim"))
 
 
-def _devices(devices: Sequence[DeviceSentence], console: Console, verbose: int) -> None:
+def _devices(devices: Sequence[DeviceSentence], page: _Page, verbose: int) -> None:
+    """A sentence for each device, those alike together, and the worst first."""
     if not devices:
-        _line(console, 2, ("no device is meant for a guest", "yellow"))
+        page.line(2, ("no device is meant for a guest", "yellow"))
         return
-    shown = devices if verbose else devices[:_DEVICES]
-    for sentences in _alike(shown):
-        for one in sentences:
-            _line(console, 2, (_facts(one), "dim"), (one.sentence, _ASSIGNABLE[one.assignable]))
+    ordered = [one for kind in _ASSIGNABLE for one in devices if one.assignable == kind]
+    shown = ordered if verbose else ordered[:_DEVICES]
+    for alike in _alike(shown, lambda one: (one.assignable, one.sentence, one.device.name)):
+        first = alike[0]
+        name, rest = first.device.name, first.sentence.removeprefix(first.device.name)
+        style = _ASSIGNABLE[first.assignable]
+        if len(alike) == 1:
+            page.line(2, (first.sentence, style), (f"  [{' '.join(_facts(first))}]", "dim"))
+            continue
+        if name in rest:
+            page.line(2, (first.sentence, style), (", and so:", "dim"))
+        else:
+            page.line(2, (f"{len(alike)} devices{rest}", style))
+        named = [[(one.device.name, ""), *((fact, "dim") for fact in _facts(one))] for one in alike]
+        page.rows(5, named)
     if len(devices) > len(shown):
-        _line(console, 2, (f"and {len(devices) - len(shown)} more devices, see results.json", "dim"))
+        rest = len(devices) - len(shown)
+        page.line(2, (f"and {rest} more devices, see results.json or -v", "dim"))
 
 
-def _alike(devices: Iterable[DeviceSentence]) -> list[list[DeviceSentence]]:
-    """Those that cannot be assigned first, then those of which it cannot be told."""
-    order = ("no", "unknown", "yes")
-    every = list(devices)
-    return [[one for one in every if one.assignable == kind] for kind in order]
-
-
-def _facts(one: DeviceSentence) -> str:
+def _facts(one: DeviceSentence) -> tuple[str, str, str]:
+    """Id, driver and group of a device, as far as they are known."""
     function = ask(lambda: one.device.function)
     if function is None:
-        return ""
-    driver = ask(lambda: function.driver or "no driver")
+        return "", "", ""
     group = ask(lambda: function.group)
-    parts = [ask(lambda: function.id), driver, None if group is None else f"group {group}"]
-    told = " ".join(part for part in parts if part)
-    return f"[{told}] " if told else ""
+    return (
+        ask(lambda: function.id) or "",
+        ask(lambda: function.driver or "no driver") or "",
+        "" if group is None else f"group {group}",
+    )
 
 
-def _remarks(host: HostResult, console: Console, verbose: int) -> None:
+def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
     """Advice, waivers, what was not read, and the count, as far as the run was asked."""
     advice = [
         one.finding
         for one in host.shown
         if one.finding.outcome is Outcome.FAIL and one.finding.severity is Severity.ADVICE
     ]
-    for first, others in _merged(advice):
-        more = f" (and so {listed([one.name for one in others])})" if others else ""
-        _line(console, 2, (f"advice {first.id} ", "cyan"), (first.message, ""), (more, "dim"))
+    for alike in _alike(advice, _told):
+        others = _and_so([one.name for one in alike[1:]])
+        page.line(2, (f"advice {alike[0].id} ", "cyan"), (alike[0].message, ""), (others, "dim"))
     for one in host.shown:
         if one.waiver is not None:
             waived = f"until {one.waiver.expires} ({one.waiver.reason}): {one.finding.message}"
-            _line(console, 2, (f"waived {one.finding.id} ", "cyan"), (waived, ""))
-    unread = _unread(host.shown)
-    if unread:
-        told = unread if verbose else unread[:8]
-        more = "" if len(told) == len(unread) else f" and {len(unread) - len(told)} more"
-        _line(console, 2, ("not read: ", "yellow"), ("; ".join(told) + more, ""))
+            page.line(2, (f"waived {one.finding.id} ", "cyan"), (waived, ""))
+    for waiver in host.lapsed:
+        told = f"has expired on {waiver.expires} ({waiver.reason})"
+        page.line(2, (f"waiver of {waiver.check} ", "yellow"), (told, ""))
+    _unread(host, page, verbose)
     tally = counts(host.shown)
     told = ", ".join(f"{number} {outcome.value}" for outcome, number in tally.items() if number)
-    _line(console, 2, (f"{len(host.shown)} findings: {told}", "dim"))
+    chosen, every = len(host.shown), len(host.judged)
+    number = f"{every} findings" if chosen == every else f"{chosen} of {every} findings selected"
+    page.line(2, (f"{number}: {told}" if told else number, "dim"))
 
 
-def _merged(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding]]]:
-    """Each kind of finding told once, by its first, with the others."""
-    kinds: dict[str, list[Finding]] = {}
-    for finding in findings:
-        kinds.setdefault(finding.message.replace(finding.name, "", 1), []).append(finding)
-    return [(kind[0], kind[1:]) for kind in kinds.values()]
+def _unread(host: HostResult, page: _Page, verbose: int) -> None:
+    """What was not read, by the reason, the most missed first; and what would let it be read."""
+    missed: dict[str, dict[str, int]] = {}
+    for one in host.shown:
+        for entry in one.finding.missing if one.finding.outcome is Outcome.UNKNOWN else ():
+            name, _, why = entry.partition(": ")
+            names = missed.setdefault(why, {})
+            names[name] = names.get(name, 0) + 1
+    reasons = sorted(missed, key=lambda why: (-sum(missed[why].values()), why))
+    for why in reasons if verbose else reasons[:_UNREAD]:
+        names = sorted(missed[why], key=lambda name: (-missed[why][name], name))
+        told = listed(names, len(names) if verbose else 6)
+        page.line(2, ("not read: ", "yellow"), (told, ""), (f": {why}" if why else "", "dim"))
+    if len(reasons) > _UNREAD and not verbose:
+        rest = sum(len(missed[why]) for why in reasons[_UNREAD:])
+        page.line(2, ("not read: ", "yellow"), (f"{rest} more, see results.json or -v", "dim"))
+    for hint in _hints(host, reasons):
+        page.line(5, ("to read more: ", "cyan"), (hint, ""))
 
 
-def _unread(shown: Iterable[Judged]) -> list[str]:
-    """What was not read and why, each once, the most missed first."""
-    missed: dict[str, int] = {}
-    for one in shown:
-        if one.finding.outcome is Outcome.UNKNOWN:
-            for entry in one.finding.missing:
-                missed[entry] = missed.get(entry, 0) + 1
-    return sorted(missed, key=lambda entry: (-missed[entry], entry))
+def _hints(host: HostResult, reasons: Iterable[str]) -> list[str]:
+    """What a person can do so that more is read."""
+    words = " ".join(reasons)
+    hints = []
+    if host.live and "denied" in words:
+        hints.append("log in as root, or give --sudo")
+    if host.live and "time limit" in words:
+        hints.append("give more time with --host-timeout")
+    if host.source in ("loose", "paste", "sosreport", "libvirt") and reasons:
+        hints.append("judge the host itself with --host, or a recording that --print-probe makes")
+    return hints
 
 
-def _fleet(hosts: Sequence[HostResult], console: Console) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("host", "verdict", "first cause"):
-        table.add_column(column, overflow="fold")
+def _and_so(names: Sequence[str]) -> str:
+    return f" (and so {listed(names)})" if names else ""
+
+
+def _told(finding: Finding) -> tuple[str, str, str]:
+    return finding.id, finding.message, finding.name
+
+
+def _alike(things: Iterable[T], told: Callable[[T], tuple[str, str, str]]) -> list[list[T]]:
+    """Things of which the same is said but for their names. `told` gives kind, words and name."""
+    kinds: dict[tuple[str, str], list[T]] = {}
+    for thing in things:
+        kind, words, name = told(thing)
+        kinds.setdefault((kind, words.replace(name, "\0")), []).append(thing)
+    return list(kinds.values())
+
+
+def _fleet(hosts: Sequence[HostResult], page: _Page) -> None:
+    """One table of many hosts: verdict and first cause."""
+    rows = [[("host", "bold"), ("verdict", "bold"), ("first cause", "bold")]]
     for host in hosts:
         if host.diagnosis is None:
-            verdict, cause = Text("unreachable", style="bold red"), host.reason
-        else:
-            value = host.diagnosis.verdict
-            verdict = Text(value.value, style=_STYLES[value])
-            causes = host.diagnosis.causes
-            cause = f"{causes[0].finding.id} {causes[0].finding.message}" if causes else ""
-        table.add_row(Text(printable(host.name)), verdict, Text(printable(cause)))
-    console.print()
-    console.print(table)
-
-
-def _line(console: Console, indent: int, *parts: tuple[str, str]) -> None:
-    text = Text.assemble(*((printable(words).replace("\n", " "), style) for words, style in parts))
-    if console.is_terminal:
-        console.print(Padding(text, (0, 0, 0, indent)))
-    else:  # nothing is cut or wrapped where it may be searched
-        console.print(Text(" " * indent) + text, soft_wrap=True)
+            reason = host.reason.removeprefix(f"{host.name}: ")
+            rows.append([(host.name, ""), ("unreachable", "bold red"), (reason, "")])
+            continue
+        verdict, causes = host.diagnosis.verdict, host.diagnosis.causes
+        cause = f"{causes[0].finding.id} {causes[0].finding.message}" if causes else ""
+        rows.append([(host.name, ""), (verdict.value, _STYLES[verdict]), (cause, "")])
+    page.blank()
+    page.rows(0, rows)
