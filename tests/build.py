@@ -32,7 +32,9 @@ def evidence(
 ) -> Evidence:
     """Evidence of a host from `{name: content}`; see `item` for what a content may be."""
     return Evidence(
-        host, "recording", MappingProxyType({name: item(name, what) for name, what in items.items()})
+        host,
+        "recording",
+        MappingProxyType({name: item(name, what) for name, what in items.items()}),
     )
 
 

@@ -62,9 +62,7 @@ def iort(smmu: bool = True) -> bytes:
         body = struct.pack("<QIIQIIIIIII", 0x9050000, 1, 0, 0, 0, 74, 75, 76, 77, 0, 0)
         body = body[:52]
         length = 16 + len(body) + len(mapping)
-        nodes.append(
-            struct.pack("<BHBIII", 4, length, 4, 1, 1, 16 + len(body)) + body + mapping
-        )
+        nodes.append(struct.pack("<BHBIII", 4, length, 4, 1, 1, 16 + len(body)) + body + mapping)
         target = at
     mapping = struct.pack("<IIIII", 0, 0xFFFF, 0, target, 0)
     body = struct.pack("<IBHBIIB3x", 1, 0, 0, 3, 0, 0, 64)

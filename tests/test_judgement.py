@@ -7,7 +7,17 @@ import random
 
 import pytest
 
-from pytest_vfio.check import ADVICE, BLOCKER, Check, Outcome, Severity, Verdict, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    Check,
+    Outcome,
+    Severity,
+    Verdict,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.diagnosis import HostVerdict, diagnose
 from pytest_vfio.evidence import Item, Missing, Status
 from pytest_vfio.facts.intent import Declared, WantedDevice
@@ -254,7 +264,12 @@ def test_causes_come_in_the_order_in_which_to_act():
     )
     diagnosis = diagnose(judgement, policy().judge(judgement))
 
-    assert [cause.finding.id for cause in diagnosis.causes] == ["FWW002", "CMD001", "DEV001", "FWW001"]
+    assert [cause.finding.id for cause in diagnosis.causes] == [
+        "FWW002",
+        "CMD001",
+        "DEV001",
+        "FWW001",
+    ]
 
 
 def test_a_cause_lists_what_it_explains():
@@ -318,7 +333,9 @@ def test_a_device_that_the_host_lives_on_cannot_be_assigned():
     """A danger on the device itself does stop it."""
     judgement = judge(make("SAF001", failing, "device", layer="safety"))
 
-    assert {one.assignable for one in diagnose(judgement, policy().judge(judgement)).devices} == {"no"}
+    assert {one.assignable for one in diagnose(judgement, policy().judge(judgement)).devices} == {
+        "no"
+    }
 
 
 @pytest.mark.parametrize(

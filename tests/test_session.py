@@ -154,7 +154,9 @@ def test_every_selection_names_the_same_causes(run, pytester, selection):
     """Whatever is selected of a sick host, the causes are those of the whole run, and exit is 1."""
     run(CHECKS, "--host", "sick")
     whole = causes(pytester)
-    result = run(*([] if isinstance(selection[:1], Path) else [CHECKS]), "--host", "sick", *selection)
+    result = run(
+        *([] if isinstance(selection[:1], Path) else [CHECKS]), "--host", "sick", *selection
+    )
 
     assert result.ret == 1
     assert causes(pytester) == whole
@@ -164,7 +166,9 @@ def test_every_selection_names_the_same_causes(run, pytester, selection):
 def test_last_failed_runs_what_was_blocked(run, pytester):
     """Once the cause is cured, --lf shows what its consequences are."""
     run(CHECKS, "--host", "sick")
-    cured = SICK.replace("%item sys/class/iommu\n", "%item sys/class/iommu\n|dmar0/intel-iommu/cap=d2\n")
+    cured = SICK.replace(
+        "%item sys/class/iommu\n", "%item sys/class/iommu\n|dmar0/intel-iommu/cap=d2\n"
+    )
     pytester.path.joinpath("sick.vfio").write_text(cured)
     result = run(CHECKS, "--host", "sick", "--lf")
 

@@ -68,7 +68,13 @@ def test_the_order_is_that_in_which_a_person_must_act():
 
 def test_depth_counts_the_longest_way_through_the_needs():
     """A check without needs has depth 0."""
-    suite = Suite([make("AAA001", needs=()), make("BBB001", needs=("AAA001",)), make("CCC001", needs=("BBB001", "AAA001"))])
+    suite = Suite(
+        [
+            make("AAA001", needs=()),
+            make("BBB001", needs=("AAA001",)),
+            make("CCC001", needs=("BBB001", "AAA001")),
+        ]
+    )
 
     assert dict(suite.depth) == {"AAA001": 0, "BBB001": 1, "CCC001": 2}
 

@@ -133,9 +133,7 @@ def unknown(
 
     Seldom needed: a fact that lacks its evidence raises, and the engine says this.
     """
-    return Verdict(
-        Outcome.UNKNOWN, message, evidence=_proofs(evidence), missing=tuple(missing)
-    )
+    return Verdict(Outcome.UNKNOWN, message, evidence=_proofs(evidence), missing=tuple(missing))
 
 
 def _proofs(evidence: Proof | Iterable[Proof]) -> tuple[Proof, ...]:

@@ -40,7 +40,9 @@ def _own(arguments: Iterable[str]) -> Iterable[Check]:
 def _page(check: Check) -> Text:
     page = Text.assemble((f"{check.id}  ", "bold cyan"), (check.title, "bold"), "\n\n")
     needs = ", ".join(check.needs) or "nothing"
-    page.append(f"{suites.layer(check)}, about a {check.subject}, {check.severity.value}; needs {needs}\n")
+    page.append(
+        f"{suites.layer(check)}, about a {check.subject}, {check.severity.value}; needs {needs}\n"
+    )
     for line in check.doc.split("\n")[1:]:
         page.append(f"{line}\n", style="bold" if line.rstrip(":") in HEADINGS else "")
     return page

@@ -104,7 +104,11 @@ def testinfra_spec(target: Target) -> str | None:
 
 def explained(reading: Reading, known: Inventory) -> Reading:
     """An unreachable host whose name is not in the inventory, with the names that are."""
-    if isinstance(reading, Unreachable) and reading.kind == "unresolved" and reading.host not in known.hosts:
+    if (
+        isinstance(reading, Unreachable)
+        and reading.kind == "unresolved"
+        and reading.host not in known.hosts
+    ):
         hint = nearest(reading.host, known.hosts)
         reason = f"{reading.reason}; no such host in the inventory{hint}"
         return Unreachable(reading.host, reason, reading.kind, reading.seconds)

@@ -238,7 +238,9 @@ class _Reader:
             return WantedDevice(id=text.lower())
         if _NETDEV.fullmatch(text):
             return WantedDevice(netdev=text)
-        what = f"{text!r} is no address ('0000:12:00.0'), no id ('8086:1572') and no netdev ('eth2')"
+        what = (
+            f"{text!r} is no address ('0000:12:00.0'), no id ('8086:1572') and no netdev ('eth2')"
+        )
         raise self.fail(where, what)
 
 
@@ -270,9 +272,7 @@ def _refuse_unknown_keys(file: Path, raw: object) -> None:
             if key not in known:
                 where = re.sub(r"\[([^\]\d][^\]]*)\]", r".\1", path.removeprefix("$").lstrip("."))
                 place = f"{where}: " if where else ""
-                raise InventoryError(
-                    f"{file}: {place}unknown key {key!r}{nearest(key, known)}"
-                )
+                raise InventoryError(f"{file}: {place}unknown key {key!r}{nearest(key, known)}")
 
 
 def _tables(value: object, path: str) -> Iterator[tuple[str, Iterable[str]]]:

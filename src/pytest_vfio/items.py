@@ -28,9 +28,7 @@ class Told(Exception):
 class CheckItem(pytest.Item):
     """One check on one subject of one host."""
 
-    def __init__(
-        self, *, check: Check, host: str, subject: Subject, **arguments: Any
-    ) -> None:
+    def __init__(self, *, check: Check, host: str, subject: Subject, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.check = check
         self.host = host
@@ -49,7 +47,12 @@ class CheckItem(pytest.Item):
 
     @classmethod
     def of(
-        cls, parent: pytest.Collector, name: str, check: Check, host: str, subjects: tuple[Subject, ...]
+        cls,
+        parent: pytest.Collector,
+        name: str,
+        check: Check,
+        host: str,
+        subjects: tuple[Subject, ...],
     ) -> Iterator[CheckItem]:
         """The items of a check on one host."""
         for subject in subjects:
@@ -66,7 +69,7 @@ class CheckItem(pytest.Item):
         if how.report != "passed":
             raise Told(how, f"{how.word.lower()}: {self.judged.finding.message}")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The finding's own words."""
         if isinstance(excinfo.value, Told):
             return printable(excinfo.value.message)
@@ -88,7 +91,7 @@ class HostItem(pytest.Item):
         """Always raises."""
         raise Told(Shown("failed", "error", "E", "ERROR", "error"), self.reason)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason in words."""
         return printable(str(excinfo.value))
 
@@ -99,7 +102,13 @@ class HostItem(pytest.Item):
 
 def _id(name: str) -> str:
     """A part of a node id: printable, without what separates the parts of a node id."""
-    return printable(name).replace("\n", "\\n").replace("::", ":\\:").encode("ascii", "backslashreplace").decode()
+    return (
+        printable(name)
+        .replace("\n", "\\n")
+        .replace("::", ":\\:")
+        .encode("ascii", "backslashreplace")
+        .decode()
+    )
 
 
 def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:

@@ -186,5 +186,3 @@ def _nobody(subject: str, kind: Kind) -> Verdict:
 
 def _about(subject: Subject) -> str:
     return "" if subject.kind == "host" else f"{subject.kind} {subject.name}: "
-
-

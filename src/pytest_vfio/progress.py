@@ -20,7 +20,13 @@ def watched(hosts: int, console: Console, *, quiet: bool) -> Iterator[Watcher | 
     if quiet or not console.is_terminal:
         yield None
         return
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[host]}", markup=False))
+    columns = (
+        TextColumn("reading"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[host]}", markup=False),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=hosts, host="")
 

@@ -55,7 +55,9 @@ class Suite:
         for check in checks:
             other = by_id.setdefault(check.id, check)
             if other is not check:
-                raise SuiteError(f"check {check.id} is defined twice: {other.file} and {check.file}")
+                raise SuiteError(
+                    f"check {check.id} is defined twice: {other.file} and {check.file}"
+                )
         self.checks: Mapping[str, Check] = MappingProxyType(
             dict(sorted(by_id.items(), key=lambda entry: (layer_order(entry[1]), entry[0])))
         )
@@ -91,7 +93,9 @@ class Suite:
     def _must_make_sense(self, check: Check) -> None:
         for need in check.needs:
             if need not in self.checks:
-                raise SuiteError(f"check {check.id} ({check.file}) needs {need}, which does not exist")
+                raise SuiteError(
+                    f"check {check.id} ({check.file}) needs {need}, which does not exist"
+                )
             subject = self.checks[need].subject
             if subject not in STANDS_ON[check.subject]:
                 raise SuiteError(

@@ -27,7 +27,9 @@ def _missing(*_):
 
 def _bad(*_):
     quote = Quote("proc/cmdline", f"quiet intel_iommu=off {NASTY}")
-    return fails(f"it is {NASTY}", actual=NASTY, expected="on", evidence=quote, cure=CURE, refs=["F22"])
+    return fails(
+        f"it is {NASTY}", actual=NASTY, expected="on", evidence=quote, cure=CURE, refs=["F22"]
+    )
 
 
 def _check(id, function, subject="host", needs=(), severity=BLOCKER, layer="cmdline"):
@@ -55,7 +57,8 @@ def host(name: str = "bmt.example.org", selected: tuple[str, ...] | None = None)
     """A host with every outcome, of which the named checks were asked for."""
     declared = Declared((WantedDevice(address=DEVICE),))
     judgement = Judgement(
-        Suite(CHECKS), hypervisor({"sys/bus/pci/devices": f"{DEVICE}/vendor=0x8086"}, declared, name)
+        Suite(CHECKS),
+        hypervisor({"sys/bus/pci/devices": f"{DEVICE}/vendor=0x8086"}, declared, name),
     )
     judged = POLICY.judge(judgement)
     return HostResult(

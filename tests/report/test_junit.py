@@ -20,7 +20,15 @@ from tests.report import sample
 def schema(tmp_path_factory) -> xmlschema.XMLSchema:
     """Jenkins' XML Schema, which pytest's source distribution carries for its own tests."""
     folder = tmp_path_factory.mktemp("pytest-source")
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=pytest"]
+    download = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary=pytest",
+    ]
     got = subprocess.run([*download, f"pytest=={pytest.__version__}"], cwd=folder, check=False)
     archives = list(folder.glob("pytest-*.tar.gz"))
     if got.returncode or not archives:
@@ -52,7 +60,10 @@ def test_each_host_under_test_has_a_suite_of_its_name():
 
 def test_outcomes_are_what_gates():
     """Failures and errors are what makes the run fail; everything else is skipped or passed."""
-    cases = {case.get("name", "")[:6]: [child.tag for child in case] for case in suites()["bmt.example.org"].iter("testcase")}
+    cases = {
+        case.get("name", "")[:6]: [child.tag for child in case]
+        for case in suites()["bmt.example.org"].iter("testcase")
+    }
 
     assert cases == {
         "AAA001": [],
@@ -73,7 +84,12 @@ def test_a_failure_carries_all_that_a_person_needs():
     assert failure.get("type") == "AAA002"
     assert "\n" not in failure.get("message", "\n")
     assert len(failure.get("message", "")) <= 200
-    for words in ("evidence: proc/cmdline: quiet intel_iommu=off", "fix (unsafe, needs a reboot): remove intel_iommu=off", "expected: on", "who acts: os"):
+    for words in (
+        "evidence: proc/cmdline: quiet intel_iommu=off",
+        "fix (unsafe, needs a reboot): remove intel_iommu=off",
+        "expected: on",
+        "who acts: os",
+    ):
         assert words in (failure.text or "")
 
 
@@ -94,7 +110,11 @@ def test_an_unreachable_host_is_one_error():
 
 def test_names_are_unique_and_packages_have_no_dots_of_their_own():
     """GitLab counts the first of equal names; Jenkins splits at dots."""
-    names = [(c.get("classname"), c.get("name")) for suite in suites().values() for c in suite.iter("testcase")]
+    names = [
+        (c.get("classname"), c.get("name"))
+        for suite in suites().values()
+        for c in suite.iter("testcase")
+    ]
 
     assert len(names) == len(set(names))
     assert {classname.count(".") for classname, _ in names} == {1}

@@ -76,5 +76,9 @@ def test_every_known_function_is_listed():
     (device,) = document()["hosts"][0]["facts"]["devices"]
 
     assert device["address"] == sample.DEVICE
-    assert (device["intended"], device["intent_from"], device["assignable"]) == (True, "inventory", "no")
+    assert (device["intended"], device["intent_from"], device["assignable"]) == (
+        True,
+        "inventory",
+        "no",
+    )
     assert device["sentence"].startswith(f"{sample.DEVICE} cannot be assigned: it is ")

@@ -61,7 +61,9 @@ def test_virsh_reads_the_same(uri):
     nodes = {item.name: item for item in items}["virsh/nodedev-dumpxml"]
     facts = hypervisor(items)
 
-    assert [h.name for d in facts.guests.domains for h in d.hostdevs] == ["it's $(one)/0000:12:00.1"]
+    assert [h.name for d in facts.guests.domains for h in d.hostdevs] == [
+        "it's $(one)/0000:12:00.1"
+    ]
     assert nodes.status is Status.FAILED or facts.pci.known["0000:12:00.1"].group == 39
 
 

@@ -164,9 +164,7 @@ class _Search:
         yield from self.pci.known.values()
 
     def add(self, address: str, origin: str, wanted: WantedDevice | None = None) -> None:
-        self.found.setdefault(
-            address, IntendedDevice(address, address, origin, self.pci, wanted)
-        )
+        self.found.setdefault(address, IntendedDevice(address, address, origin, self.pci, wanted))
 
     def declare(self, wanted: WantedDevice) -> None:
         if wanted.address is not None:
@@ -211,7 +209,9 @@ class _Search:
     def hostdevs(self) -> Iterable[Hostdev]:
         guests = self.hypervisor.guests
         self.ask(lambda: guests.domains)
-        return [hostdev for domain in guests.known for hostdev in domain.hostdevs if hostdev.address]
+        return [
+            hostdev for domain in guests.known for hostdev in domain.hostdevs if hostdev.address
+        ]
 
     def devices(self) -> tuple[IntendedDevice, ...]:
         """What was found, with the guests that name each device."""

@@ -200,9 +200,7 @@ def _missed(text: str) -> str:
 def _share_a_line(text: str, others: list[str]) -> bool:
     """A line with the same seconds and words stands in one of the other texts."""
     mine = {key for key in map(stripped, text.split("\n")[-400:]) if key[0]}
-    return any(
-        stripped(line) in mine for other in others for line in other.split("\n") if line
-    )
+    return any(stripped(line) in mine for other in others for line in other.split("\n") if line)
 
 
 def _round(seconds: float | None) -> float | None:

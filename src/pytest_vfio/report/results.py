@@ -124,8 +124,7 @@ def _finding(one: Judged, host: HostResult) -> Json:
         ],
         "missing": list(finding.missing),
         "blocked_by": [_key(key) for key in finding.blocked_by],
-        "waiver": waiver
-        and {"reason": waiver.reason, "expires": waiver.expires.isoformat()},
+        "waiver": waiver and {"reason": waiver.reason, "expires": waiver.expires.isoformat()},
         "acts": finding.acts,
         "fix": cure
         and {
@@ -159,6 +158,6 @@ def ask(question: Callable[[], T]) -> T | None:
         return None
 
 
-def on_off(fact: bool | None) -> str:  # noqa: FBT001 - the fact itself
+def on_off(fact: bool | None) -> str:
     """on, off or unknown."""
     return {True: "on", False: "off", None: "unknown"}[fact]

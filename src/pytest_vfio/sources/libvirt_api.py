@@ -25,7 +25,14 @@ _NEITHER = (
     "with --system-site-packages and the distribution's python3-libvirt, or libvirt-clients"
 )
 _STATES = (
-    "no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended"
+    "no state",
+    "running",
+    "idle",
+    "paused",
+    "in shutdown",
+    "shut off",
+    "crashed",
+    "pmsuspended",
 )
 
 
@@ -58,7 +65,7 @@ class _Refused(Exception):
 
 def _binding() -> ModuleType | None:
     try:
-        import libvirt  # noqa: PLC0415 - an optional part, and slow
+        import libvirt
     except ImportError:
         return None
     libvirt.registerErrorHandler(lambda _context, _error: None, None)  # else it prints by itself

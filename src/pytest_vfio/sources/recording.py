@@ -201,9 +201,7 @@ def _known(data: bytes, host: str) -> Stream:
     return parse(data)
 
 
-def _evidence(
-    stream: Stream, host: str, source: str, *, live: bool, why_cut: str = ""
-) -> Evidence:
+def _evidence(stream: Stream, host: str, source: str, *, live: bool, why_cut: str = "") -> Evidence:
     items = dict(stream.items)
     if not stream.done:
         after = f" after {stream.last}" if stream.last else ""

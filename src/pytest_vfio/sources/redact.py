@@ -17,8 +17,16 @@ _New = bytes | Callable[[re.Match[bytes]], bytes]
 
 #: Items that are bytes of hardware or names of files: a match in them would be an accident.
 _UNTOUCHED = (
-    "sys/bus/", "sys/firmware/acpi/", "sys/kernel/", "sys/class/", "proc/interrupts", "proc/iomem",
-    "proc/cpuinfo", "kernel-config", "modules.", "initramfs",
+    "sys/bus/",
+    "sys/firmware/acpi/",
+    "sys/kernel/",
+    "sys/class/",
+    "proc/interrupts",
+    "proc/iomem",
+    "proc/cpuinfo",
+    "kernel-config",
+    "modules.",
+    "initramfs",
 )
 
 
@@ -61,7 +69,10 @@ _RULES: tuple[tuple[re.Pattern[bytes], _New], ...] = tuple(
         (rb"\$(?:1|2[abxy]|5|6|7|y|gy)\$[./a-z0-9$=,]{8,512}", BLACK),
         # tokens that tell themselves apart
         (rb"\b(?:gh[pousr]_[a-z0-9]{20,255}|glpat-[a-z0-9_-]{20,64}|AKIA[A-Z0-9]{16})\b", BLACK),
-        (rb"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?:[^-]|-(?!----)){1,65536}", rb"\1%s" % BLACK),
+        (
+            rb"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?:[^-]|-(?!----)){1,65536}",
+            rb"\1%s" % BLACK,
+        ),
         # iSCSI boot: netroot=iscsi:user:secret@host
         (rb"(\bnetroot=iscsi:)[^\s@]{1,512}(@)", rb"\1%s\2" % BLACK),
     )

@@ -70,7 +70,8 @@ _DOCUMENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "virsh/dumpxml": ("dumpxml", "sos_commands/virsh/virsh_-r_list_--all"),
         "virsh/nodedev-dumpxml": (
-            "nodedev-dumpxml", "sos_commands/virsh/virsh_-r_nodedev-list_--tree"
+            "nodedev-dumpxml",
+            "sos_commands/virsh/virsh_-r_nodedev-list_--tree",
         ),
         "virsh/net-dumpxml": ("net-dumpxml", "sos_commands/virsh/virsh_-r_net-list_--all"),
     }
@@ -144,9 +145,15 @@ _MANIFEST = "sos_reports/manifest.json"
 _SOS_LOG = "sos_logs/sos.log"
 _OTHERS = frozenset(
     {
-        *_JOURNAL, *_INITRAMFS, _SYSCTL, _MANIFEST, _SOS_LOG,
-        "sos_commands/host/hostnamectl_status", "sos_commands/host/hostnamectl",
-        "sos_commands/systemd/timedatectl", "sos_commands/date/date_--utc",
+        *_JOURNAL,
+        *_INITRAMFS,
+        _SYSCTL,
+        _MANIFEST,
+        _SOS_LOG,
+        "sos_commands/host/hostnamectl_status",
+        "sos_commands/host/hostnamectl",
+        "sos_commands/systemd/timedatectl",
+        "sos_commands/date/date_--utc",
         *(place for places in (*_ELSEWHERE.values(), *_COMMANDS.values()) for place in places),
         *(table for _, table in _DOCUMENTS.values()),
     }
@@ -377,7 +384,10 @@ def _autostart(report: Report) -> Iterator[Item]:
     whole = all(answers.get(name) in {"enable", "disable"} for name in guests)
     data = "".join(f"{name}\n" for name in names).encode()
     yield Item(
-        "virsh/list-autostart", Status.PRESENT, data, "" if whole else "not of every guest",
+        "virsh/list-autostart",
+        Status.PRESENT,
+        data,
+        "" if whole else "not of every guest",
         Extent.WHOLE if whole else Extent.ELIDED,
     )
 
@@ -490,7 +500,9 @@ def _folders(report: Report) -> Iterator[Item]:
     if tables:
         whole = "/sys/firmware/acpi/*" in report.copied
         yield Item(
-            "sys/firmware/acpi/tables/", Status.PRESENT, "\n".join(tables).encode(),
+            "sys/firmware/acpi/tables/",
+            Status.PRESENT,
+            "\n".join(tables).encode(),
             extent=Extent.WHOLE if whole else Extent.ELIDED,
         )
         if whole:

@@ -84,8 +84,12 @@ def target(
         return Target(given, "ssh", host, port=port, ssh_identity=ssh_identity, **common)  # type: ignore[arg-type]
     if scheme in _TESTINFRA_SCHEMES:
         return Target(
-            name, "testinfra", spec, ssh_identity=ssh_identity,
-            ansible_inventory=ansible_inventory, **common,  # type: ignore[arg-type]
+            name,
+            "testinfra",
+            spec,
+            ssh_identity=ssh_identity,
+            ansible_inventory=ansible_inventory,
+            **common,  # type: ignore[arg-type]
         )
     raise TargetError(
         f"{spec!r}: unknown connection {scheme!r}: give local, an OpenSSH alias, user@host, or one "
@@ -124,7 +128,7 @@ def expand(target: Target) -> list[Target]:
     """The hosts that a testinfra spec means (`ansible://group` means several); else just it."""
     if target.kind != "testinfra":
         return [target]
-    from pytest_vfio.sources import testinfra  # noqa: PLC0415 - slow, and seldom needed
+    from pytest_vfio.sources import testinfra
 
     return testinfra.expand(target)
 
