@@ -24,7 +24,9 @@ def main() -> int:
     up = verbs.add_parser("up", help="restore a host, building it first if needed")
     up.add_argument("host", choices=HOSTS)
     up.add_argument("--detach", action="store_true", help="leave it running until `down`")
-    verbs.add_parser("down", help="stop every host").add_argument("host", nargs="*")
+    down = verbs.add_parser("down", help="stop the hosts that `up --detach` left running")
+    down.add_argument("host", nargs="*", help="only these")
+    down.add_argument("--all", action="store_true", help="also those of runs and builds")
     build = verbs.add_parser("build", help="build hosts and their snapshots")
     build.add_argument("host", nargs="+", choices=HOSTS)
     verbs.add_parser("list", help="name the hosts and the scenarios")
@@ -40,7 +42,7 @@ def main() -> int:
         case "up":
             return _up(arguments.host, detach=arguments.detach)
         case "down":
-            return _down(arguments.host)
+            return _down(arguments.host, everything=arguments.all)
         case "run":
             return _run(arguments)
         case "build":
@@ -69,12 +71,11 @@ def _up(name: str, *, detach: bool) -> int:
     return 0
 
 
-def _down(names: list[str]) -> int:
+def _down(names: list[str], *, everything: bool) -> int:
     for machine in running():
-        if names and machine.name not in names:
-            continue
-        machine.stop()
-        print(f"{machine.name} stopped")
+        if (machine.kept or everything) and (not names or machine.name in names):
+            machine.stop()
+            print(f"{machine.name} stopped")
     return 0
 
 

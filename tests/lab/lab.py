@@ -32,7 +32,7 @@ def installed(image: Image) -> Path:
     words = ("-append", "root=LABEL=root rw console=ttyS0,115200")
     machine.start(host.command(disk, *boot, *words))
     try:
-        machine.shell.wait(SLOW)
+        machine.wait(SLOW)
         machine.shell.must(FINISH[image.loader], timeout=SLOW)
         machine.shell.run(WARM_LIBVIRT, timeout=SLOW)
         _power_off(machine)
@@ -81,7 +81,7 @@ def prepare(host: Host) -> Path:
     machine = Machine(host.name, "build")
     machine.start(host.command(disk))
     try:
-        machine.shell.wait(SLOW)
+        machine.wait(SLOW)
         if host.guests:
             nested.install(machine.shell)
         if host.setup:
@@ -109,8 +109,8 @@ def restore(host: Host, *, slot: str = "kept") -> Machine:
     if host.image.uefi:
         _copy(variables(disk), variables(scratch))
     words = ("-loadvm", READY) if host.snapshots else ()
-    machine.start(host.command(scratch, *words), kept=slot == "kept")
-    machine.shell.wait(SLOW)
+    machine.start(host.command(scratch, *words))
+    machine.wait(SLOW)
     return machine
 
 

@@ -26,6 +26,7 @@ class Machine:
 
     def __init__(self, name: str, slot: str = "kept") -> None:
         self.name = name
+        self.kept = slot == "kept"
         self.folder = cache.state(slot, name)
         self.console = self.folder / "console.log"
         self.config = self.folder / "ssh_config"
@@ -40,12 +41,12 @@ class Machine:
         """A new connection to QEMU's monitor."""
         return Monitor(self.folder / "qmp.sock")
 
-    def start(self, arguments: Sequence[str], *, kept: bool = False) -> None:
+    def start(self, arguments: Sequence[str]) -> None:
         """Run QEMU; ``{port}`` in an argument becomes the SSH port on this machine."""
         self.stop()
         port = _free_port()
         write_config(self.config, self.name, port)
-        leash = [] if kept else ["setpriv", "--pdeathsig", "KILL", "--"]
+        leash = [] if self.kept else ["setpriv", "--pdeathsig", "KILL", "--"]
         qmp = self.folder / "qmp.sock"
         command = [
             *leash,
@@ -71,6 +72,16 @@ class Machine:
                 return
             time.sleep(0.1)
         raise TimeoutError(f"{self.name}: QEMU's monitor did not appear")
+
+    def wait(self, seconds: float) -> None:
+        """Return as soon as a login works; a QEMU that ended is an error at once."""
+        end = time.monotonic() + seconds
+        while not self.shell.answers():
+            if self.pid() is None:
+                raise RuntimeError(f"{self.name}: QEMU ended before a login worked")
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name} did not answer in {seconds:.0f} s")
+            time.sleep(0.5)
 
     def pid(self) -> int | None:
         """The QEMU process, if it is ours and alive."""

@@ -52,14 +52,6 @@ class Shell:
         except subprocess.TimeoutExpired:
             return False
 
-    def wait(self, seconds: float) -> None:
-        """Return as soon as a login works."""
-        end = time.monotonic() + seconds
-        while not self.answers():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.name} did not answer in {seconds:.0f} s")
-            time.sleep(0.5)
-
     def boot_id(self) -> str:
         """The kernel's name for this boot."""
         return self.must("cat /proc/sys/kernel/random/boot_id").strip()
