@@ -410,6 +410,10 @@ why_not() {          # PATH
 }
 
 absent_or_hidden() { # PATH that test(1) cannot see: is it not there, or is the way to it closed?
+  case $1 in           # in a bare chroot the kernel shows nothing at all
+    "$R"/sys/*) [ -e "$R/sys/kernel" ] || { WHY='not collected sysfs is not mounted'; return; } ;;
+    "$R"/proc/*) [ -e "$R/proc/self" ] || { WHY='not collected procfs is not mounted'; return; } ;;
+  esac
   up=$1
   WHY=absent
   while :; do
@@ -850,7 +854,8 @@ devices() {
       --include=compatible "$R/sys/firmware/devicetree/base"
     OK=
   else
-    without devicetree/iommu absent
+    absent_or_hidden "$R/sys/firmware/devicetree/base"
+    without devicetree/iommu "$WHY"
   fi
 }
 
