@@ -208,7 +208,7 @@ def test_card_split(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     function = device.function
     card = (function, *hypervisor.pci.siblings(function))
     if not any(one.base_class == DISPLAY_CLASS for one in card):
-        hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is no other
+        hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
         return skips(f"{function.address} is no part of a graphics card")
     left: list[PciFunction] = []
     unread: list[Item] = []
@@ -230,7 +230,7 @@ def test_card_split(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
         )
     if unread:
         raise Missing(*dict.fromkeys(unread))
-    hypervisor.pci.functions  # noqa: B018 - only a whole list shows that there is no other
+    hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
     return passes(f"no function of the card of {function.address} stays on a host driver")
 
 

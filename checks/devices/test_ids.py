@@ -3,6 +3,7 @@
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import handover
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.vfioids import IdPattern
@@ -55,7 +56,7 @@ def test_id_catches_more_than_intended(hypervisor: Hypervisor) -> Verdict:
         raise Missing(*dict.fromkeys(unread))
     if not patterns:
         return skips("no ids are configured for vfio-pci")
-    hypervisor.pci.functions  # noqa: B018 - only a whole list shows that no other is caught
+    hypervisor.pci.must_be_whole()  # only a whole list shows that no other is caught
     return passes(f"the ids of vfio-pci catch {len(caught)} functions, all of them intended")
 
 
@@ -88,10 +89,10 @@ def test_caught_for_nobody(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
         return skips(f"no id of vfio-pci catches {function.address}")
     twins = [one for one in hypervisor.intent.known if one.guests and _catches(patterns, one)]
     if not twins:
-        hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
+        handover.guests_must_be_known(hypervisor)  # an unread guest may have it
         return skips("no device that the id catches is for a guest yet")
     if not hypervisor.declared.guests:
-        hypervisor.guests.domains  # noqa: B018 - an unread guest may have it
+        handover.guests_must_be_known(hypervisor)  # an unread guest may have it
     shown = ", ".join(one.name for one in twins)
     return fails(
         f"id {patterns[0].text} catches {function.address}, but only {shown} is meant for a guest",

@@ -102,7 +102,7 @@ def test_shared_group(hypervisor: Hypervisor, group: Group) -> Verdict:
     together = None not in owners.values() and len(set(owners.values())) == 1
     if len(ends) > 1 and not together:
         if None in owners.values() and all(hypervisor.intent.get(one) for one in ends):
-            hypervisor.guests.domains  # noqa: B018 - one unread guest may have all of them
+            handover.guests_must_be_known(hypervisor)  # one unread guest may have all of them
         reason = isolation.explain(group)
         return fails(
             f"group {group.number} has {', '.join(ends)}, which go together: {reason.words}",
@@ -114,7 +114,7 @@ def test_shared_group(hypervisor: Hypervisor, group: Group) -> Verdict:
         )
     if unread:
         raise Missing(*unread)
-    group.all_members  # noqa: B018 - only a whole group shows that there is no other member
+    group.must_be_whole()  # only a whole group shows that there is no other member
     if len(ends) < 2:
         return passes(f"group {group.number} has one endpoint at most: {', '.join(ends) or 'none'}")
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")

@@ -4,7 +4,7 @@ from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails,
 from pytest_vfio.cures import groups as group_cures
 from pytest_vfio.cures import sriov as cures
 from pytest_vfio.evidence import Item, Missing, Tree
-from pytest_vfio.facts import vfinfo
+from pytest_vfio.facts import handover, vfinfo
 from pytest_vfio.facts.groups import Group
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
@@ -145,7 +145,7 @@ def test_vf_without_mac(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
     takers = [hostdev for _, hostdev in hypervisor.guests.holding(function.address)]
     plain = [hostdev for hostdev in takers if hostdev.kind in ("hostdev", "commandline")]
     if not plain:
-        hypervisor.guests.domains  # noqa: B018 - an unread guest may take it plainly
+        handover.guests_must_be_known(hypervisor)  # an unread guest may take it plainly
         return passes(
             f"no guest takes {function.address} as a plain hostdev", evidence=policy.quote
         )

@@ -77,9 +77,13 @@ class Group:
     @property
     def all_members(self) -> tuple[str, ...]:
         """All members. Raises Missing where there may be more than are known."""
+        self.must_be_whole()
+        return self.members
+
+    def must_be_whole(self) -> None:
+        """Raise Missing unless every member is known."""
         if self.unread is not None:
             raise Missing(self.unread)
-        return self.members
 
     @property
     def functions(self) -> tuple[PciFunction, ...]:

@@ -59,9 +59,13 @@ class Pci:
     @property
     def functions(self) -> Mapping[str, PciFunction]:
         """All functions, by address. Raises Missing unless the list is whole."""
+        self.must_be_whole()
+        return self.known
+
+    def must_be_whole(self) -> None:
+        """Raise Missing unless every function of the host is known."""
         if not self.whole:
             raise Missing(self.evidence.item(SYSFS))
-        return self.known
 
     def get(self, where: str) -> PciFunction | None:
         """The function at an address; None where it is known that there is none.
@@ -69,8 +73,8 @@ class Pci:
         Raises Missing where the function was not seen and the list is not whole.
         """
         found = self.known.get(where)
-        if found is None and not self.whole:
-            raise Missing(self.evidence.item(SYSFS))
+        if found is None:
+            self.must_be_whole()
         return found
 
     def absence(self, where: str) -> Quote:

@@ -74,12 +74,10 @@ class PciFunction:
         item = self.pci.evidence.item(source)
         if not item.whole:
             return (item,)
-        try:
-            if source in self.pci.trees:
-                self.pci.trees[source].get(path)
-        except Missing as missing:
-            return missing.items
-        return (Item(f"{source}/{path}", Status.NOT_COLLECTED),)
+        tree = self.pci.trees.get(source)
+        word = tree.unread.get(path, "") if tree is not None else ""
+        status = Status(word) if word in set(Status) else Status.NOT_COLLECTED
+        return (Item(f"{source}/{path}", status),)
 
     def missing(self, name: str) -> Missing:
         """What to raise where a source told only part of a field."""
