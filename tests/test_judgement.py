@@ -71,7 +71,7 @@ def outcomes(judgement):
 def test_a_failure_is_not_a_cause_where_what_it_needs_failed():
     """A fail becomes blocked, and names the root."""
     judgement = judge(make("AAA001", failing), make("BBB001", failing, needs=("AAA001",)))
-    blocked = [one for one in judgement if one.id == "BBB001"][0]
+    blocked = next(one for one in judgement if one.id == "BBB001")
 
     assert blocked.outcome is Outcome.BLOCKED
     assert blocked.blocked_by == (("AAA001", "host", "testhost"),)

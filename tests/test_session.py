@@ -297,7 +297,8 @@ def test_a_collected_check_overrides_the_packaged_one(run, pytester):
 def test_an_ordinary_test_may_ask_for_the_hypervisor(run, pytester):
     """The fixture gives the facts, once for each host."""
     pytester.makepyfile(
-        "def test_it(hypervisor):\n    assert hypervisor.pci.known['0000:12:00.0'].id == '8086:1572'"
+        "def test_it(hypervisor):\n"
+        "    assert hypervisor.pci.known['0000:12:00.0'].id == '8086:1572'"
     )
     result = run("--host", "sick,bmt")
 

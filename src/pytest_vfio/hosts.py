@@ -18,7 +18,7 @@ class HostError(Exception):
 
 
 def shipped_inventory() -> Path:
-    """The inventory that comes with the suite: in the wheel beside this file, else the checkout's."""
+    """The inventory that comes with the suite: in the wheel beside this file, or the checkout's."""
     here = Path(__file__).resolve().parent
     inside = here / "fixtures" / "inventory.toml"
     return inside if inside.is_file() else here.parents[1] / "fixtures" / "inventory.toml"

@@ -117,7 +117,7 @@ class Judgement:
         if not isinstance(verdict, Verdict):
             return Verdict(
                 Outcome.ERROR,
-                f"{check.id} returned {verdict!r} instead of passes(), fails(), skips() or unknown()",
+                f"{check.id} returned {verdict!r}, not passes(), fails(), skips() or unknown()",
             )
         return verdict
 

@@ -79,7 +79,7 @@ def test_outcomes_are_what_gates():
 
 def test_a_failure_carries_all_that_a_person_needs():
     """Type is the check, message one line, the body has evidence, cure and who acts."""
-    (failure,) = [f for f in suites()["bmt.example.org"].iter("failure")]
+    (failure,) = suites()["bmt.example.org"].iter("failure")
 
     assert failure.get("type") == "AAA002"
     assert "\n" not in failure.get("message", "\n")

@@ -19,7 +19,7 @@ async def gather(
     targets: Sequence[Target],
     *,
     parallel: int = 32,
-    timeout: float = 60.0,
+    timeout: float = 60.0,  # noqa: ASYNC109 - each host has its own limit, and keeps what it has
     progress: Progress | None = None,
 ) -> list[Reading]:
     """Read every host, at most `parallel` at a time, each for at most `timeout` seconds.
@@ -36,7 +36,7 @@ async def gather(
             began = time.monotonic()
             try:
                 reading = await _read(target, timeout)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - one host must not take the others with it
                 reading = Unreachable(
                     target.name,
                     f"{target.name}: {type(error).__name__}: {error}",
@@ -63,20 +63,20 @@ def gather_now(
 async def _read(target: Target, limit: float) -> Reading:
     """Send a target to its source. Sources are imported when they are needed: start-up counts."""
     if target.kind == "local":
-        from pytest_vfio.sources import local
+        from pytest_vfio.sources import local  # noqa: PLC0415
 
         return await local.read(target, limit)
     if target.kind == "ssh":
-        from pytest_vfio.sources import openssh
+        from pytest_vfio.sources import openssh  # noqa: PLC0415
 
         return await openssh.read(target, limit)
     if target.kind == "bundle":
         return await asyncio.to_thread(_bundle, target)
     if target.kind == "libvirt":
-        from pytest_vfio.sources import libvirt_api
+        from pytest_vfio.sources import libvirt_api  # noqa: PLC0415
 
         return await libvirt_api.read(target, limit)
-    from pytest_vfio.sources import testinfra
+    from pytest_vfio.sources import testinfra  # noqa: PLC0415
 
     return await testinfra.read(target, limit)
 
@@ -94,6 +94,6 @@ def read_bundle(path: Path, name: str = "") -> Evidence:
 
     Raises BundleError.
     """
-    from pytest_vfio.sources import bundle
+    from pytest_vfio.sources import bundle  # noqa: PLC0415
 
     return bundle.read_bundle(path, name)

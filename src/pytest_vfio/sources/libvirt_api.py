@@ -65,7 +65,7 @@ class _Refused(Exception):
 
 def _binding() -> ModuleType | None:
     try:
-        import libvirt
+        import libvirt  # noqa: PLC0415 - an optional part, and slow
     except ImportError:
         return None
     libvirt.registerErrorHandler(lambda _context, _error: None, None)  # else it prints by itself

@@ -128,7 +128,7 @@ def expand(target: Target) -> list[Target]:
     """The hosts that a testinfra spec means (`ansible://group` means several); else just it."""
     if target.kind != "testinfra":
         return [target]
-    from pytest_vfio.sources import testinfra
+    from pytest_vfio.sources import testinfra  # noqa: PLC0415 - slow, and seldom needed
 
     return testinfra.expand(target)
 

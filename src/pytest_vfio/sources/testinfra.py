@@ -73,7 +73,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
         result = await asyncio.wait_for(in_thread(_run, target), limit)
     except TimeoutError:
         return _failed(target, f"{target.spec} did not answer within {limit:g} s", "timeout", began)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything
         return _failed(target, f"{target.spec}: {_words(error)}", "failed", began)
     if not is_recording(result.stdout_bytes):
         said = (result.stderr_bytes or result.stdout_bytes).decode("utf-8", "backslashreplace")
