@@ -411,7 +411,7 @@ why_not() {          # PATH
 
 absent_or_hidden() { # PATH that test(1) cannot see: is it not there, or is the way to it closed?
   case $1 in           # in a bare chroot the kernel shows nothing at all
-    "$R"/sys/*) [ -e "$R/sys/kernel" ] || { WHY='not collected sysfs is not mounted'; return; } ;;
+    "$R"/sys/* | "$R"/dev/*) [ -e "$R/sys/kernel" ] || { WHY='not collected sysfs is not mounted'; return; } ;;
     "$R"/proc/*) [ -e "$R/proc/self" ] || { WHY='not collected procfs is not mounted'; return; } ;;
   esac
   up=$1
