@@ -106,7 +106,7 @@ def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDev
     )
 
 
-@check("DEV031", severity=ADVICE, refs=["F79"])
+@check("DEV031", severity=DEGRADED, refs=["F79"])
 def test_stale_override(hypervisor: Hypervisor) -> Verdict:
     """A driver_override is left over on a device of the host
 

@@ -1,6 +1,6 @@
 """Whether a device can be reset between two guests, and what went wrong when it was."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts import devicelog
@@ -184,7 +184,7 @@ def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict
     return passes(f"the kernel never waited in vain for {function.address}")
 
 
-@check("DEV028", severity=ADVICE, needs=["DEV001"], refs=["F122"])
+@check("DEV028", severity=DEGRADED, needs=["DEV001"], refs=["F122"])
 def test_reset_behind_back(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device was reset while in use
 
