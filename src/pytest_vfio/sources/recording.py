@@ -106,7 +106,7 @@ def parse(data: bytes, *, cut: Status = Status.TRUNCATED) -> Stream:
         if line.startswith(b"|"):
             if current is not None:
                 current.add(line[1:] + b"\n" * ended)
-        elif line.startswith(b"%item "):
+        elif line.startswith(b"%item ") and ended:
             if current is not None:
                 _close(stream, current, Status.TRUNCATED, "the recording goes on with another item")
             current = _begin(line)
