@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts.guests import Domain, Hostdev
+from pytest_vfio.facts.guests import Domain
+from pytest_vfio.facts.hostdevs import Hostdev
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 

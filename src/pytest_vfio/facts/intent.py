@@ -17,7 +17,6 @@ from pytest_vfio.evidence import Item, Missing, Status
 from pytest_vfio.facts.pci import Pci, PciFunction, is_vfio_driver
 
 if TYPE_CHECKING:
-    from pytest_vfio.facts.guests import Hostdev
     from pytest_vfio.facts.hypervisor import Hypervisor
 
 T = TypeVar("T")
@@ -203,15 +202,15 @@ class _Search:
         for function in functions:
             if is_vfio_driver(self.ask(lambda: function.driver) or ""):
                 self.add(function.address, "bound")
-        for hostdev in self.hostdevs():
-            self.add(hostdev.address, "hostdev")
+        for address in self.addresses_of_guests():
+            self.add(address, "hostdev")
 
-    def hostdevs(self) -> Iterable[Hostdev]:
+    def addresses_of_guests(self) -> Iterable[str]:
+        """What the hostdevs of every known guest name."""
         guests = self.hypervisor.guests
         self.ask(lambda: guests.domains)
-        return [
-            hostdev for domain in guests.known for hostdev in domain.hostdevs if hostdev.address
-        ]
+        hostdevs = [hostdev for domain in guests.known for hostdev in domain.hostdevs]
+        return [hostdev.address for hostdev in hostdevs if hostdev.address]
 
     def devices(self) -> tuple[IntendedDevice, ...]:
         """What was found, with the guests that name each device."""

@@ -33,7 +33,8 @@ def to_xml(run: RunResult) -> bytes:
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     root.set("time", f"{run.seconds:.3f}")
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _suite(host: HostResult, run: RunResult) -> ElementTree.Element:

@@ -189,8 +189,8 @@ def _devices(devices: Sequence[DeviceSentence], page: _Page, verbose: int) -> No
         named = [[(one.device.name, ""), *((fact, "dim") for fact in _facts(one))] for one in alike]
         page.rows(5, named)
     if len(devices) > len(shown):
-        rest = len(devices) - len(shown)
-        page.line(2, (f"and {rest} more devices, see results.json or -v", "dim"))
+        left = len(devices) - len(shown)
+        page.line(2, (f"and {left} more devices, see results.json or -v", "dim"))
 
 
 def _facts(one: DeviceSentence) -> tuple[str, str, str]:
@@ -241,8 +241,8 @@ def _unread(host: HostResult, page: _Page, verbose: int) -> None:
             names[name] = names.get(name, 0) + 1
     reasons = sorted(missed, key=lambda why: (-sum(missed[why].values()), why))
     for why in reasons if verbose else reasons[:_UNREAD]:
-        names = sorted(missed[why], key=lambda name: (-missed[why][name], name))
-        told = listed(names, len(names) if verbose else 6)
+        most = sorted(missed[why], key=lambda name: (-missed[why][name], name))
+        told = listed(most, len(most) if verbose else 6)
         page.line(2, ("not read: ", "yellow"), (told, ""), (f": {why}" if why else "", "dim"))
     if len(reasons) > _UNREAD and not verbose:
         rest = sum(len(missed[why]) for why in reasons[_UNREAD:])
