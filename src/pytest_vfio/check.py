@@ -149,7 +149,7 @@ class Check:
     needs: tuple[str, ...]
     refs: tuple[str, ...]
     subject: str
-    function: Callable[..., Verdict]
+    function: Callable[..., object]
     file: str
 
     @property

@@ -101,7 +101,6 @@ class Judgement:
         if check.subject != "host" and subject.kind == "host":
             return _nobody(check.subject, self.subjects.of(check.subject))
         arguments = () if check.subject == "host" else (subject.value,)
-        verdict: object
         try:
             verdict = check.function(self.hypervisor, *arguments)
         except Missing as missing:
