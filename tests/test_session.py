@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -337,3 +339,39 @@ def test_an_interrupted_run_says_that_it_is_not_complete(run, pytester):
 def test_quiet_is_quiet(run):
     """-qq prints no summary of ours."""
     assert "cannot tell" not in run(CHECKS, "--host", "bmt", "-qq").stdout.str()
+
+
+def test_a_mistake_in_the_inventory_is_one_message_where_no_host_is_named(run, pytester):
+    """Found while files are collected, and still a usage error; a run of tests alone goes on."""
+    pytester.path.joinpath("inventory.toml").write_text("[hosts.x]\nconection = 'y'\n")
+    pytester.makepyfile("def test_one(): assert True")
+    result = run(CHECKS)
+
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*unknown key 'conection'; did you mean 'connection'?"])
+    assert run("test_a_mistake_in_the_inventory_is_one_message_where_no_host_is_named.py").ret == 0
+
+
+def test_the_plugin_costs_little_where_nothing_is_judged():
+    """Every pytest run loads it: facts, sources and rich wait until a host is named."""
+    code = "import sys, pytest_vfio.plugin; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    heavy = {"rich", "asyncio", "pytest_vfio.session", "pytest_vfio.facts"}
+    assert not heavy & {*out.stdout.split()}
+
+
+def test_without_a_terminal_reporter_the_reports_are_written(run, pytester):
+    """-p no:terminal prints nothing, and judges as ever."""
+    assert run(CHECKS, "--host", "sick", "-p", "no:terminal").ret == 1
+    assert document(pytester)["complete"] is True
+
+
+def test_an_expired_waiver_is_told(run, pytester):
+    """What it covered gates again, and the line says since when."""
+    waiver = '[[waivers]]\ncheck = "FW002"\nreason = "TICKET-7"\nexpires = 2020-01-31\n'
+    pytester.path.joinpath("inventory.toml").write_text(INVENTORY + waiver)
+    result = run(CHECKS, "--host", "sick", "-k", "FW002")
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*waiver of FW002 has expired on 2020-01-31 (TICKET-7)"])

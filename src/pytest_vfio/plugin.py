@@ -1,20 +1,25 @@
-"""The pytest plugin: the command line, and the session that does the work. Thin."""
+"""The pytest plugin: the command line, and the session that does the work. Thin.
+
+Every pytest run of an environment loads this file, most of them to judge nothing: what does the
+work is imported once a host is named, or a check is collected.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 
-from pytest_vfio import explain, sources
-from pytest_vfio.check import SUBJECTS, Severity
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.session import REPORTS, Session
+from pytest_vfio.check import SUBJECTS, Check, Severity
 from pytest_vfio.suite import LAYERS
 
-SESSION = pytest.StashKey[Session]()
+if TYPE_CHECKING:
+    from pytest_vfio.facts.hypervisor import Hypervisor
+    from pytest_vfio.session import Session
+
+SESSION = pytest.StashKey["Session"]()
+MISTAKE = pytest.StashKey[pytest.UsageError]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -85,7 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="vfio_reports",
         default="junit,json",
         metavar="LIST",
-        help=f"reports to write, of {', '.join(REPORTS)}, or none; default: junit,json",
+        help="reports to write, of junit, json, or none; default: junit,json",
     )
     group.addoption(
         "--report-dir",
@@ -133,17 +138,85 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{subject}: a check about a {subject}")
     for layer in LAYERS:
         config.addinivalue_line("markers", f"{layer}: a check of this layer")
-    config.stash[SESSION] = Session(config)
-    config.pluginmanager.register(config.stash[SESSION], "vfio-session")
+
+
+def _session(config: pytest.Config) -> Session:
+    """The session of this process, started by whoever asks first. Raises pytest.UsageError."""
+    if SESSION not in config.stash:
+        from pytest_vfio.session import Session  # noqa: PLC0415 - see above
+
+        session = Session(config)
+        session.start()
+        config.stash[SESSION] = session
+        config.pluginmanager.register(session, "vfio-session")
+    return config.stash[SESSION]
+
+
+def _collecting(config: pytest.Config) -> Session | None:
+    """The same while files are collected, where an error would be taken for one in the file."""
+    if MISTAKE not in config.stash:
+        try:
+            return _session(config)
+        except pytest.UsageError as error:
+            config.stash[MISTAKE] = error
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Say what could not be said while files were collected."""
+    if MISTAKE in config.stash:
+        raise config.stash[MISTAKE]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where hosts are named, read them before anything is collected."""
+    option = session.config.option
+    named = option.vfio_hosts or option.vfio_bundles or option.vfio_libvirt_uris
+    if named or option.vfio_inventory or "vfio" in getattr(session.config, "workerinput", {}):
+        _session(session.config)
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Collector, name: str, obj: object
+) -> list[pytest.Item] | None:
+    """Collect a decorated function as items of our own."""
+    check = getattr(obj, "vfio_check", None)
+    if not isinstance(check, Check):
+        return None
+    session = _collecting(collector.config)
+    return [] if session is None else list(session.collected(collector, name, check))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """An ordinary test may ask for `hypervisor`: it runs once for each host that was read."""
+    if "hypervisor" in metafunc.fixturenames:
+        session = _collecting(metafunc.config)
+        names = [] if session is None else [one.host for one in session.run.evidences]
+        metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """xdist: a worker that had checks and no host says so."""
+    if getattr(node, "workeroutput", {}).get("vfio_no_host"):
+        _session(node.config).no_host = True
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """--print-probe and --explain, which need no session and no host."""
     if config.option.vfio_print_probe:
+        from pytest_vfio import sources  # noqa: PLC0415 - see above
+
         sys.stdout.write(sources.probe_text())
         return 0
     if config.option.vfio_explain:
+        from rich.console import Console  # noqa: PLC0415 - see above
+
+        from pytest_vfio import explain  # noqa: PLC0415 - see above
+
         console = Console(no_color=config.option.color == "no" or None, highlight=False)
         explain.show(config.option.vfio_explain, config.args, console)
         return 0

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pytest_vfio.report import printable
 from pytest_vfio.sources import Target
@@ -20,14 +19,16 @@ def watched(hosts: int, console: Console, *, quiet: bool) -> Iterator[Watcher | 
     if quiet or not console.is_terminal:
         yield None
         return
+    from rich import progress as bars  # noqa: PLC0415 - slow to import, and seldom seen
+
     columns = (
-        TextColumn("reading"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[host]}", markup=False),
+        bars.TextColumn("reading"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("{task.fields[host]}", markup=False),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with bars.Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=hosts, host="")
 
         def watch(target: Target, event: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_vfio import suite as suites
 from pytest_vfio.check import Check, Outcome
-from pytest_vfio.diagnosis import HostVerdict, diagnose
+from pytest_vfio.diagnosis import Diagnosis, HostVerdict, diagnose
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.inventory import Inventory
@@ -36,6 +36,8 @@ class Run:
     _hypervisors: dict[str, Hypervisor] = field(default_factory=dict)
     _subjects: dict[str, Subjects] = field(default_factory=dict)
     _judgements: dict[str, Judgement] = field(default_factory=dict)
+    _wholes: dict[str, tuple[Judged, ...]] = field(default_factory=dict)
+    _diagnoses: dict[str, Diagnosis] = field(default_factory=dict)
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:
@@ -81,7 +83,15 @@ class Run:
 
     def whole(self, host: str) -> tuple[Judged, ...]:
         """Every finding of a host, as if the whole suite had been selected."""
-        return self.policy.judge(self.judgement(host))
+        if host not in self._wholes:
+            self._wholes[host] = self.policy.judge(self.judgement(host))
+        return self._wholes[host]
+
+    def diagnosis(self, host: str) -> Diagnosis:
+        """What is the matter with a host, by the whole suite."""
+        if host not in self._diagnoses:
+            self._diagnoses[host] = diagnose(self.judgement(host), self.whole(host))
+        return self._diagnoses[host]
 
     def ill_judged(self, host: str) -> str | None:
         """Why a host that was read counts as an error all the same, if it does."""
@@ -89,8 +99,8 @@ class Run:
         told = {one.finding.outcome for one in judged}
         if not told & {Outcome.PASS, Outcome.FAIL, Outcome.BLOCKED, Outcome.WAIVED}:
             return f"{host}: nothing could be judged by what was read"
-        verdict = diagnose(self.judgement(host), judged).verdict
-        if self.policy.strict and verdict is HostVerdict.CANNOT_TELL:
+        strict = self.policy.strict
+        if strict and self.diagnosis(host).verdict is HostVerdict.CANNOT_TELL:
             return f"{host}: cannot tell whether it is ready, and --strict-unknown was given"
         return None
 
@@ -115,7 +125,7 @@ class Run:
             judgement.hypervisor,
             judged,
             keys,
-            diagnose(judgement, whole),
+            self.diagnosis(host),
             seconds=seconds,
             lapsed=self.policy.lapsed(chosen.values()),
         )

@@ -51,8 +51,7 @@ class Session:
         self.no_host = False
         self.private: Path | None = None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
+    def start(self) -> None:
         """Read the hosts; in a worker, read what the controller read."""
         option = self.config.option
         try:
@@ -86,6 +85,7 @@ class Session:
         if not option.vfio_timeout > 0:
             raise pytest.UsageError(f"--host-timeout {option.vfio_timeout}: more than 0 seconds")
         run, quiet = self.run, self.config.get_verbosity() < 0
+        quiet = quiet or terminal.ascii_only()
         with watched(len(run.targets), self._console(), quiet=quiet) as progress:
             readings = sources.gather_now(
                 run.targets,
@@ -134,24 +134,15 @@ class Session:
         node.workerinput["vfio"] = str(self.private)
         node.workerinput["vfio_testinfra"] = getattr(self.config.option, "hosts", None)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """xdist: a worker that had checks and no host says so."""
-        if getattr(node, "workeroutput", {}).get("vfio_no_host"):
-            self.no_host = True
-
     def pytest_unconfigure(self) -> None:
         """Take the private folder away."""
         if self.private is not None:
             shutil.rmtree(self.private, ignore_errors=True)
 
-    def pytest_pycollect_makeitem(
-        self, collector: pytest.Collector, name: str, obj: object
-    ) -> list[CheckItem] | None:
-        """Collect a decorated function as items of our own, one for each host and subject."""
-        check = getattr(obj, "vfio_check", None)
-        if not isinstance(check, Check):
-            return None
+    def collected(
+        self, collector: pytest.Collector, name: str, check: Check
+    ) -> list[CheckItem]:
+        """A check as items, one for each host and subject."""
         if check.file != str(collector.path):
             return []  # imported from the file that defines it
         self.run.collect(check)
@@ -166,12 +157,6 @@ class Session:
                 subjects_of(check, self.run.subjects(evidence.host)),
             )
         ]
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """An ordinary test may ask for `hypervisor`: it runs once for each host that was read."""
-        if "hypervisor" in metafunc.fixturenames:
-            names = [evidence.host for evidence in self.run.evidences]
-            metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -107,7 +107,12 @@ class Suite:
 
 def layer(check: Check) -> str:
     """The layer of a check: the name of the folder its file is in."""
-    return Path(check.file).parent.name
+    return _folder(check.file)
+
+
+@cache
+def _folder(file: str) -> str:
+    return Path(file).parent.name
 
 
 def layer_order(check: Check) -> int:

@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pytest_vfio.check import Severity
@@ -40,7 +41,7 @@ class HostResult:
     seconds: float = 0.0
     lapsed: tuple[Waiver, ...] = ()
 
-    @property
+    @cached_property
     def shown(self) -> tuple[Judged, ...]:
         """The findings that this run was asked for."""
         return tuple(one for one in self.judged if one.finding.key in self.selected)
