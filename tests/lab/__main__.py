@@ -8,10 +8,11 @@ import time
 
 from tests.lab import cache, lab, workshop
 from tests.lab.fault import Scenario
+from tests.lab.fixture import publish
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import running
 from tests.lab.row import kept
-from tests.lab.run import play
+from tests.lab.run import play, replay
 from tests.lab.scenarios import FAULTS, HEALTHY
 from tests.lab.suite import CHECKOUT
 from tests.lab.table import page
@@ -34,7 +35,8 @@ def main() -> int:
     run.add_argument("scenario", nargs="*", help="only these")
     run.add_argument("--smoke", action="store_true", help="only those that CI has time for")
     run.add_argument("--host", action="append", choices=HOSTS, help="only scenarios of this host")
-    run.add_argument("--record", action="store_true", help="keep recordings in fixtures/hosts")
+    run.add_argument("--record", action="store_true", help="copy recordings to fixtures/lab")
+    run.add_argument("--again", action="store_true", help="judge the last recordings, no host")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` switches it off
@@ -89,7 +91,8 @@ def _build(names: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    workshop.prepare()
+    if not arguments.again:
+        workshop.prepare()
     scenarios: list[Scenario] = [*FAULTS, *HEALTHY]
     if arguments.smoke:
         scenarios = [scenario for scenario in scenarios if scenario.smoke]
@@ -97,12 +100,13 @@ def _run(arguments: argparse.Namespace) -> int:
         scenarios = [scenario for scenario in scenarios if scenario.host in arguments.host]
     if arguments.scenario:
         scenarios = [scenario for scenario in scenarios if scenario.name in arguments.scenario]
-    record = CHECKOUT / "fixtures/hosts" if arguments.record else None
     with (cache.root() / "run.lock").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
-        rows = play(scenarios, record)
+        rows = replay(scenarios) if arguments.again else play(scenarios)
     wrong = [row for row in rows if row.complaints]
-    if not arguments.smoke:
+    if arguments.record:
+        publish(scenarios)
+    if not arguments.smoke and not arguments.again:
         known = [scenario.name for scenario in (*FAULTS, *HEALTHY)]
         (CHECKOUT / "docs/lab.md").write_text(page(kept(known)))
     print(f"{len(rows) - len(wrong)} right, {len(wrong)} wrong")

@@ -14,15 +14,16 @@ def root() -> Path:
 
 def images() -> Path:
     """Disks, by image or host name."""
-    return _folder("images")
+    return folder("images")
 
 
 def state(slot: str, host: str) -> Path:
     """PID file, monitor socket, disk, console and SSH settings of one running host."""
-    return _folder(f"run/{slot}/{host}")
+    return folder(f"run/{slot}/{host}")
 
 
-def _folder(name: str) -> Path:
-    folder = root() / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def folder(name: str) -> Path:
+    """A folder of the cache, made on first use."""
+    path = root() / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,34 +1,47 @@
 """The whole lab, or the part of it that CI has time for: every scenario, judged over real SSH."""
 
-import shutil
+import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.lab import lab, nested, witness
 from tests.lab.fault import Fault, Scenario
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine
 from tests.lab.row import Row, revision
-from tests.lab.suite import Report, judge
+from tests.lab.suite import Report, judge, judge_again, recording
 from tests.lab.verdict import complaints
 
 SLOW = 600.0
 
 
-def play(scenarios: Sequence[Scenario], record: Path | None = None) -> list[Row]:
+def play(scenarios: Sequence[Scenario]) -> list[Row]:
     """Every scenario on its restored host: hosts in turn, quick ones first."""
     rows = []
     hosts = list(HOSTS)
     for scenario in sorted(scenarios, key=lambda s: (hosts.index(s.host), s.reboot)):
-        row = _one(scenario, record)
+        row = _one(scenario)
         row.keep()
         print(row.line(), flush=True)
         rows.append(row)
     return rows
 
 
-def _one(scenario: Scenario, record: Path | None) -> Row:
+def replay(scenarios: Sequence[Scenario]) -> list[Row]:
+    """Judge the last recordings again, without a host; nothing is kept."""
+    rows = []
+    for scenario in scenarios:
+        if not recording(scenario).exists():
+            continue
+        started = time.monotonic()
+        report = judge_again(scenario)
+        said = complaints(scenario, report)
+        rows.append(_row(scenario, report, said, (), 0.0, time.monotonic() - started))
+        print(rows[-1].line(), flush=True)
+    return rows
+
+
+def _one(scenario: Scenario) -> Row:
     started = time.monotonic()
     prepared = judged = 0.0
     report: Report | None = None
@@ -43,16 +56,24 @@ def _one(scenario: Scenario, record: Path | None) -> Row:
         report = judge(machine, scenario)
         judged = time.monotonic() - started - prepared
         said = complaints(scenario, report)
-        said += [
-            f"changed: {line}" for line in witness.changes(before, witness.state(machine.shell))
-        ]
+        after = witness.state(machine.shell)
+        said += [f"changed: {line}" for line in witness.changes(before, after)]
         validate = _validate(machine)
-        if record:
-            _keep(machine, scenario, record)
-    except (RuntimeError, TimeoutError, OSError, ValueError) as error:
+    except (RuntimeError, TimeoutError, OSError, ValueError, subprocess.TimeoutExpired) as error:
         said.append(f"{type(error).__name__}: {error}")
     finally:
         machine.stop()
+    return _row(scenario, report, said, validate, prepared, judged)
+
+
+def _row(
+    scenario: Scenario,
+    report: Report | None,
+    said: list[str],
+    validate: tuple[str, ...],
+    prepared: float,
+    judged: float,
+) -> Row:
     return Row(
         scenario.name,
         scenario.host,
@@ -95,9 +116,3 @@ def _validate(machine: Machine) -> tuple[str, ...]:
     lines = machine.shell.run("LC_ALL=C virt-host-validate qemu 2>&1").stdout.splitlines()
     spoken = [line.replace("QEMU:", "").strip() for line in lines]
     return tuple(" ".join(line.split()) for line in spoken if not line.endswith(": PASS"))
-
-
-def _keep(machine: Machine, scenario: Scenario, folder: Path) -> None:
-    target = folder / f"lab-{scenario.name}"
-    shutil.rmtree(target, ignore_errors=True)
-    judge(machine, scenario, record=target)

@@ -1,14 +1,16 @@
 """The suite as a user runs it: one command line against one host, and what its report says."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.lab import cache
 from tests.lab.fault import Scenario
 from tests.lab.machine import Machine
 
@@ -49,23 +51,40 @@ class Report:
         return [finding for finding in self.host["findings"] if finding["gates"]]
 
 
-def judge(machine: Machine, scenario: Scenario, record: Path | None = None) -> Report:
-    """Run the suite over SSH and read its report."""
+def judge(machine: Machine, scenario: Scenario) -> Report:
+    """Run the suite over SSH and read its report; what was read stays as a recording."""
     name = machine.name if scenario.account == "root" else f"{machine.name}-{scenario.account}"
     with tempfile.TemporaryDirectory() as folder:
-        inventory = Path(folder) / "inventory.toml"
-        inventory.write_text(scenario.intent.toml(name))
-        command = [
-            *(sys.executable, "-m", "pytest", "checks", "-q", "-p", "no:cacheprovider"),
-            *("--host", name, "--ssh-config", str(machine.config), "--inventory", str(inventory)),
-            *("--report", "json", "--report-dir", folder),
-            *(("--record", str(record)) if record else ()),
-        ]
-        done = subprocess.run(
-            command, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False
-        )
-        results = Path(folder) / "results.json"
-        if not results.exists():
-            raise RuntimeError(f"no report, exit {done.returncode}: {done.stdout}{done.stderr}")
-        (host,) = json.loads(results.read_text())["hosts"]
+        read = ("--host", name, "--ssh-config", str(machine.config), "--record", folder)
+        report = _report(Path(folder), scenario.intent.toml(name), read)
+        shutil.move(Path(folder) / f"{name}.vfio", recording(scenario))
+    return report
+
+
+def judge_again(scenario: Scenario) -> Report:
+    """Judge what was read from the host when it last ran."""
+    with tempfile.TemporaryDirectory() as folder:
+        read = ("--bundle", f"{scenario.host}={recording(scenario)}")
+        return _report(Path(folder), scenario.intent.toml(scenario.host), read)
+
+
+def recording(scenario: Scenario) -> Path:
+    """Where the last recording of a scenario is kept."""
+    return cache.folder("recordings") / f"{scenario.name}.vfio"
+
+
+def _report(folder: Path, intent: str, read: Sequence[str]) -> Report:
+    inventory = folder / "inventory.toml"
+    inventory.write_text(intent)
+    command = [
+        *(sys.executable, "-m", "pytest", "checks", "-q", "-p", "no:cacheprovider", *read),
+        *("--inventory", str(inventory), "--report", "json", "--report-dir", str(folder)),
+    ]
+    done = subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False
+    )
+    results = folder / "results.json"
+    if not results.exists():
+        raise RuntimeError(f"no report, exit {done.returncode}: {done.stdout}{done.stderr}")
+    (host,) = json.loads(results.read_text())["hosts"]
     return Report(host, done.returncode)
