@@ -133,8 +133,9 @@ _JOURNAL = tuple(
     for catalog in ("", "--catalog_")
     for tail in ("", "_0")
 )
-_OF_KERNEL = re.compile(rb"^(?:.{0,300}? (?:kernel|systemd-journald\[\d+\]): |-- )")
-_OF_LIBVIRT = re.compile(rb"^.{0,300}? (?:libvirtd|virt(?:qemu|nodedev|network)d)\[\d+\]: ")
+_SHORT = rb"[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S{1,253} "
+_OF_KERNEL = re.compile(_SHORT + rb"(?:kernel|systemd-journald\[\d+\]): |-- ")
+_OF_LIBVIRT = re.compile(_SHORT + rb"(?:libvirtd|virt(?:qemu|nodedev|network)d)\[\d+\]: ")
 _INITRAMFS = tuple(
     f"sos_commands/boot/{name}"
     for name in ("lsinitrd", "lsinitramfs_-l_.initrd.img", "lsinitramfs_-l_.boot.initrd.img")
@@ -341,6 +342,9 @@ def _documents(report: Report, item: str, verb: str, table: str) -> Iterator[Ite
         listed = None
     read = [_command(report, item, place) for place in places]
     good = [part for part in read if part.status is Status.PRESENT]
+    if read and not good:
+        yield replace(read[0], data=b"")
+        return
     data = b"\n".join(part.data for part in good)
     if listed is None:
         yield Item(item, Status.PRESENT, data, "perhaps not all", Extent.ELIDED)
