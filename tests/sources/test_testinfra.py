@@ -19,8 +19,8 @@ from pytest_vfio.sources.patience import in_thread
 CHECKS = Path(__file__).parents[2] / "checks/iommu"
 BUSYBOX = shutil.which("busybox")
 NEEDED = (
-    "sh", "awk", "grep", "ls", "od", "sed", "cat", "date", "id", "timeout", "printf", "head", "tail",
-    "sort", "tr", "uname", "zcat", "dmesg",
+    "sh", "awk", "grep", "ls", "od", "sed", "cat", "date", "id", "timeout", "printf", "head",
+    "tail", "sort", "tr", "uname", "zcat", "dmesg",
 )
 
 
