@@ -375,3 +375,32 @@ def test_an_expired_waiver_is_told(run, pytester):
 
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*waiver of FW002 has expired on 2020-01-31 (TICKET-7)"])
+
+
+def test_a_host_that_cannot_be_judged_is_an_error_in_every_report(run, pytester):
+    """What gates a host as such stands in the terminal, in JUnit and in JSON alike."""
+    result = run(CHECKS, "--host", "bmt", "--strict-unknown", "-k", "FW002")
+    junit = ElementTree.parse(pytester.path / "reports/junit.xml").getroot()
+
+    assert result.ret == 1
+    assert result.parseoutcomes()["errors"] == 1
+    assert junit.get("errors") == "1"
+    assert "--strict-unknown" in document(pytester)["hosts"][0]["reason"]
+
+
+def test_what_nobody_knows_is_not_told_as_nothing(run, pytester):
+    """A folder with nothing but a log does not say that no device is meant for a guest."""
+    pytester.mkdir("case").joinpath("dmesg.txt").write_text("[    0.000000] Linux version 6.1.0\n")
+    result = run(CHECKS, "--bundle", "case", "-k", "DEV001")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*cannot tell whether any device is meant for a guest: *not read"])
+    assert "no device is meant" not in result.stdout.str()
+
+
+def test_nothing_but_ascii_where_the_locale_has_nothing_else(run, monkeypatch):
+    """LC_ALL=C: also what a host says is printed as escapes."""
+    monkeypatch.setenv("LC_ALL", "C")
+    result = run(CHECKS, "--host", "sick", "-v")
+
+    assert result.stdout.str().isascii()

@@ -126,6 +126,7 @@ class Run:
             judged,
             keys,
             self.diagnosis(host),
+            reason=self.ill_judged(host) or "",
             seconds=seconds,
             lapsed=self.policy.lapsed(chosen.values()),
         )

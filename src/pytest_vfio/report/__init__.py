@@ -24,7 +24,8 @@ from pytest_vfio.suite import Suite
 class HostResult:
     """All that is to be reported of one host.
 
-    `hypervisor` and `diagnosis` are None for an unreachable host, and `reason` says why it is one.
+    `hypervisor` and `diagnosis` are None for an unreachable host, and `reason` says why it is one;
+    it also says why a host that was read is an error all the same.
     `selected` are the findings that this run was asked for; `judged` are all of the suite.
     `lapsed` are expired waivers that would cover one of them.
     """

@@ -39,8 +39,8 @@ def to_xml(run: RunResult) -> bytes:
 
 def _suite(host: HostResult, run: RunResult) -> ElementTree.Element:
     cases = [_case(one, host, run.suite) for one in host.shown]
-    if host.hypervisor is None:
-        cases = [_unreachable(host)]
+    if host.reason:
+        cases.append(_error(host))
     suite = TestSuite(
         printable(host.name),
         cases,
@@ -91,10 +91,12 @@ def _case(one: Judged, host: HostResult, suite: Suite) -> TestCase:
     return case
 
 
-def _unreachable(host: HostResult) -> TestCase:
-    case = TestCase(f"{printable(host.name)}: reachable", classname=f"{_package(host.name)}.host")
+def _error(host: HostResult) -> TestCase:
+    """A host that is an error as such: unreachable, or read and not to be judged."""
+    asked, kind = ("reachable", "unreachable") if host.hypervisor is None else ("judged", "unjudged")
+    case = TestCase(f"{printable(host.name)}: {asked}", classname=f"{_package(host.name)}.host")
     reason = printable(host.reason)
-    case.add_error_info(_cut(reason, _MESSAGE), reason, "unreachable")
+    case.add_error_info(_cut(reason, _MESSAGE), reason, kind)
     return case
 
 

@@ -61,7 +61,7 @@ def _host(host: HostResult) -> Json:
         "facts": _facts(host.hypervisor, diagnosis) if host.hypervisor and diagnosis else None,
         "findings": [_finding(one, host) for one in host.judged],
         "diagnosis": [_cause(cause) for cause in diagnosis.causes] if diagnosis else [],
-        **({} if host.hypervisor else {"reason": host.reason}),
+        **({"reason": host.reason} if host.reason else {}),
     }
 
 

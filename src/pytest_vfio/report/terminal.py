@@ -121,7 +121,9 @@ def _host(host: HostResult, page: _Page, verbose: int) -> None:
     for one in host.shown:
         if one.finding.outcome is Outcome.ERROR:
             page.line(2, ("error ", "bold red"), (one.finding.message, ""))
-    _devices(host.diagnosis.devices, page, verbose)
+    if host.reason:
+        page.line(2, ("error ", "bold red"), (host.reason, ""))
+    _devices(host, host.diagnosis.devices, page, verbose)
     _remarks(host, page, verbose)
 
 
@@ -168,11 +170,17 @@ def _cause(number: int, causes: Sequence[Cause], page: _Page, verbose: int) -> N
         page.line(5, (f"explains {len(names)}: {listed(names, 6)}", "dim"))
 
 
-def _devices(devices: Sequence[DeviceSentence], page: _Page, verbose: int) -> None:
+def _devices(
+    host: HostResult, devices: Sequence[DeviceSentence], page: _Page, verbose: int
+) -> None:
     """A sentence for each device, those alike together, and the worst first."""
-    if not devices:
+    unread = [item.name for item in host.hypervisor.intent.unknown] if host.hypervisor else []
+    if not devices and not unread:
         page.line(2, ("no device is meant for a guest", "yellow"))
-        return
+    if unread:
+        more = "other devices are" if devices else "any device is"
+        told = f"cannot tell whether {more} meant for a guest: {listed(unread)} not read"
+        page.line(2, (told, "yellow"))
     ordered = [one for kind in _ASSIGNABLE for one in devices if one.assignable == kind]
     shown = ordered if verbose else ordered[:_DEVICES]
     for alike in _alike(shown, lambda one: (one.assignable, one.sentence, one.device.name)):
@@ -291,6 +299,8 @@ def _fleet(hosts: Sequence[HostResult], page: _Page) -> None:
             continue
         verdict, causes = host.diagnosis.verdict, host.diagnosis.causes
         cause = f"{causes[0].finding.id} {causes[0].finding.message}" if causes else ""
+        if not cause and host.diagnosis.unread:
+            cause = f"{listed(host.diagnosis.unread)} not read"
         rows.append([(host.name, ""), (verdict.value, _STYLES[verdict]), (cause, "")])
     page.blank()
     page.rows(0, rows)
