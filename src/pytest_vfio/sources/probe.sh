@@ -662,12 +662,15 @@ find_sleepers() {
     { read -r power <"$a/power_state"; } 2>/dev/null
     { read -r status <"$a/power/runtime_status"; } 2>/dev/null
     { read -r above <"$a/../power/runtime_status"; } 2>/dev/null
-    case $power,$status,$above in
-      D3cold,* | *,suspend* | *,resuming | *,resuming,*) asleep=1 ;;
-      # Its own registers answer in D3hot, if the port above is up.
-      D[0123]*,suspended,active | D[0123]*,suspended,unsupported) asleep= ;;
-      *,suspend*,*) asleep=1 ;;
-      *) asleep= ;;
+    asleep=
+    case $power,$above in D3cold,* | *,suspend* | *,resuming) asleep=1 ;; esac
+    case $status in
+      suspend* | resuming)
+        # Its own registers answer in D3hot, if the port above is up.
+        case $power,$above in
+          D[0123],active | D3hot,active | D[0123],unsupported | D3hot,unsupported) ;;
+          *) asleep=1 ;;
+        esac ;;
     esac
     if [ -n "$asleep" ]; then ASLEEP="$ASLEEP $a"; else AWAKE="$AWAKE $a"; fi
   done
@@ -1169,7 +1172,8 @@ about() {
 }
 
 probe() {
-  exec 3>&1
+  # What commands say is caught where it matters; what is left is the shell's own talk of jobs.
+  exec 3>&1 2>/dev/null
   about
   set_limiter
   GREP_TEXT=-a

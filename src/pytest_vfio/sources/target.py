@@ -151,7 +151,7 @@ def _ssh_spec(rest: str, spec: str) -> tuple[str, int | None]:
     rest = rest.partition("?")[0].rstrip("/")
     user, at, place = rest.rpartition("@")
     if user.count(":"):
-        raise TargetError(f"{spec!r}: a password cannot be given here: use a key or an agent")
+        raise TargetError(f"{place!r}: no password can be given with a name: use a key or an agent")
     try:
         parts = urlsplit(f"//{place}")
         host, port = parts.hostname, parts.port
