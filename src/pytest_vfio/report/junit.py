@@ -93,7 +93,8 @@ def _case(one: Judged, host: HostResult, suite: Suite) -> TestCase:
 
 def _error(host: HostResult) -> TestCase:
     """A host that is an error as such: unreachable, or read and not to be judged."""
-    asked, kind = ("reachable", "unreachable") if host.hypervisor is None else ("judged", "unjudged")
+    read = host.hypervisor is not None
+    asked, kind = ("judged", "unjudged") if read else ("reachable", "unreachable")
     case = TestCase(f"{printable(host.name)}: {asked}", classname=f"{_package(host.name)}.host")
     reason = printable(host.reason)
     case.add_error_info(_cut(reason, _MESSAGE), reason, kind)
