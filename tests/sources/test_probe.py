@@ -314,6 +314,28 @@ def test_content_cannot_pass_for_the_stream(shell, root):
     assert "x" not in read.items
 
 
+def test_logs_of_guests(shell, root):
+    """A short log is whole, of a long one the end is kept; content is no header."""
+    long = "".join(f"line {number}\n" for number in range(1000))
+    faketree.write(
+        root,
+        {
+            "var/log/libvirt/qemu/a 1.log": "one\n==> x <==\n\n",
+            "var/log/libvirt/qemu/b.log": long,
+            "var/log/libvirt/qemu/c.log": "",
+            "var/log/libvirt/qemu/d.log": "no line feed",
+        },
+    )
+    read = probe(shell, root)
+    folder = "var/log/libvirt/qemu/"
+    assert read.text(f"{folder}a 1.log") == "one\n==> x <==\n\n"
+    assert read.text(f"{folder}c.log") == ""
+    assert read.text(f"{folder}d.log") == "no line feed\n"
+    cut = read.item(f"{folder}b.log")
+    assert not cut.whole
+    assert cut.lines[:-1] == [f"line {number}" for number in range(600, 1000)]
+
+
 def test_zeros_in_iomem_are_a_refusal(shell, root):
     """The kernel shows an ordinary user every region at 0."""
     faketree.write(root, {"proc/iomem": "00000000-00000000 : System RAM\n  0-0 : x\n"})

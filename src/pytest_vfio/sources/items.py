@@ -135,7 +135,7 @@ _COMMANDS = (
     LiveItem("bootctl", "bootctl --no-pager status", ROOT, 10),
     LiveItem("dmesg", "dmesg", ROOT, 10),
     LiveItem("journal/kernel", "journalctl -k -b 0 -o short-monotonic", ROOT, 15),
-    LiveItem("journal/libvirt", "journalctl -b 0 -n 2000 -u libvirtd ...", ROOT, 15),
+    LiveItem("journal/libvirt", "journalctl -b 0 -u libvirtd -u virtqemud ...", ROOT, 15),
     *(
         LiveItem(f"virsh/{name}", f"{_VIRSH} {words}", ANYBODY, limit)
         for name, words, limit in (

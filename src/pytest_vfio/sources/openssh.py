@@ -32,8 +32,8 @@ OPTIONS = (
 _FAILURES = (
     ("Could not resolve hostname", "unresolved", "name not resolved"),
     ("HOST IDENTIFICATION HAS CHANGED", "host-key", "its host key is not the known one"),
-    ("Host key verification failed", "host-key", "its host key is not known"),
-    ("host key is known for", "host-key", "its host key is not known"),
+    ("Host key verification failed", "host-key", "its host key is not known yet: ssh there once"),
+    ("host key is known for", "host-key", "its host key is not known yet: ssh there once"),
     ("Permission denied", "denied", "login refused"),
     ("Too many authentication failures", "denied", "login refused"),
     ("no such identity", "denied", "login refused"),

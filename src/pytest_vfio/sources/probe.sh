@@ -253,13 +253,24 @@ function tail(line,   i) {
         for (slot++; slot < i; slot++) { print "%item " name(path[slot]); count++; print "%end failed not readable" }
         print "%item " name(path[slot])
         count++
+        told = 0
         return
       }
   if (line == "==> /dev/null <==") return
-  if (slot) print "|" substr(line, 1, 4000)
+  if (slot) {
+    if (told) print "|" held
+    held = substr(line, 1, 4000)
+    told++
+  }
 }
 
-function shut() { if (slot) print "%end present elided only its end" }
+# tail(1) puts an empty line between two files. 400 lines are asked for: fewer are all.
+function shut() {
+  if (slot == 0) return
+  if (told && held != "") print "|" held
+  else if (told) told--
+  print "%end present" (told < 400 ? "" : " elided only its end")
+}
 
 # -- processes
 
@@ -1061,10 +1072,8 @@ logs() {
   run dmesg 10 dmesg
   run journal/kernel 15 journalctl -k -b 0 -o short-monotonic --no-pager
   if [ -d "$R/run/systemd/system" ]; then
-    EXTENT='elided only its end'
-    run journal/libvirt 15 journalctl -b 0 -n 2000 -o short-iso --no-pager \
+    run journal/libvirt 15 journalctl -b 0 -o short-iso --no-pager \
       -u libvirtd -u virtqemud -u virtnodedevd -u virtnetworkd
-    EXTENT=
   else
     without journal/libvirt 'not collected no systemd'
   fi

@@ -67,14 +67,15 @@ async def converse(command: Sequence[str], script: bytes, limit: float) -> Answe
     data, said = bytearray(), bytearray()
     listening = asyncio.create_task(_listen(process.stderr, said))
     talking = asyncio.create_task(_talk(process.stdin, script))
-    late = False
+    late = ended = False
     try:
         async with asyncio.timeout(limit):
             await _read_stream(process.stdout, data)
+        ended = True
     except TimeoutError:
         late = True
     finally:
-        code = await _finish(process, late=late)
+        code = await _finish(process, ended=ended)
         talking.cancel()
         with contextlib.suppress(TimeoutError):
             # What a process left behind still holds this open.
@@ -119,9 +120,9 @@ async def _talk(sink: asyncio.StreamWriter | None, script: bytes) -> None:
         sink.close()
 
 
-async def _finish(process: asyncio.subprocess.Process, *, late: bool) -> int | None:
-    """Let it end by itself where it may, else end it; its exit code in the first case."""
-    if not late:
+async def _finish(process: asyncio.subprocess.Process, *, ended: bool) -> int | None:
+    """Let it end by itself where its stream did, else end it; its exit code in the first case."""
+    if ended:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE):
                 return await process.wait()
