@@ -14,6 +14,8 @@ from tests.lab import cache
 from tests.lab.fault import Scenario
 from tests.lab.machine import Machine
 
+PATIENCE = ("--host-timeout", "500")
+"""An emulated host on a busy machine is slow; that is not what the lab judges."""
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -55,7 +57,7 @@ def judge(machine: Machine, scenario: Scenario) -> Report:
     """Run the suite over SSH and read its report; what was read stays as a recording."""
     name = machine.name if scenario.account == "root" else f"{machine.name}-{scenario.account}"
     with tempfile.TemporaryDirectory() as folder:
-        read = ("--host", name, "--ssh-config", str(machine.config), "--record", folder)
+        read = ("--host", name, "--ssh-config", str(machine.config), "--record", folder, *PATIENCE)
         report = _report(Path(folder), scenario.intent.toml(name), read)
         shutil.move(Path(folder) / f"{name}.vfio", recording(scenario))
     return report
