@@ -64,6 +64,12 @@ def complaints(name: str, less: Evidence) -> list[str]:
     return found
 
 
+def changed(name: str, item: str, status: Status, data: bytes) -> Evidence:
+    read = evidence(name)
+    worse = dataclasses.replace(read.item(item), status=status, data=data)
+    return dataclasses.replace(read, items=MappingProxyType({**read.items, item: worse}))
+
+
 @each_single
 def test_an_item_less_is_never_better(name, item):
     """Without any one item, nothing that was bad is good, and no finding is gone."""
@@ -73,15 +79,15 @@ def test_an_item_less_is_never_better(name, item):
 @each_single
 def test_half_an_item_is_never_better(name, item):
     """An item whose transfer was cut in the middle proves what it shows, and no more."""
-    read = evidence(name)
-    whole = read.item(item)
-    cut = dataclasses.replace(
-        whole, status=Status.TRUNCATED, data=whole.data[: len(whole.data) // 2]
-    )
+    data = evidence(name).item(item).data
 
-    assert [] == complaints(
-        name, dataclasses.replace(read, items=MappingProxyType({**read.items, item: cut}))
-    )
+    assert [] == complaints(name, changed(name, item, Status.TRUNCATED, data[: len(data) // 2]))
+
+
+@each_single
+def test_a_denied_item_is_never_better(name, item):
+    """An item that the user may not read is known to exist, and no more."""
+    assert [] == complaints(name, changed(name, item, Status.DENIED, b""))
 
 
 @pytest.mark.parametrize("name", NAMES)
