@@ -130,7 +130,7 @@ _COMMANDS = (
     LiveItem("ip/addr", "ip -j -d addr show", ANYBODY, 10),
     LiveItem("ip/route4", "ip -j -4 route show table all", ANYBODY, 10),
     LiveItem("ip/route6", "ip -j -6 route show table all", ANYBODY, 10),
-    LiveItem("sockets/sshd", "ss -Htnp state established (sshd's)", ROOT, 10),
+    LiveItem("sockets/sshd", "/proc/net/tcp and tcp6 (sshd's sockets)", ROOT, 10),
     LiveItem("lsblk", "lsblk -J -o NAME,KNAME,TYPE,...", ANYBODY, 10),
     LiveItem("bootctl", "bootctl --no-pager status", ROOT, 10),
     LiveItem("dmesg", "dmesg", ROOT, 10),

@@ -69,7 +69,7 @@ function control(line,   verb, rest, i) {
     i = index(rest " ", " ")
     mode = substr(rest, 1, i - 1)
     word = substr(rest, i + 1)
-    if (mode == "config") { slot = 1; hold = "" }
+    if (mode == "config") { slot = 1; hold = ""; again = 0 }
     if (mode == "file") files = 0
     if (mode == "content" || mode == "tail") slot = 0
   }
@@ -86,7 +86,7 @@ function data(line) {
   if (mode == "raw") keep(line)
   else if (mode == "value") value(line)
   else if (mode == "content") content(line)
-  else if (mode == "config") { gsub(/ /, "", line); hold = hold line; if (length(hold) > 8300) configs() }
+  else if (mode == "config") row(line)
   else if (mode == "link") link(line)
   else if (mode == "base64") base64(line)
   else if (mode == "only") { if (index(line, word)) keep(line) }
@@ -166,6 +166,22 @@ function efi(line,   f, n, i) {
       last = f[i]
       if (last >= 32 && last < 127) text = text sprintf("%c", last + 0)
     }
+}
+
+# `OFFSET xx xx ...`, sixteen bytes; a `*` stands for rows like the one before; OFFSET ends it.
+function row(line,   i, n, at) {
+  if (line == "*") { again = 1; return }
+  i = index(line, " ")
+  at = substr(line, 1, i ? i - 1 : length(line))
+  sub(/^0+/, "", at)                 # to busybox a leading zero is octal
+  if (again) for (n = (at - before) / 16 - 1; n > 0; n--) hold = hold same
+  again = 0
+  before = at
+  if (i == 0) return
+  same = substr(line, i)
+  gsub(/ /, "", same)
+  hold = hold same
+  if (length(hold) > 8300) configs()
 }
 
 # The boot id, the same 37 bytes each time, stands after each function, and so ends it at one of
@@ -746,7 +762,7 @@ pci_config() {
   done
   if [ $# -gt 0 ]; then
     if [ "$ME" = 0 ]; then say mode config 1; else say mode config; fi
-    od -An -v -tx1 "$@" 2>/dev/null </dev/null
+    od -Ad -tx1 "$@" 2>/dev/null </dev/null
   fi
   say end present
 }
@@ -873,11 +889,47 @@ devices() {
   fi
 }
 
+# The established connections of sshd, as `ss -tnp` prints them. ss itself would have the kernel
+# load a module (tcp_diag). Linux, Documentation/networking/proc_net_tcp.rst: addresses are words
+# of the machine's byte order, state 01 is established, the tenth field is the socket's inode.
+sshd_sockets() {
+  {
+    # shellcheck disable=SC2086  # a list
+    ls -ln /dev/null $SSHD
+    cat "$R/proc/net/tcp" "$R/proc/net/tcp6"
+  } 2>/dev/null </dev/null | awk '
+    function hex(s,   i, n) {
+      for (i = 1; i <= length(s); i++) n = n * 16 + index("0123456789ABCDEF", substr(s, i, 1)) - 1
+      return n
+    }
+    function turned(w) { return substr(w, 7, 2) substr(w, 5, 2) substr(w, 3, 2) substr(w, 1, 2) }
+    function place(end,   i, w, text) {
+      split(end, part, ":")
+      if (length(part[1]) == 8) {
+        w = turned(part[1])
+        text = hex(substr(w, 1, 2)) "." hex(substr(w, 3, 2)) "." hex(substr(w, 5, 2)) "." hex(substr(w, 7, 2))
+      } else {
+        for (i = 1; i < 32; i += 8) {
+          w = turned(substr(part[1], i, 8))
+          text = text (i > 1 ? ":" : "") tolower(substr(w, 1, 4) ":" substr(w, 5, 4))
+        }
+        text = "[" text "]"
+      }
+      return text ":" hex(part[2])
+    }
+    /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1]; next }
+    match($0, /socket:\[[0-9]+/) { owner[substr($0, RSTART + 8, RLENGTH - 8)] = pid; next }
+    $4 == "01" && ($10 in owner) {
+      printf "0 0 %s %s users:((\"sshd\",pid=%s,fd=0))\n", place($2), place($3), owner[$10]
+    }'
+}
+
 # -- processes -----------------------------------------------------------------------------------
 
 # Which of libvirt's daemons run: by name, owned by root, and in this mount namespace (a container
 # may run its own). Sockets that only wait are told, and left alone.
 RUNNING=
+SSHD=                # folders of the open files of sshd's processes
 daemons() {
   say mode process
   found=
@@ -886,6 +938,7 @@ daemons() {
     { read -r comm <"$p/comm"; } 2>/dev/null
     [ -n "$comm" ] || continue
     printf '%s %s\n' "${p##*/}" "$comm"
+    case $comm in sshd*) SSHD="$SSHD $p/fd" ;; esac
     case $comm in
       libvirtd | virtqemud | virtnodedevd | virtnetworkd | virtstoraged | virtproxyd | virtlogd | \
         virtlockd | virtinterfaced) ;;
@@ -1052,9 +1105,9 @@ commands() {
   run ip/route4 10 ip -j -4 route show table all
   run ip/route6 10 ip -j -6 route show table all
   if [ "$ME" = 0 ]; then
-    MODE='only "sshd'
-    run sockets/sshd 10 ss -Htnp state established
-    MODE=raw
+    say item sockets/sshd
+    sshd_sockets
+    say end present
   else
     without sockets/sshd 'denied whose sockets they are is told to root only'
   fi
