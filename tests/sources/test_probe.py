@@ -200,7 +200,7 @@ def test_configuration_space(shell, root, size):
         pytest.skip("64 bytes are all for anybody else")
     wanted = {}
     for number in range(5):
-        space = bytes([number]) + os.urandom(size - 1)
+        space = bytes([number]) + os.urandom(99) + bytes(size - 110) + os.urandom(10)
         wanted[f"0000:00:0{number}.0"] = space
         faketree.device(root, f"0000:00:0{number}.0", config=space)
     tree = Tree.of(probe(shell, root).item("sys/bus/pci/config"))
@@ -531,9 +531,9 @@ def test_nothing_is_written(tmp_path):
 
 def test_a_reader_that_goes_away(any_shell):
     """The probe ends soon after the connection did, with all that it started."""
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
-        [*any_shell, "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        [*any_shell, "-s"], stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
     )
     assert process.stdin is not None
     assert process.stdout is not None

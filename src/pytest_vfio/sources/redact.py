@@ -58,7 +58,7 @@ _RULES: tuple[tuple[re.Pattern[bytes], _New], ...] = tuple(
         ),
         # "token": "..." in JSON, token: ... in YAML
         (
-            rb"(\"[\w-]{0,64}(?:passw(?:or)?d|secret|token|private_key)\" ?: ?\")[^\"\n]{1,4096}(\")",
+            rb"(\"[\w-]{0,64}(?:passw(?:or)?d|secret|token|_key)\" ?: ?\")[^\"\n]{1,4096}(\")",
             rb"\1%s\2" % BLACK,
         ),
         # scheme://user:password@host
