@@ -428,6 +428,20 @@ def test_the_real_report_is_the_same_packed_and_unpacked(tmp_path):
     assert len(packed.items) > 20
 
 
+def test_the_real_report_tells_what_its_host_is():
+    """Kernel, IOMMU and log of the lab host, from what sos kept of it; no guests."""
+    host = Hypervisor(read_bundle(FIXTURE))
+
+    assert host.kernel.version == (6, 12, 107)
+    assert host.iommu.on
+    assert host.iommu.interrupt_remapping
+    assert host.klog.whole
+    assert host.acpi.dmar is not None
+    assert host.acpi.ivrs is None
+    assert host.guests.domains == ()
+    assert host.modules.available("vfio_pci")
+
+
 @pytest.mark.parametrize("mode", ["w:xz", "w:gz", "w:bz2", "w"])
 def test_archives_of_every_packing_are_read(tmp_path, mode):
     """xz, gzip, bzip2, and plain tar."""
