@@ -1104,7 +1104,9 @@ commands() {
   run ip/addr 10 ip -j -d addr show
   run ip/route4 10 ip -j -4 route show table all
   run ip/route6 10 ip -j -6 route show table all
-  if [ "$ME" = 0 ]; then
+  if [ "$ME" = 0 ] && [ ! -r "$R/proc/net/tcp" ]; then
+    without sockets/sshd 'failed /proc/net/tcp cannot be read'
+  elif [ "$ME" = 0 ]; then
     say item sockets/sshd
     sshd_sockets
     say end present
