@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import time
 
@@ -116,6 +118,15 @@ def test_sudo_without_a_password(sshd):
         assert "sudo" in answer.reason
     else:
         assert answer.item("vfio/openers").status is Status.PRESENT
+
+
+@pytest.mark.skipif(shutil.which("sudo") is None, reason="no sudo here")
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody else is sure to be allowed")
+def test_sudo_where_it_is_allowed(sshd):
+    """The whole session runs under one `sudo -n`."""
+    evidence = read(sshd, "vfio-root", sudo=True)
+    assert isinstance(evidence, Evidence)
+    assert evidence.item("vfio/openers").status is Status.PRESENT
 
 
 def test_a_name_that_looks_like_an_option_is_refused():
