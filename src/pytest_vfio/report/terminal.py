@@ -7,6 +7,7 @@ text, never as markup, with control characters made visible.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -30,9 +31,14 @@ _STYLES = {
 }
 _ASSIGNABLE = {"no": "red", "unknown": "yellow", "yes": "green"}
 _CAUSES = 12
+#: Of more hosts than these, each is told in brief.
+_FEW = 4
+_BRIEF_CAUSES = 2
 _DEVICES = 16
 _EVIDENCE = 3
 _UNREAD = 4
+_ADDRESS = r"(?:\0|\b[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b)"
+_ADDRESSES = re.compile(rf"{_ADDRESS}(?:, {_ADDRESS})*")
 #: What wraps goes on so many columns to the right of where it began.
 _HANG = 3
 
@@ -40,8 +46,9 @@ _HANG = 3
 def show(run: RunResult, console: Console, *, verbose: int, written: Sequence[str]) -> None:
     """Print the summary of a run. `written` are the names of the reports."""
     page = _Page(console)
+    brief = len(run.hosts) > _FEW and not verbose
     for host in run.hosts:
-        _host(host, page, verbose)
+        _host(host, page, verbose, brief=brief)
     if len(run.hosts) > 1:
         _fleet(run.hosts, page)
     if written:
@@ -52,6 +59,10 @@ def ascii_only() -> bool:
     """Whether the user's locale is one that has no other characters (POSIX: C, POSIX)."""
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     return next(filter(None, names), "") in ("C", "POSIX")
+
+
+#: More characters of one text are not printed.
+_LONG = 1500
 
 
 class _Page:
@@ -67,6 +78,8 @@ class _Page:
 
     def shown(self, words: str) -> str:
         """Words as they can be printed here, on one line."""
+        if len(words) > _LONG:  # a name may be as long as a host likes; the reports have all of it
+            words = f"{words[:_LONG]}..."
         safe = printable(words).translate({9: " ", 10: " "})
         return safe.encode("ascii", "backslashreplace").decode() if self.ascii else safe
 
@@ -107,24 +120,26 @@ class _Page:
             self.console.print(line, soft_wrap=True, markup=False)
 
 
-def _host(host: HostResult, page: _Page, verbose: int) -> None:
+def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool) -> None:
     page.blank()
     page.line(0, *_headline(host))
     if host.diagnosis is None:
         page.line(2, (host.reason, "red"))
         return
     alike = _alike(host.diagnosis.causes, lambda cause: _told(cause.finding))
-    for number, causes in enumerate(alike if verbose else alike[:_CAUSES], 1):
+    most = len(alike) if verbose else _BRIEF_CAUSES if brief else _CAUSES
+    for number, causes in enumerate(alike[:most], 1):
         _cause(number, causes, page, verbose)
-    if len(alike) > _CAUSES and not verbose:
-        page.line(2, (f"and {len(alike) - _CAUSES} more causes, see results.json or -v", "dim"))
+    if len(alike) > most:
+        page.line(2, (f"and {len(alike) - most} more causes, see results.json or -v", "dim"))
     for one in host.shown:
         if one.finding.outcome is Outcome.ERROR:
             page.line(2, ("error ", "bold red"), (one.finding.message, ""))
     if host.reason:
         page.line(2, ("error ", "bold red"), (host.reason, ""))
-    _devices(host, host.diagnosis.devices, page, verbose)
-    _remarks(host, page, verbose)
+    _devices(host, host.diagnosis.devices, page, verbose, brief=brief)
+    if not brief:
+        _remarks(host, page, verbose)
 
 
 def _headline(host: HostResult) -> list[tuple[str, str]]:
@@ -171,7 +186,7 @@ def _cause(number: int, causes: Sequence[Cause], page: _Page, verbose: int) -> N
 
 
 def _devices(
-    host: HostResult, devices: Sequence[DeviceSentence], page: _Page, verbose: int
+    host: HostResult, devices: Sequence[DeviceSentence], page: _Page, verbose: int, *, brief: bool
 ) -> None:
     """A sentence for each device, those alike together, and the worst first."""
     unread = [item.name for item in host.hypervisor.intent.unknown] if host.hypervisor else []
@@ -182,13 +197,17 @@ def _devices(
         told = f"cannot tell whether {more} meant for a guest: {listed(unread)} not read"
         page.line(2, (told, "yellow"))
     ordered = [one for kind in _ASSIGNABLE for one in devices if one.assignable == kind]
-    shown = ordered if verbose else ordered[:_DEVICES]
+    shown = ordered if verbose or brief else ordered[:_DEVICES]
     for alike in _alike(shown, lambda one: (one.assignable, one.sentence, one.device.name)):
         first = alike[0]
         name, rest = first.device.name, first.sentence.removeprefix(first.device.name)
         style = _ASSIGNABLE[first.assignable]
         if len(alike) == 1:
             page.line(2, (first.sentence, style), (f"  [{' '.join(_facts(first))}]", "dim"))
+            continue
+        if brief:
+            names = _and_so([one.device.name for one in alike[1:]])
+            page.line(2, (first.sentence, style), (names, "dim"))
             continue
         if name in rest:
             page.line(2, (first.sentence, style), (", and so:", "dim"))
@@ -281,11 +300,15 @@ def _told(finding: Finding) -> tuple[str, str, str]:
 
 
 def _alike(things: Iterable[T], told: Callable[[T], tuple[str, str, str]]) -> list[list[T]]:
-    """Things of which the same is said but for their names. `told` gives kind, words and name."""
+    """Things of which the same is said but for their names. `told` gives kind, words and name.
+
+    The neighbours that a device is told with are names as well.
+    """
     kinds: dict[tuple[str, str], list[T]] = {}
     for thing in things:
         kind, words, name = told(thing)
-        kinds.setdefault((kind, words.replace(name, "\0")), []).append(thing)
+        same = _ADDRESSES.sub("\0", words.replace(name, "\0"))
+        kinds.setdefault((kind, same), []).append(thing)
     return list(kinds.values())
 
 
@@ -299,7 +322,7 @@ def _fleet(hosts: Sequence[HostResult], page: _Page) -> None:
             continue
         verdict, causes = host.diagnosis.verdict, host.diagnosis.causes
         cause = f"{causes[0].finding.id} {causes[0].finding.message}" if causes else ""
-        if not cause and host.diagnosis.unread:
+        if verdict is HostVerdict.CANNOT_TELL and host.diagnosis.unread:
             cause = f"{listed(host.diagnosis.unread)} not read"
         rows.append([(host.name, ""), (verdict.value, _STYLES[verdict]), (cause, "")])
     page.blank()
