@@ -82,6 +82,8 @@ class Item:
         word = self.status.value
         if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
             word = f"only {self.extent.value}"
+        elif self.status is Status.PRESENT and not self.detail:
+            word = "does not tell"
         return f"{self.name}: {word} ({self.detail})" if self.detail else f"{self.name}: {word}"
 
     def quote(self, line: str = "") -> Quote:

@@ -1,0 +1,65 @@
+"""What a person reads first, on terminals of several widths and where nobody looks."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from pytest_vfio.report import printable, terminal
+from tests.report.sample import run
+
+
+def shown(result, *, width=80, tty=True, verbose=False):
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=tty, no_color=True, highlight=False)
+    terminal.show(result, console, verbose=verbose, written=["reports/results.json"])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(width):
+    """What does not fit goes on in the next line, indented further."""
+    console = Console(width=width)
+    lines = Console.render_str(console, shown(run(), width=width)).plain.splitlines()
+    plain = [terminal.Text.from_ansi(line).plain for line in lines]
+
+    assert plain
+    assert max(map(len, plain)) <= width
+
+
+def test_lines_are_whole_where_nobody_looks():
+    """Into a file, nothing is wrapped or cut, so that it can be searched."""
+    result = run()
+    lines = shown(result, tty=False, width=40).splitlines()
+
+    for host in result.hosts:
+        for cause in host.diagnosis.causes if host.diagnosis else ():
+            assert any(printable(cause.finding.message) in line for line in lines)
+
+
+def test_many_hosts_are_told_in_brief():
+    """Of a fleet, each host has its first causes, and the table at the end has a line for each."""
+    result = run()
+    first = result.hosts[0]
+    fleet = tuple(dataclasses.replace(first, name=f"node{number}") for number in range(9))
+    text = shown(dataclasses.replace(result, hosts=fleet), tty=False)
+    table = text[text.index("host ") :].splitlines()
+
+    assert len([line for line in table if line.startswith("node")]) == 9
+    assert "findings" not in text
+
+
+def test_neighbours_do_not_make_two_causes_of_one():
+    """Devices of which the same is said are told together, whoever their neighbours are."""
+    said = [
+        ("DEV013", "only a bus reset could reset 0000:01:00.0, and with it 0000:01:00.1", "0000:01:00.0"),
+        ("DEV013", "only a bus reset could reset 0000:01:00.1, and with it 0000:01:00.0", "0000:01:00.1"),
+        ("DEV013", "only a bus reset could reset 0000:02:00.0, and with it 0000:02:00.1, 0000:02:00.2",
+         "0000:02:00.0"),
+        ("DEV014", "0000:02:00.0 is slow", "0000:02:00.0"),
+    ]  # fmt: skip
+
+    assert [len(alike) for alike in terminal._alike(said, lambda one: one)] == [3, 1]
