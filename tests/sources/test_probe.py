@@ -476,6 +476,36 @@ def test_daemons_that_run_one_by_one(shell, root, tmp_path):
     assert read.item("virsh/dumpxml").status is Status.PRESENT
 
 
+def test_a_command_that_hangs(shell, root, tmp_path):
+    """Its time is up: whole lines are kept, half a line is not, and the rest is read."""
+    libvirt_host(root, "libvirtd")
+    script = with_virsh(tmp_path)
+    tool = tmp_path / "bin" / "virsh"
+    hang = "case $* in *'list --all') printf 'one\\nha'; exec sleep 60 ;;"
+    tool.write_text(tool.read_text().replace("case $* in", hang, 1))
+    assert "run virsh/list 10 " in script
+    read = probe(shell, root, script.replace("run virsh/list 10 ", "run virsh/list 1 "))
+    item = read.item("virsh/list")
+    assert (item.status, item.data) == (Status.TIMED_OUT, b"one\n")
+    assert read.text("virsh/dumpxml") == "<domain/>\n"
+
+
+def test_a_command_that_fails(shell, root, tmp_path):
+    """What it says on its other output is the detail; a refusal is denied."""
+    libvirt_host(root, "libvirtd")
+    script = with_virsh(tmp_path)
+    tool = tmp_path / "bin" / "virsh"
+    words = (
+        "case $* in *capabilities) echo 'error: no way' >&2; exit 3 ;;"
+        " *--autostart) echo 'Permission denied' >&2; exit 1 ;;"
+    )
+    tool.write_text(tool.read_text().replace("case $* in", words, 1))
+    read = probe(shell, root, script)
+    failed, denied = read.item("virsh/capabilities"), read.item("virsh/list-autostart")
+    assert (failed.status, failed.detail) == (Status.FAILED, "exit 3: error: no way")
+    assert (denied.status, denied.detail) == (Status.DENIED, "Permission denied")
+
+
 # -- what it costs, and what it leaves
 
 

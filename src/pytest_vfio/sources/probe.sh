@@ -48,8 +48,11 @@ BEGIN {
 }
 {
   at = index($0, key)
-  if (at != 1) data(at ? substr($0, 1, at - 1) : $0)
-  if (at) control(substr($0, at + length(key) + 1))
+  if (!at) { data($0); next }
+  order = substr($0, at + length(key) + 1)
+  # half a line of something that ended badly proves nothing
+  if (at > 1 && (order !~ /^end / || order ~ /^end present/)) data(substr($0, 1, at - 1))
+  control(order)
 }
 
 function control(line,   verb, rest, i) {
@@ -1061,7 +1064,8 @@ libvirt() {
   fi
 }
 
-# libvirt looks at a device before it describes it, and so would wake one that sleeps.
+# libvirt itself looks at a device before it describes it (at its SR-IOV files, its group and, where
+# it is new enough, its VPD), and so would wake one that sleeps.
 node_devices() {
   if ! listed nodedev-list; then
     without virsh/nodedev-dumpxml 'failed no list of devices'
