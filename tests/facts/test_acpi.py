@@ -303,3 +303,10 @@ def test_a_listing_names_what_may_not_be_read():
 
     assert not acpi.exists("DMAR")
     assert acpi.dmar is None
+
+
+def test_a_table_shorter_than_it_says_was_cut_by_the_reader():
+    """The kernel shows every byte that a table claims: fewer say nothing about the firmware."""
+    for data in (b"DMAR", b"DMAR" + (200).to_bytes(4, "little") + bytes(60)):
+        with pytest.raises(Missing, match="DMAR: truncated"):
+            _ = Acpi(evidence({DMAR: data})).dmar

@@ -6,10 +6,12 @@ A table that is there does not say that the IOMMU is on.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
 from pytest_vfio.facts.acpi import dmar, iort, ivrs
+from pytest_vfio.facts.acpi.table import HEADER, Header
 from pytest_vfio.facts.cpu import Cpu
 
 __all__ = ["Acpi"]
@@ -152,6 +154,10 @@ class Acpi:
         """The bytes of a table, None where it is known not to exist."""
         item = self.item(signature)
         if item.whole and item.status is Status.PRESENT:
+            # The kernel shows as many bytes as the table says that it has: fewer were cut later.
+            length = Header.of(item.data).length
+            if len(item.data) < max(length, HEADER):
+                raise Missing(replace(item, status=Status.TRUNCATED, detail=f"of {length} bytes"))
             return item.data
         if not self.exists(signature):
             return None
