@@ -174,9 +174,12 @@ def test_last_failed_runs_what_was_blocked(run, pytester):
     pytester.path.joinpath("sick.vfio").write_text(cured)
     result = run(CHECKS, "--host", "sick", "--lf")
 
-    selected = {f["id"] for f in document(pytester)["hosts"][0]["findings"] if f["selected"]}
+    findings = document(pytester)["hosts"][0]["findings"]
+    selected = {f["id"] for f in findings if f["selected"]}
     assert result.ret == 1
     assert {"FW002", "DEV004"} <= selected
+    assert "FW001" not in selected
+    assert result.parseoutcomes()["deselected"] > 0
 
 
 def test_collect_only_lists_ids_and_judges_nothing(run, pytester):

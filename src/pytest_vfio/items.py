@@ -57,8 +57,16 @@ class CheckItem(pytest.Item):
         """The items of a check on one host."""
         for subject in subjects:
             tail = "" if subject.kind == "host" else f"-{_id(subject.name)}"
+            full = f"{name}[{_id(host)}{tail}]"
             yield cls.from_parent(
-                parent, name=f"{name}[{_id(host)}{tail}]", check=check, host=host, subject=subject
+                parent,
+                name=full,
+                # As text: pytest 9.2 would take the brackets of a name for a part of the name,
+                # and then not know the item again in what --lf and --sw remember.
+                nodeid=f"{parent.nodeid}::{full}",
+                check=check,
+                host=host,
+                subject=subject,
             )
 
     def runtest(self) -> None:
