@@ -404,6 +404,76 @@ def test_an_efi_variable(shell, root):
     assert tree.get("efivars/Boot0000-8be4") == ""
 
 
+# -- processes
+
+
+def test_ssh_sessions(shell, root):
+    """The rows of /proc/net/tcp whose sockets sshd has open, with readable addresses."""
+    if os.geteuid() != 0:
+        pytest.skip("told to root only")
+    row = "   {}: {} {} {} 00000000:00000000 00:00000000 00000000     0        0 {} 1 0\n"
+    v6 = "000080FE00000000FF565A02BE9BFE2C:0016"
+    mapped = "0000000000000000FFFF00000A00000A:0016"
+    faketree.write(
+        root,
+        {
+            "proc/net/tcp": "  sl  local_address rem_address   st\n"
+            + row.format(0, "0100007F:0016", "00000000:0000", "0A", 71)
+            + row.format(1, "0B01A8C0:0016", "1E01A8C0:D431", "01", 71)
+            + row.format(2, "0B01A8C0:01BB", "1E01A8C0:D432", "01", 72),
+            "proc/net/tcp6": row.format(0, v6, v6, "01", 73) + row.format(1, mapped, mapped, "01", 74),
+            "proc/5/comm": "sshd-session\n",
+            "proc/5/fd/4": "->socket:[71]",
+            "proc/6/comm": "sshd\n",
+            "proc/6/fd/3": "->socket:[73]",
+            "proc/6/fd/4": "->socket:[71]",
+            "proc/6/fd/5": "->socket:[74]",
+            "proc/7/comm": "nginx\n",
+            "proc/7/fd/3": "->socket:[72]",
+        },
+    )
+    lines = probe(shell, root).text("sockets/sshd").splitlines()
+    far = "[fe80:0000:0000:0000:025a:56ff:2cfe:9bbe]:22"
+    assert lines == [
+        "ESTAB 0 0 192.168.1.11:22 192.168.1.30:54321"
+        ' users:(("sshd-session",pid=5,fd=4),("sshd",pid=6,fd=4))',
+        f'ESTAB 0 0 {far} {far} users:(("sshd",pid=6,fd=3))',
+        'ESTAB 0 0 10.0.0.10:22 10.0.0.10:22 users:(("sshd",pid=6,fd=5))',
+    ]
+
+
+def test_openers_of_vfio(shell, root):
+    """Who has a group or a device of VFIO open, each once."""
+    if os.geteuid() != 0:
+        pytest.skip("told to root only")
+    faketree.write(
+        root,
+        {
+            "proc/9/comm": "qemu system\n",
+            "proc/9/fd/10": "->/dev/vfio/vfio",
+            "proc/9/fd/11": "->/dev/vfio/38",
+            "proc/9/fd/12": "->/dev/vfio/38",
+            "proc/9/fd/13": "->/dev/null",
+        },
+    )
+    lines = probe(shell, root).text("vfio/openers").splitlines()
+    assert sorted(lines) == ["9 qemu system /dev/vfio/38", "9 qemu system /dev/vfio/vfio"]
+
+
+def test_a_name_that_looks_like_an_option(shell, root):
+    """An interface may be called -f: it stays a name."""
+    faketree.write(root, {"sys/class/net/-f/address": "0\n", "sys/class/net/-r/mtu": "1500\n"})
+    tree = Tree.of(probe(shell, root).item("sys/class/net"))
+    assert tree.get("-f/address") == "0"
+    assert tree.get("-r/mtu") == "1500"
+
+
+def test_no_module_is_loaded():
+    """No command that makes the kernel load one: ss(8) does."""
+    for word in ("ss", "modprobe", "lspci", "udevadm", "lsmod"):
+        assert not re.search(rf"^\s*(?:run \S+ \d+ )?{word} ", probe_text(), re.MULTILINE), word
+
+
 # -- libvirt
 
 

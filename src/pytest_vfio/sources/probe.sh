@@ -11,6 +11,8 @@
 # Needs sh (dash, bash, busybox ash), awk, grep, ls, od; any other command that is missing costs
 # only its own item. The number of processes does not grow with the number of devices.
 # The format is told in pytest_vfio/sources/recording.py, the items in pytest_vfio/sources/items.py.
+#
+# shellcheck disable=SC1007,SC2016,SC2035,SC2086,SC2317
 
 unset ENV BASH_ENV CDPATH GREP_OPTIONS GREP_COLOR POSIXLY_CORRECT
 LC_ALL=C
@@ -39,6 +41,7 @@ R=${PROBE_ROOT-}     # tests read a made-up tree; never set on a host
 #   file, content, error    paths of files, PATH:LINE of all of them, what grep could not read
 #   tail     the ends of those files, `==> PATH <==` before each
 #   process, opener         `PID COMM`; `ls -ln /proc/*/fd`
+#   tcp      rows of /proc/net/tcp and tcp6 -> those that sshd has open, as ss(8) prints them
 WRITER='
 BEGIN {
   code = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -99,6 +102,7 @@ function data(line) {
   else if (mode == "address") address[++addresses] = line
   else if (mode == "file") { path[++files] = line; delete from[files]; delete why[files]; weight[files] = 0 }
   else if (mode == "tail") tail(line)
+  else if (mode == "tcp") tcp(line)
   else if (mode == "process") { i = index(line, " "); comm[substr(line, 1, i - 1)] = substr(line, i + 1) }
   else if (mode == "opener") opener(line)
 }
@@ -293,13 +297,42 @@ function shut() {
 
 # -- processes
 
-function opener(line,   f, n) {
+function opener(line,   f, n, s) {
   n = split(line, f, " ")
   if (line ~ /^\/.*\/fd:$/) { n = split(line, f, "/"); pid = f[n - 1] }
   else if (n >= 11 && f[10] == "->" && f[11] ~ /^\/dev\/(vfio\/|iommu)/ && !((pid, f[11]) in open)) {
     open[pid, f[11]]
     keep(pid " " (pid in comm ? comm[pid] : "?") " " f[11])
   }
+  else if (n >= 11 && f[11] ~ /^socket:\[/ && (pid in comm) && comm[pid] ~ /^(sshd|dropbear)/) {
+    s = substr(f[11], 9, length(f[11]) - 9)
+    user[s] = user[s] (user[s] == "" ? "" : ",") "(\"" comm[pid] "\",pid=" pid ",fd=" f[9] ")"
+  }
+}
+
+# Linux, Documentation/networking/proc_net_tcp.rst: state 01 is established, the tenth field is the
+# number of the socket.
+function tcp(line,   f) {
+  if (split(line, f, " ") < 10 || f[4] != "01" || !(f[10] in user)) return
+  keep("ESTAB 0 0 " endpoint(tolower(f[2])) " " endpoint(tolower(f[3])) " users:(" user[f[10]] ")")
+}
+
+# Addresses are words of the CPU, and this one has the low byte first.
+function endpoint(hexes,   i, port, words) {
+  i = index(hexes, ":")
+  port = byte[substr(hexes, i + 1, 2)] * 256 + byte[substr(hexes, i + 3, 2)]
+  hexes = substr(hexes, 1, i - 1)
+  if (length(hexes) == 8) return quad(hexes) ":" port
+  if (substr(hexes, 1, 24) == "0000000000000000ffff0000") return quad(substr(hexes, 25)) ":" port
+  for (i = 1; i < 32; i += 8)
+    words = words (i > 1 ? ":" : "") substr(hexes, i + 6, 2) substr(hexes, i + 4, 2) ":" \
+      substr(hexes, i + 2, 2) substr(hexes, i, 2)
+  return "[" words "]:" port
+}
+
+function quad(word) {
+  return byte[substr(word, 7, 2)] "." byte[substr(word, 5, 2)] "." byte[substr(word, 3, 2)] "." \
+    byte[substr(word, 1, 2)]
 }'
 
 say() {
@@ -646,7 +679,7 @@ tree() {             # NAME [FOLDER if it is another]: goes there; false where i
 values() {           # flat? FILES (relative; patterns that matched nothing do no harm)
   say mode value "$1"
   shift
-  said=$(grep $GREP_TEXT -H '' "$@" 2>&1 >&3 3>&- </dev/null)
+  said=$(grep $GREP_TEXT -H -e '' -- "$@" 2>&1 >&3 3>&- </dev/null)
   case $said in
     *[Pp]ermi* | *rror* | *nvalid* | *denied* | *upported*) say mode refused; printf '%s\n' "$said" ;;
   esac
@@ -655,7 +688,7 @@ values() {           # flat? FILES (relative; patterns that matched nothing do n
 
 links() {            # LINKS (relative)
   say mode link
-  ls -ldn "$@" 2>/dev/null </dev/null
+  ls -ldn -- "$@" 2>/dev/null
   say mode raw
 }
 
@@ -874,7 +907,7 @@ devices() {
   for f in dev/kvm dev/iommu dev/vfio/vfio; do
     if [ -e "$R/$f" ]; then
       say item "$f"
-      ls -ln "$R/$f" 2>/dev/null </dev/null
+      ls -ln "$R/$f" 2>/dev/null
       say end present
     else
       absent_or_hidden "$R/$f"
@@ -892,56 +925,19 @@ devices() {
   fi
 }
 
-# The established connections of sshd, as `ss -tnp` prints them. ss itself would have the kernel
-# load a module (tcp_diag). Linux, Documentation/networking/proc_net_tcp.rst: addresses are words
-# of the machine's byte order, state 01 is established, the tenth field is the socket's inode.
-sshd_sockets() {
-  {
-    # shellcheck disable=SC2086  # a list
-    ls -ln /dev/null $SSHD
-    cat "$R/proc/net/tcp" "$R/proc/net/tcp6"
-  } 2>/dev/null </dev/null | awk '
-    function hex(s,   i, n) {
-      for (i = 1; i <= length(s); i++) n = n * 16 + index("0123456789ABCDEF", substr(s, i, 1)) - 1
-      return n
-    }
-    function turned(w) { return substr(w, 7, 2) substr(w, 5, 2) substr(w, 3, 2) substr(w, 1, 2) }
-    function place(end,   i, w, text) {
-      split(end, part, ":")
-      if (length(part[1]) == 8) {
-        w = turned(part[1])
-        text = hex(substr(w, 1, 2)) "." hex(substr(w, 3, 2)) "." hex(substr(w, 5, 2)) "." hex(substr(w, 7, 2))
-      } else {
-        for (i = 1; i < 32; i += 8) {
-          w = turned(substr(part[1], i, 8))
-          text = text (i > 1 ? ":" : "") tolower(substr(w, 1, 4) ":" substr(w, 5, 4))
-        }
-        text = "[" text "]"
-      }
-      return text ":" hex(part[2])
-    }
-    /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1]; next }
-    match($0, /socket:\[[0-9]+/) { owner[substr($0, RSTART + 8, RLENGTH - 8)] = pid; next }
-    $4 == "01" && ($10 in owner) {
-      printf "0 0 %s %s users:((\"sshd\",pid=%s,fd=0))\n", place($2), place($3), owner[$10]
-    }'
-}
-
 # -- processes -----------------------------------------------------------------------------------
 
 # Which of libvirt's daemons run: by name, owned by root, and in this mount namespace (a container
 # may run its own). Sockets that only wait are told, and left alone.
 RUNNING=
-SSHD=                # folders of the open files of sshd's processes
 daemons() {
   say mode process
-  found=
+  found= installed=
   for p in "$R"/proc/[0-9]*; do
     comm=
     { read -r comm <"$p/comm"; } 2>/dev/null
     [ -n "$comm" ] || continue
     printf '%s %s\n' "${p##*/}" "$comm"
-    case $comm in sshd*) SSHD="$SSHD $p/fd" ;; esac
     case $comm in
       libvirtd | virtqemud | virtnodedevd | virtnetworkd | virtstoraged | virtproxyd | virtlogd | \
         virtlockd | virtinterfaced) ;;
@@ -951,12 +947,22 @@ daemons() {
     { while read -r word owner rest; do [ "$word" = Uid: ] && break; done <"$p/status"; } 2>/dev/null
     [ "$owner" = 0 ] || continue
     if [ -e "$p/ns/mnt" ] && [ -e "$R/proc/self/ns/mnt" ]; then
+      # shellcheck disable=SC3013 # not POSIX, but dash, bash and busybox have it
       [ "$p/ns/mnt" -ef "$R/proc/self/ns/mnt" ] || continue
     fi
     found="$found
 ${p##*/} $comm running"
     RUNNING="$RUNNING $comm"
   done
+  for s in libvirtd virtqemud; do
+    for p in /usr/sbin /usr/bin /sbin /usr/local/sbin /run/current-system/sw/bin; do
+      [ -e "$R$p/$s" ] && installed=1
+    done
+  done
+  if [ -z "$found$installed" ] && [ ! -d "$R/run/libvirt" ]; then
+    without libvirt/daemons 'absent libvirt is not installed'
+    return
+  fi
   say item libvirt/daemons
   [ -z "$found" ] || printf '%s\n' "${found#?}"
   for s in "$R"/run/libvirt/*-sock-ro; do
@@ -974,14 +980,31 @@ runs() {             # DAEMON
   return 1
 }
 
-# Who holds a VFIO file open. Of other users' processes only root may ask.
+# Who holds a VFIO file open, and which connections are sshd's. Of other users' processes only root
+# may ask. Not by ss(8): it has the kernel load a module (tcp_diag).
 openers() {
   if [ "$ME" != 0 ]; then
     without vfio/openers 'denied only own processes can be looked into'
+    without sockets/sshd 'denied whose sockets they are is told to root only'
     return
   fi
   MODE=opener OK='1 2'                 # processes come and go
-  run vfio/openers 10 ls -ln "$R"/proc/[0-9]*/fd
+  run vfio/openers 10 ls -ln /dev/null "$R"/proc/[0-9]*/fd
+  outcome=$code
+  order=
+  { read -r order <"$R/sys/kernel/cpu_byteorder"; } 2>/dev/null
+  set -- "$R/proc/net/tcp"
+  [ ! -e "$R/proc/net/tcp6" ] || set -- "$@" "$R/proc/net/tcp6"
+  if [ "$outcome" -gt 2 ]; then
+    without sockets/sshd 'failed not all processes could be looked into'
+  elif [ "$order" = big ]; then
+    without sockets/sshd 'not collected a CPU with the high byte first'
+  elif [ ! -r "$1" ]; then
+    without sockets/sshd 'failed /proc/net/tcp cannot be read'
+  else
+    MODE=tcp OK=
+    run sockets/sshd 10 cat "$@"
+  fi
   MODE=raw OK=
 }
 
@@ -992,10 +1015,10 @@ openers() {
 uri() {              # MODULAR DAEMON, ITS DRIVER -> URI; false where none runs
   if runs "$1"; then
     URI=$2:///system
-    [ ! -e "$R/run/libvirt/libvirt-sock-ro" ] || URI=$URI?mode=direct
+    [ ! -e "$R/run/libvirt/libvirt-sock-ro" ] || URI="$URI?mode=direct"
   elif runs libvirtd; then
     URI=qemu:///system
-    [ ! -e "$R/run/libvirt/virtqemud-sock-ro" ] || URI=$URI?mode=legacy
+    [ ! -e "$R/run/libvirt/virtqemud-sock-ro" ] || URI="$URI?mode=legacy"
   else
     return 1
   fi
@@ -1108,15 +1131,6 @@ commands() {
   run ip/addr 10 ip -j -d addr show
   run ip/route4 10 ip -j -4 route show table all
   run ip/route6 10 ip -j -6 route show table all
-  if [ "$ME" = 0 ] && [ ! -r "$R/proc/net/tcp" ]; then
-    without sockets/sshd 'failed /proc/net/tcp cannot be read'
-  elif [ "$ME" = 0 ]; then
-    say item sockets/sshd
-    sshd_sockets
-    say end present
-  else
-    without sockets/sshd 'denied whose sockets they are is told to root only'
-  fi
   run lsblk 10 lsblk -J -o NAME,KNAME,TYPE,FSTYPE,LABEL,UUID,PARTUUID,PARTLABEL,MOUNTPOINT
   if [ ! -d "$R/sys/firmware/efi" ]; then
     without bootctl 'not collected not booted by EFI'
@@ -1263,7 +1277,7 @@ probe() {
   logs
   libvirt
   initramfs
-  say done
+  say 'done'
 }
 
 main() {
