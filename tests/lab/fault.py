@@ -34,6 +34,8 @@ class Scenario:
     account: str = "root"
     smoke: bool = False
     """Whether the short run that CI has time for includes it."""
+    witness: bool = False
+    """Whether the host's state is compared before and after; always in the short run."""
 
 
 @dataclass(frozen=True)

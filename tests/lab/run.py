@@ -51,12 +51,13 @@ def _one(scenario: Scenario) -> Row:
     try:
         machine = lab.restore(HOSTS[scenario.host], slot="run")
         _inject(machine, scenario)
-        before = witness.state(machine.shell) if scenario.smoke else []
+        watched = scenario.smoke or scenario.witness
+        before = witness.state(machine.shell) if watched else []
         prepared = time.monotonic() - started
         report = judge(machine, scenario)
         judged = time.monotonic() - started - prepared
         said = complaints(scenario, report)
-        after = witness.state(machine.shell) if scenario.smoke else []
+        after = witness.state(machine.shell) if watched else []
         said += [f"changed: {line}" for line in witness.changes(before, after)]
         validate = _validate(machine)
     except (RuntimeError, TimeoutError, OSError, ValueError, subprocess.TimeoutExpired) as error:

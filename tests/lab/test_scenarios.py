@@ -46,10 +46,10 @@ def test_enough_of_them() -> None:
 
 
 def test_smoke_is_one_server() -> None:
-    """CI boots one image and has at least eight faults on it."""
+    """CI boots one host and has at least eight faults on it."""
     smoke = [scenario for scenario in EVERY if scenario.smoke]
 
-    assert {"trixie"} == {HOSTS[scenario.host].image.name for scenario in smoke}
+    assert len({scenario.host for scenario in smoke}) == 1
     assert len([scenario for scenario in smoke if isinstance(scenario, Fault)]) >= 8
 
 

@@ -12,7 +12,7 @@ MODPROBE_IDS = write(
 FAULTS = (
     Fault(
         "never-detached",
-        "trixie-intel",
+        "trixie-server",
         UNMANAGED,
         refs=("F142", "F71"),
         quiet=("F31", "F74"),

@@ -39,7 +39,13 @@ MODULAR = (
 )
 
 HEALTHY = (
-    Healthy("managed-guest-off", "trixie-intel", define("g1", NIC), smoke=True),
+    Healthy("managed-guest-off", "trixie-server", define("g1", NIC), smoke=True),
+    Healthy(
+        "autostart-guest-libvirt-asleep",
+        "trixie-intel",
+        define("g1", NIC, autostart=True) + "systemctl stop libvirtd 2>&1\n",
+        witness=True,
+    ),
     Healthy(
         "override-by-udev",
         "trixie-server",
@@ -112,6 +118,6 @@ HEALTHY = (
         define("g1", NIC),
         account="viewer",
         unknown=True,
-        smoke=True,
+        witness=True,
     ),
 )
