@@ -94,8 +94,9 @@ def test_caught_for_nobody(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
     if not hypervisor.declared.guests:
         handover.guests_must_be_known(hypervisor)  # an unread guest may have it
     shown = ", ".join(one.name for one in twins)
+    verb = "are" if len(twins) > 1 else "is"
     return fails(
-        f"id {patterns[0].text} catches {function.address}, but only {shown} is meant for a guest",
+        f"id {patterns[0].text} catches {function.address}, but only {shown} {verb} meant for a guest",
         actual="no guest has it",
         expected="a guest, or left to the host",
         evidence=[patterns[0].quote, function.quote("device")],
