@@ -387,6 +387,22 @@ def test_a_folder_that_would_be_mounted_is_left_alone(shell, root):
     assert probe(shell, root).text("efi/loader/loader.conf") == "x\n"
 
 
+def test_a_boot_folder_that_would_be_mounted(shell, root):
+    """No kernel configuration, no image, no loader of it, and none is called absent."""
+    faketree.write(
+        root,
+        {
+            "boot/config-6.12.0-test": "CONFIG_VFIO=m\n",
+            "boot/initrd.img-6.12.0-test": "x",
+            "boot/grub/grub.cfg": "x\n",
+            "proc/self/mountinfo": "2 1 0:9 / /boot rw - autofs systemd-1 rw\n",
+        },
+    )
+    read = probe(shell, root)
+    for name in ("kernel-config", "initramfs", "boot/grub/grub.cfg", "boot/grub2/grub.cfg"):
+        assert read.item(name).status is Status.NOT_COLLECTED, name
+
+
 def test_an_efi_variable(shell, root):
     """A number, or UTF-16, behind four bytes of attributes."""
     info = b"\6\0\0\0" + "systemd 257".encode("utf-16le")

@@ -654,7 +654,11 @@ kernel_files() {
     if have zcat; then run kernel-config 10 zcat "$R/proc/config.gz"; else run kernel-config 10 gzip -dc "$R/proc/config.gz"; fi
     return
   fi
-  for f in "boot/config-$RELEASE" "lib/modules/$RELEASE/config"; do
+  for f in "lib/modules/$RELEASE/config" "boot/config-$RELEASE"; do
+    if sleeping_mount "/$f"; then
+      without kernel-config "$ASLEEP_THERE"
+      return
+    fi
     if [ -r "$R/$f" ]; then
       say alias kernel-config "$R/$f"
       add_file "$f"
@@ -1134,7 +1138,7 @@ commands() {
   run lsblk 10 lsblk -J -o NAME,KNAME,TYPE,FSTYPE,LABEL,UUID,PARTUUID,PARTLABEL,MOUNTPOINT
   if [ ! -d "$R/sys/firmware/efi" ]; then
     without bootctl 'not collected not booted by EFI'
-  elif [ -n "$AUTO" ]; then
+  elif sleeping_mount /boot/efi || sleeping_mount /efi; then
     without bootctl "$ASLEEP_THERE"
   else
     run bootctl 10 bootctl --no-pager status
@@ -1171,6 +1175,10 @@ tails() {            # the ends of all logs with one tail
 # -- the initramfs of the running kernel -------------------------------------------------------------
 
 initramfs() {
+  if sleeping_mount /boot; then
+    without initramfs "$ASLEEP_THERE"
+    return
+  fi
   for f in "initrd.img-$RELEASE" "initramfs-$RELEASE.img" "initrd-$RELEASE" "initramfs-$RELEASE" \
     "$MACHINE/$RELEASE/initrd"
   do
