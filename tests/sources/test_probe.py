@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import os
 import re
 import shutil
@@ -418,6 +419,45 @@ def test_an_efi_variable(shell, root):
     assert tree.get("efivars/SecureBoot-8be4") in {"1", "\n1"}
     assert "systemd 257" in str(tree.get("efivars/LoaderInfo-4a67"))
     assert tree.get("efivars/Boot0000-8be4") == ""
+
+
+@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio here")
+@pytest.mark.parametrize("padding", [0, 512, 4096])
+def test_the_initramfs(shell, root, padding):
+    """Microcode uncompressed, then a compressed archive: the names in both."""
+    early = newc({"kernel/x86/microcode/GenuineIntel.bin": os.urandom(3000)})
+    late = newc({"etc/modprobe.d/vfio.conf": b"x", "usr/lib/modules/vfio-pci.ko": b"\0" * 5000})
+    image = early + bytes(padding) + gzip.compress(late)
+    faketree.write(root, {"boot/initrd.img-6.12.0-test": image})
+    assert probe(shell, root).text("initramfs").split() == [
+        "kernel/x86/microcode/GenuineIntel.bin",
+        "etc/modprobe.d/vfio.conf",
+        "usr/lib/modules/vfio-pci.ko",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio here")
+def test_a_broken_initramfs(shell, root):
+    """What cannot be read to its end is failed, with the names that were read."""
+    image = newc({"a": b"1"}) + gzip.compress(newc({"b": os.urandom(9000)}))
+    for cut, kept in ((len(image) // 2, {"a\n"}), (600, {"a\n"}), (100, {""})):
+        faketree.write(root, {"boot/initrd.img-6.12.0-test": image[:cut]})
+        item = probe(shell, root).item("initramfs")
+        assert item.status is Status.FAILED
+        assert item.text in {*kept, "a\nb\n"}
+    faketree.write(root, {"boot/initrd.img-6.12.0-test": b"no archive at all"})
+    assert probe(shell, root).item("initramfs").status is Status.FAILED
+
+
+def newc(files: dict[str, bytes]) -> bytes:
+    """A cpio archive in the kernel's format, padded to blocks of 512 as mkinitramfs does."""
+    out = b""
+    for name, data in {**files, "TRAILER!!!": b""}.items():
+        fields = (0, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+        out += bytes(-len(out) % 4) + data
+        out += bytes(-len(out) % 4)
+    return out + bytes(-len(out) % 512)
 
 
 # -- processes

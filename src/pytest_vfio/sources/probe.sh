@@ -1191,6 +1191,7 @@ initramfs() {
         say item initramfs
         said=$(image_names "$R/boot/$f" 2>&1 >&3)
         code=$?
+        [ -z "$said" ] || [ "$code" -ne 0 ] || code=1
         seconds=20
         say end "$(verdict)"
       fi
@@ -1218,8 +1219,11 @@ image_names() {      # IMAGE
     offset=$((offset + $1 - 1))
     case $2 in
       30373037303[12])
-        left=$(tail -c +$((offset + 1)) "$image" | { cpio -t --quiet 2>/dev/null >&3; wc -c; })
-        [ $((size - left)) -gt "$offset" ] || { echo "no end of the archive at $offset" >&2; return 1; }
+        left=$(tail -c +$((offset + 1)) "$image" | { cpio -t --quiet 2>/dev/null >&3 && wc -c; })
+        if [ -z "$left" ] || [ $((size - left)) -le "$offset" ]; then
+          echo "the archive at $offset has no end" >&2
+          return 1
+        fi
         offset=$((size - left)) ;;
       1f8b*) compressed gzip -dc; return ;;
       28b52ffd*) compressed zstd -dcq; return ;;
@@ -1240,7 +1244,7 @@ compressed() {       # COMMAND: the rest of the image is
   if [ -n "$LIMITER" ]; then
     tail -c +$((offset + 1)) "$image" | { timeout -k 2 20 "$@" || echo broken >&2; } | cpio -t --quiet
   else
-    tail -c +$((offset + 1)) "$image" | "$@" | cpio -t --quiet
+    tail -c +$((offset + 1)) "$image" | { "$@" || echo broken >&2; } | cpio -t --quiet
   fi
 }
 
