@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pytest_vfio.evidence import Extent, Status
 from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.sources import sosnames, sosreport
+from pytest_vfio.sources import sositems, sosnames, sosreport
 from pytest_vfio.sources.bundle import read_bundle
 from pytest_vfio.sources.errors import BundleError
 from tests.sources.sosbox import (
@@ -592,7 +592,7 @@ _JSON = st.recursive(
 )
 def test_any_content_is_evidence(files, said):
     """No content of a report makes its reading fail, and what comes out is named once."""
-    report = sosnames.Report({**files, "sos_reports/manifest.json": said})
-    evidence = sosnames.evidence(report, "x")
+    report = sositems.Report({**files, "sos_reports/manifest.json": said})
+    evidence = sositems.evidence(report, "x")
 
     assert all(name == item.name for name, item in evidence.items.items())

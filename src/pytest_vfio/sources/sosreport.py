@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from pytest_vfio.evidence import Evidence
-from pytest_vfio.sources import sosnames
+from pytest_vfio.sources import sositems
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.sosnames import Report
+from pytest_vfio.sources.sositems import Report
 
 #: More than this is not read: of one file, of all that are wanted, of the unpacked archive (in
 #: bytes); further files are not looked at.
@@ -56,7 +56,7 @@ def read_folder(folder: Path, host: str) -> Evidence:
     for number, (name, path) in enumerate(_walk(folder)):
         if number >= COUNT:
             raise BundleError(f"{folder}: more than {COUNT} files")
-        if not sosnames.wanted(name):
+        if not sositems.wanted(name):
             continue
         if path.is_symlink():
             report.links[name] = str(path.readlink())
@@ -90,7 +90,7 @@ def read_archive(file: Path, host: str) -> Evidence:
                     raise BundleError(f"{file}: unpacked it is more than {UNPACKED} bytes")
                 name = _inner(member.name)
                 known = known or name.startswith("sos_commands/")
-                if not sosnames.wanted(name):
+                if not sositems.wanted(name):
                     continue
                 if member.issym():
                     report.links[name] = member.linkname
@@ -117,7 +117,7 @@ def _evidence(report: Report, host: str) -> Evidence:
             report.files[name] = report.files[target]
             if target.startswith("sos_strings/") and target.endswith(".tailed"):
                 report.tailed.add(name)
-    return sosnames.evidence(report, host)
+    return sositems.evidence(report, host)
 
 
 def _resolved(report: Report, name: str) -> str | None:
