@@ -105,6 +105,7 @@ def sshd() -> Iterator[Sshd]:
     _accounts(server)
     process = _start(server)
     try:
+        _must_let_us_in(server)
         yield server
     finally:
         process.terminate()
@@ -133,6 +134,14 @@ def _accounts(server: Sshd) -> None:
         f"Port {server.port}", f"Port {free_port()}"
     ).replace("Host vfio-root", "Host vfio-closed")
     server.config.write_text("\n".join(server.aliases.values()))
+
+
+def _must_let_us_in(server: Sshd) -> None:
+    """Not every account may log in anywhere: `nobody` for one."""
+    command = ["ssh", "-F", str(server.config), "-o", "BatchMode=yes", "vfio-root", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        pytest.skip(f"sshd lets {getpass.getuser()} not in: {done.stderr[-200:]}")
 
 
 def _start(server: Sshd) -> subprocess.Popen[bytes]:
