@@ -130,9 +130,11 @@ def _accounts(server: Sshd) -> None:
     server.alias("vfio-nologin", "echo 'This account is currently not available.'; exit 1")
     # the server never learns this one
     server._write("vfio-nobody", keygen(folder / "key-unknown"), getpass.getuser(), "")
-    server.aliases["vfio-closed"] = server.aliases["vfio-root"].replace(
-        f"Port {server.port}", f"Port {free_port()}"
-    ).replace("Host vfio-root", "Host vfio-closed")
+    server.aliases["vfio-closed"] = (
+        server.aliases["vfio-root"]
+        .replace(f"Port {server.port}", f"Port {free_port()}")
+        .replace("Host vfio-root", "Host vfio-closed")
+    )
     server.config.write_text("\n".join(server.aliases.values()))
 
 

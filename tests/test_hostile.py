@@ -17,8 +17,22 @@ from tests.test_session import CHECKS
 ESCAPE = "\x1b[31mred\x1b]0;owned\x07\x9b2J"
 #: Names that a shell, a terminal, a markup, a path, XML or pytest might act on.
 NAMES = (
-    "$(reboot)", "`id`", "<b>&amp;]]>", "[red]x[/red]", "../../etc/passwd", "a::b[c]", "x" * 5000,
-    "-rf", "\u202egnp", "a b", "é", "%s%n", "{0}", "[link=http://evil]x[/link]", "o'brien\"", "\\x1b[2J",
+    "$(reboot)",
+    "`id`",
+    "<b>&amp;]]>",
+    "[red]x[/red]",
+    "../../etc/passwd",
+    "a::b[c]",
+    "x" * 5000,
+    "-rf",
+    "\u202egnp",
+    "a b",
+    "é",
+    "%s%n",
+    "{0}",
+    "[link=http://evil]x[/link]",
+    "o'brien\"",
+    "\\x1b[2J",
 )
 #: Ten to the ninth times `lol`.
 BOMB = (
@@ -51,9 +65,16 @@ def domain(name: str, number: int) -> str:
 def functions(count: int) -> str:
     """A tree of PCI functions whose files hold rubbish."""
     rubbish = {
-        "vendor": "0x8086", "device": "0x1572", "class": "0x020000", "numa_node": "-9" * 30,
-        "driver->../../../bus/pci/drivers/": ESCAPE, "sriov_totalvfs": "9" * 5000, "irq": "x",
-        "resource": ESCAPE, "reset_method": "[red]", "driver_override": "<b>",
+        "vendor": "0x8086",
+        "device": "0x1572",
+        "class": "0x020000",
+        "numa_node": "-9" * 30,
+        "driver->../../../bus/pci/drivers/": ESCAPE,
+        "sriov_totalvfs": "9" * 5000,
+        "irq": "x",
+        "resource": ESCAPE,
+        "reset_method": "[red]",
+        "driver_override": "<b>",
     }
     return "\n".join(
         f"0000:00:{number >> 3:02x}.{number & 7}/{key}{'' if '->' in key else '='}{value}"
@@ -73,9 +94,12 @@ ITEMS = {
     "virsh/nodedev-dumpxml": BOMB + "<device>" * 100_000,
     "virsh/list-autostart": "\n".join(NAMES),
     "etc/modprobe.d/": f"../../x\n{ESCAPE}\n\n.\n..\na.conf",
-    "etc/modprobe.d/a.conf": f"options vfio-pci ids={ESCAPE}\nblacklist {ESCAPE}\n" + "\\\n" * 10_000,
+    "etc/modprobe.d/a.conf": f"options vfio-pci ids={ESCAPE}\nblacklist {ESCAPE}\n"
+    + "\\\n" * 10_000,
     "etc/default/grub": f'GRUB_CMDLINE_LINUX="$(reboot) `id` {ESCAPE}\n' + "'" * 1001,
-    "sys/class/iommu": "dmar0/intel-iommu/cap=zz\ndmar0/intel-iommu/ecap=" + "f" * 10_000 + "\n=\n->\n!",
+    "sys/class/iommu": "dmar0/intel-iommu/cap=zz\ndmar0/intel-iommu/ecap="
+    + "f" * 10_000
+    + "\n=\n->\n!",
     "sys/kernel/iommu_groups": (
         "9" * 400 + f"/type=DMA\n-1/type=x\n0/devices/0000:00:00.0->x\n0/type={ESCAPE}"
     ),
@@ -95,10 +119,17 @@ RECORDING = b"".join(
         b"\x1b[2Jbanner\xff\n%vfio-probe 1\n%about host \x1b[31mevil\n",
         *(item(name, body) for name, body in ITEMS.items()),
         item("virsh/dumpxml", "the second of that name"),
-        *(item(name, "x") for name in ("a" * 6000, "../../etc/passwd", "/etc/shadow", "x%1by", "<b>")),
+        *(
+            item(name, "x")
+            for name in ("a" * 6000, "../../etc/passwd", "/etc/shadow", "x%1by", "<b>")
+        ),
         b"%item sys/firmware/acpi/tables/DMAR base64\n|RE1BUv////////////////////////\n%end present\n",
         b"%end present\n%item dangling\n|x\n%item run/libvirt/qemu/\n|a.xml\n%end present \x1b[31m\n",
-        item("run/libvirt/qemu/a.xml", b"<domstatus><domain><name>\xff\xfe</name></domain>", "exploded"),
+        item(
+            "run/libvirt/qemu/a.xml",
+            b"<domstatus><domain><name>\xff\xfe</name></domain>",
+            "exploded",
+        ),
         b"%done 3\n",
     ]
 )
@@ -164,8 +195,13 @@ def test_workers_read_the_same_rubbish(run, pytester):
 def test_a_folder_of_rubbish_is_judged(run, pytester):
     """The same texts as loose files, and as one pasted text."""
     folder = pytester.mkdir("case")
-    names = {"cmdline": "proc/cmdline", "dmesg.txt": "dmesg", "lspci.txt": "lspci",
-             "interrupts": "proc/interrupts", "default-grub": "etc/default/grub"}
+    names = {
+        "cmdline": "proc/cmdline",
+        "dmesg.txt": "dmesg",
+        "lspci.txt": "lspci",
+        "interrupts": "proc/interrupts",
+        "default-grub": "etc/default/grub",
+    }
     for file, name in names.items():
         folder.joinpath(file).write_text(ITEMS[name])
     folder.joinpath("nodedev").mkdir()
@@ -194,7 +230,10 @@ def test_many_guests_are_judged(run, pytester):
     )
     table = "\n".join(f" -  vm{number}  shut off" for number in range(5000))
     pytester.path.joinpath("farm.vfio").write_bytes(
-        b"%vfio-probe 1\n" + item("virsh/list", table) + item("virsh/dumpxml", guests) + b"%done 2\n"
+        b"%vfio-probe 1\n"
+        + item("virsh/list", table)
+        + item("virsh/dumpxml", guests)
+        + b"%done 2\n"
     )
     result = run("--bundle", "farm.vfio", "-k", "GST001 or IOM001")
 

@@ -139,9 +139,7 @@ class Session:
         if self.private is not None:
             shutil.rmtree(self.private, ignore_errors=True)
 
-    def collected(
-        self, collector: pytest.Collector, name: str, check: Check
-    ) -> list[CheckItem]:
+    def collected(self, collector: pytest.Collector, name: str, check: Check) -> list[CheckItem]:
         """A check as items, one for each host and subject."""
         if check.file != str(collector.path):
             return []  # imported from the file that defines it

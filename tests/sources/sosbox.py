@@ -28,8 +28,11 @@ def domain(name: str, *, live: bool = False) -> str:
     return f"<domain type='kvm'{number}><name>{name}</name><uuid>u-{name}</uuid></domain>\n"
 
 
-def manifest(commands: dict[str, dict] | None = None, files: dict[str, list[str]] | None = None,
-             cmdline: str = "report --batch") -> str:
+def manifest(
+    commands: dict[str, dict] | None = None,
+    files: dict[str, list[str]] | None = None,
+    cmdline: str = "report --batch",
+) -> str:
     """sos 4's word about its run: outputs with what became of them, and what was copied."""
     plugin = {
         "commands": [

@@ -77,7 +77,9 @@ def test_a_recording_cut_anywhere_says_so(file, cut):
 
     assert known <= {"proc/cmdline"}
     assert evidence.item("dmesg").status in {
-        Status.DENIED, Status.TRUNCATED, Status.NOT_COLLECTED,
+        Status.DENIED,
+        Status.TRUNCATED,
+        Status.NOT_COLLECTED,
     }
 
 

@@ -36,8 +36,12 @@ def test_readings_come_in_the_order_of_the_targets(tmp_path):
     assert readings[1].host == "one"
     assert not readings[1].live
     assert sorted(told) == [
-        ("bad", "failed"), ("bad", "start"), ("gone", "failed"),
-        ("gone", "start"), ("one", "done"), ("one", "start"),
+        ("bad", "failed"),
+        ("bad", "start"),
+        ("gone", "failed"),
+        ("gone", "start"),
+        ("one", "done"),
+        ("one", "start"),
     ]
 
 

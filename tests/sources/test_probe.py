@@ -477,7 +477,8 @@ def test_ssh_sessions(shell, root):
             + row.format(0, "0100007F:0016", "00000000:0000", "0A", 71)
             + row.format(1, "0B01A8C0:0016", "1E01A8C0:D431", "01", 71)
             + row.format(2, "0B01A8C0:01BB", "1E01A8C0:D432", "01", 72),
-            "proc/net/tcp6": row.format(0, v6, v6, "01", 73) + row.format(1, mapped, mapped, "01", 74),
+            "proc/net/tcp6": row.format(0, v6, v6, "01", 73)
+            + row.format(1, mapped, mapped, "01", 74),
             "proc/5/comm": "sshd-session\n",
             "proc/5/fd/4": "->socket:[71]",
             "proc/6/comm": "sshd\n",
@@ -675,7 +676,9 @@ def test_nothing_is_written(tmp_path):
     calls = "trace=open,openat,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat,renameat2,mount"
     done = subprocess.run(
         ["strace", "-f", "-qq", "-o", str(log), "-e", calls, "sh", "-s"],
-        input=probe_text().encode(), capture_output=True, check=False,
+        input=probe_text().encode(),
+        capture_output=True,
+        check=False,
     )
     if b"ptrace" in done.stderr:
         pytest.skip("strace is not allowed here")

@@ -564,24 +564,38 @@ def test_a_broken_archive_is_read_or_refused(tmp_path_factory, seed, mode):
 
 _NAMES = st.sampled_from(
     [
-        DMESG, LIST, UNAME, f"{DUMP}a", "sos_commands/virsh/virsh_-r_dominfo_a", "lib",
-        "sos_reports/manifest.json", "sos_logs/sos.log", "sos_commands/kernel/sysctl_-a",
-        "proc/bus/pci/00/00.0", "sys/module/vfio/parameters/x", "sos_commands/date/date_--utc",
-        "sos_commands/logs/journalctl_--no-pager_--boot", "sos_commands/boot/lsinitrd",
-        "sos_commands/virsh/virsh_-r_net-list_--all", "sos_commands/host/hostnamectl_status",
+        DMESG,
+        LIST,
+        UNAME,
+        f"{DUMP}a",
+        "sos_commands/virsh/virsh_-r_dominfo_a",
+        "lib",
+        "sos_reports/manifest.json",
+        "sos_logs/sos.log",
+        "sos_commands/kernel/sysctl_-a",
+        "proc/bus/pci/00/00.0",
+        "sys/module/vfio/parameters/x",
+        "sos_commands/date/date_--utc",
+        "sos_commands/logs/journalctl_--no-pager_--boot",
+        "sos_commands/boot/lsinitrd",
+        "sos_commands/virsh/virsh_-r_net-list_--all",
+        "sos_commands/host/hostnamectl_status",
         "sos_commands/virsh/virsh_-r_nodedev-list_--tree",
-        "sys/firmware/acpi/tables/DMAR", "boot/config-x",
+        "sys/firmware/acpi/tables/DMAR",
+        "boot/config-x",
     ]
 )
 _JSON = st.recursive(
     st.none() | st.floats() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["components", "report", "plugins", "commands", "files", "filepath", "end_time"]
-        ),
-        inner,
-        max_size=3,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["components", "report", "plugins", "commands", "files", "filepath", "end_time"]
+            ),
+            inner,
+            max_size=3,
+        )
     ),
 )
 

@@ -19,8 +19,24 @@ from pytest_vfio.sources.patience import in_thread
 CHECKS = Path(__file__).parents[2] / "checks/iommu"
 BUSYBOX = shutil.which("busybox")
 NEEDED = (
-    "sh", "awk", "grep", "ls", "od", "sed", "cat", "date", "id", "timeout", "printf", "head",
-    "tail", "sort", "tr", "uname", "zcat", "dmesg",
+    "sh",
+    "awk",
+    "grep",
+    "ls",
+    "od",
+    "sed",
+    "cat",
+    "date",
+    "id",
+    "timeout",
+    "printf",
+    "head",
+    "tail",
+    "sort",
+    "tr",
+    "uname",
+    "zcat",
+    "dmesg",
 )
 
 
@@ -133,7 +149,8 @@ def test_a_command_that_hangs_is_left_behind(monkeypatch, tmp_path):
 
     assert isinstance(reading, Unreachable)
     assert (reading.kind, reading.reason) == (
-        "timeout", "docker://web did not answer within 0.5 s",
+        "timeout",
+        "docker://web did not answer within 0.5 s",
     )
     assert time.monotonic() - began < 10
 
@@ -146,7 +163,8 @@ def test_an_answer_without_a_recording_is_told(monkeypatch, tmp_path):
     (reading,) = gather_now([target("docker://web")])
 
     assert (reading.kind, reading.reason) == (
-        "no-shell", "docker://web: no shell, or no answer from it: no ?[31msh here",
+        "no-shell",
+        "docker://web: no shell, or no answer from it: no ?[31msh here",
     )
 
 

@@ -141,7 +141,9 @@ def _file(report: Report, item: str, name: str) -> Item:
     if name in report.tailed:
         return Item(item, Status.TRUNCATED, _ended(data), "sos kept only its end")
     if len(data) > sosnames.LIMIT:
-        return Item(item, Status.TRUNCATED, data[:sosnames.LIMIT], f"more than {sosnames.LIMIT} bytes")
+        return Item(
+            item, Status.TRUNCATED, data[: sosnames.LIMIT], f"more than {sosnames.LIMIT} bytes"
+        )
     read = Item(item, Status.PRESENT, data)
     return acpi_table(read) if item.startswith("sys/firmware/acpi/") else read
 
