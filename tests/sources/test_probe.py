@@ -263,7 +263,7 @@ def test_a_device_in_d3hot_answers(shell, root, above):
 
 
 def test_a_device_whose_lock_is_held(any_shell, root):
-    """A file that hangs costs three seconds, and all others are read."""
+    """A file that hangs costs five seconds, and all others are read."""
     faketree.device(root, "0000:00:01.0")
     faketree.pipe(faketree.device(root, "0000:00:02.0") / "driver_override")
     faketree.device(root, "0000:00:03.0")

@@ -34,8 +34,8 @@ class LiveItem:
 #: One process reads all plain files; this is its limit.
 _FILES_LIMIT = 20
 #: Trees are read by builtins of the shell and by processes that nothing can hold up; what takes a
-#: device's lock is left behind after this time.
-_TREE_LIMIT = 3
+#: device's lock is left behind after this time (and one second more for every 50 devices).
+_TREE_LIMIT = 5
 
 _FILES = """
 proc/sys/kernel/osrelease proc/sys/kernel/hostname proc/sys/kernel/tainted

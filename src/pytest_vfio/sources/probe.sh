@@ -757,6 +757,7 @@ pci_devices() {
   tree sys/bus/pci/devices || return 0
   find_sleepers
   set -- *
+  patience=$((5 + $# / 50))
   if [ $# -lt "$MANY" ]; then
     set --
     for f in $PCI_FILES; do set -- "$@" */"$f"; done
@@ -777,7 +778,7 @@ pci_devices() {
   for a in $ASLEEP; do
     for f in $PCI_ASLEEP; do [ -e "$a/$f" ] && printf '%s/%s!not collected\n' "$a" "$f"; done
   done
-  guarded 3 pci_locked || for a in *; do
+  guarded "$patience" pci_locked || for a in *; do
     for f in $PCI_LOCKED; do [ -e "$a/$f" ] && printf '%s/%s!timed out\n' "$a" "$f"; done
   done
   say end present
