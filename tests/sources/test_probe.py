@@ -617,6 +617,21 @@ def test_a_command_that_hangs(shell, root, tmp_path):
     assert read.text("virsh/dumpxml") == "<domain/>\n"
 
 
+def test_libvirt_that_does_not_answer(shell, root, tmp_path):
+    """A daemon that hangs is asked once."""
+    libvirt_host(root, "libvirtd")
+    script = with_virsh(tmp_path).replace("run virsh/version 10 ", "run virsh/version 1 ")
+    tool = tmp_path / "bin" / "virsh"
+    tool.write_text(tool.read_text().replace("case $* in", "exec sleep 60; case $* in", 1))
+    read = probe(shell, root, script)
+    assert read.item("virsh/version").status is Status.TIMED_OUT
+    for name in ("list", "list-autostart", "dumpxml", "dumpxml-inactive", "capabilities"):
+        assert read.item(f"virsh/{name}").detail == "libvirt does not answer", name
+    for name in ("net-dumpxml", "nodedev-dumpxml"):
+        assert read.item(f"virsh/{name}").detail == "libvirt does not answer", name
+    assert len((tmp_path / "asked").read_text().splitlines()) == 1
+
+
 def test_a_command_that_fails(shell, root, tmp_path):
     """What it says on its other output is the detail; a refusal is denied."""
     libvirt_host(root, "libvirtd")

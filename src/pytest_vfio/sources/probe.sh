@@ -1056,8 +1056,15 @@ listed() {           # WORDS -> LIST; false where virsh failed
 libvirt() {
   why='not collected daemon not running'
   have virsh || why='not collected no command virsh'
+  unasked='version list list-autostart dumpxml dumpxml-inactive capabilities'
   if have virsh && uri virtqemud qemu; then
     run virsh/version 10 virsh -r -c "$URI" version --daemon
+    unasked=${unasked#version }
+    case $code in
+      124 | 137 | 143) RUNNING= why='not collected libvirt does not answer' ;;
+    esac
+  fi
+  if have virsh && uri virtqemud qemu; then
     run virsh/list 10 virsh -r -c "$URI" list --all
     run virsh/list-autostart 10 virsh -r -c "$URI" list --all --autostart
     if listed list --all --uuid; then
@@ -1072,7 +1079,7 @@ libvirt() {
     fi
     run virsh/capabilities 15 virsh -r -c "$URI" capabilities
   else
-    for f in version list list-autostart dumpxml dumpxml-inactive capabilities; do
+    for f in $unasked; do
       without "virsh/$f" "$why"
     done
   fi
