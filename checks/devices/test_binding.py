@@ -24,7 +24,7 @@ DENYLIST_SINCE = (5, 9, 0)
     "DEV003",
     severity=BLOCKER,
     needs=[
-        *("DEV001", "DEV002", "DEV004", "DEV010", "DEV030"),
+        *("DEV001", "DEV002", "DEV004", "DEV007", "DEV010", "DEV030"),
         *("DRV001", "DRV002", "DRV003", "DRV005"),
         *("CMD010", "CMD011", "CMD014", "CMD020", "CMD021", "CMD022"),
         "SAF001",
