@@ -4,7 +4,8 @@ from tests.lab.fault import Fault, Intent
 from tests.lab.parts import NIC, define, hostdev
 
 MEANT = Intent(guests=(("g1", (NIC,)),))
-SMALL_LOCK = "<memtune><hard_limit unit='MiB'>256</hard_limit></memtune>"
+SMALL_LOCK = "<memtune><hard_limit unit='MiB'>64</hard_limit></memtune>"
+"""Less than the guest's memory, all of which VFIO pins: it cannot start."""
 HUGEPAGES = "<memoryBacking><hugepages/></memoryBacking>"
 RAW_QEMU = (
     "<qemu:commandline><qemu:arg value='-device'/>"
