@@ -9,7 +9,8 @@ HEAD = """# The lab: real hypervisors, broken on purpose
 Written by `python -m tests.lab run`; every row was seen, at the revision it names. Hosts are whole
 Debian systems in QEMU without KVM, judged over SSH. *Expected* are entries of the failure
 catalogue, any of which is right; *diagnosed* is the first cause that the suite named. Seconds are
-those of the judging alone: gathering over SSH from an emulated machine, and pytest.
+those of the judging alone: gathering over SSH from an emulated machine, and pytest; a machine busy
+with other work multiplies them.
 
 """
 FOOT = """
