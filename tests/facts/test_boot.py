@@ -75,6 +75,8 @@ WORDS = st.text(st.sampled_from("ab=. ,\"'$\\{}"), max_size=12)
 
 @given(st.lists(WORDS, min_size=1, max_size=4))
 @example(['"a', "$A", "'"])
+@example(["", "= ."])
+@example(["$\\", ""])
 def test_certain_values_are_what_a_shell_makes_of_them(lines):
     """dash itself is the oracle: whatever we are certain of, it says too."""
     text = "".join(f"A={line}\n" for line in lines)

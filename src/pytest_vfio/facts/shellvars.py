@@ -33,6 +33,9 @@ _PASSED_OVER = frozenset({"then", "else", "elif", "do", "!"})
 #: Commands after which any variable may be another.
 _OPAQUE = frozenset({".", "source", "eval", "read", "set", "declare", "typeset", "exec", "exit",
                      "return", "mapfile", "readarray", "getopts"})  # fmt: skip
+#: Special built-ins: an assignment before one of them stays (POSIX, Shell Command Language, 2.14).
+_SPECIAL = frozenset({"break", ":", ".", "source", "continue", "eval", "exec", "exit", "export",
+                      "readonly", "return", "set", "shift", "times", "trap", "unset"})  # fmt: skip
 _LONGEST = 1 << 16
 
 
@@ -169,8 +172,9 @@ class _File:
             elif char == '"':
                 self._double(word)
             elif char == "\\":
-                if self.text[self.at + 1 : self.at + 2] != "\n":
-                    word.parts.append(self.text[self.at + 1 : self.at + 2])
+                # A line that goes on inside a word may join what was taken for two names.
+                following = self.text[self.at + 1 : self.at + 2]
+                word.parts.append(UNKNOWN if following == "\n" else following)
                 self.at += 2
             elif char in "$`":
                 self._expansion(word)
@@ -211,6 +215,9 @@ class _File:
         elif braced:
             word.parts.append((braced[1], braced[2]))
             self.at = braced.end()
+        elif self.text.startswith("\\\n", name.end() if name else self.at + 1):
+            word.parts.append(UNKNOWN)  # the name goes on in the next line
+            self.at = name.end() if name else self.at + 1
         elif name:
             word.parts.append((name[0], None))
             self.at = name.end()
@@ -266,6 +273,10 @@ class _File:
         elif all(word.assigns is not None for word in words):
             for word in words:
                 self._assign(word, conditional=conditional or self.depth > 0)
+        else:
+            name = next(word.literal() for word in words if word.assigns is None)
+            if name in _SPECIAL or name in self.functions or UNKNOWN in name:
+                self.shell.opaque = True
 
     def _named_command(self, words: list[_Word], *, conditional: bool) -> None:
         name, rest = words[0].literal(), words[1:]
