@@ -1,7 +1,7 @@
 """Guests that libvirt will refuse, or that will not have what they are meant to have."""
 
 from tests.lab.fault import Fault, Intent
-from tests.lab.parts import NIC, define, hostdev
+from tests.lab.parts import NIC, define
 
 MEANT = Intent(guests=(("g1", (NIC,)),))
 SMALL_LOCK = "<memtune><hard_limit unit='MiB'>64</hard_limit></memtune>"
@@ -21,13 +21,6 @@ FAULTS = (
         intent=MEANT,
         refs=("F145", "F19"),
         smoke=True,
-    ),
-    Fault(
-        "bus-in-decimal",
-        "trixie-server",
-        define("g1", hostdev("0000:10:00.0").replace("bus='0x10'", "bus='10'")),
-        intent=Intent('"0000:10:00.0"'),
-        refs=("F145",),
     ),
     Fault(
         "two-owners-at-boot",
