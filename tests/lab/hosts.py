@@ -111,7 +111,8 @@ HOSTS = {
     host.name: host
     for host in (
         Host("trixie-intel", TRIXIE),
-        Host("trixie-server", TRIXIE, setup=DAEMON, guests=True),
+        Host("trixie-server", TRIXIE, setup=DAEMON),
+        Host("trixie-guests", TRIXIE, setup=DAEMON, guests=True),
         Host("trixie-bare", TRIXIE, hardware=MANAGEMENT + ROOT_DISK + CARDS),
         Host("trixie-boot", BOOT),
         Host("bookworm", BOOKWORM),
