@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from tests.lab import lab, nested, witness
+from tests.lab import cache, lab, nested, witness
+from tests.lab.again import judge_again, recorded
 from tests.lab.fault import Fault, Scenario
+from tests.lab.fixture import inventory
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine, running
 from tests.lab.row import Row, revision
-from tests.lab.suite import Report, judge, judge_again, recording
+from tests.lab.suite import Report, judge
 from tests.lab.verdict import complaints
 
 SLOW = 600.0
@@ -51,11 +53,12 @@ def play(scenarios: Sequence[Scenario]) -> list[Row]:
 def replay(scenarios: Sequence[Scenario]) -> list[Row]:
     """Judge the last recordings again, without a host; nothing is kept."""
     rows = []
+    last = inventory(cache.folder("recordings"), scenarios)
     for scenario in scenarios:
-        if not recording(scenario).exists():
+        if scenario.name not in recorded(last):
             continue
         started = time.monotonic()
-        report = judge_again(scenario)
+        report = judge_again(last, scenario.name)
         said = complaints(scenario, report)
         rows.append(_row(scenario, report, said, (), 0.0, time.monotonic() - started))
         print(rows[-1].line(), flush=True)
@@ -103,6 +106,7 @@ def _row(
         scenario.host,
         ", ".join(scenario.refs) if isinstance(scenario, Fault) else "",
         _cause(report),
+        report.words if report else "",
         report.verdict if report else "none",
         tuple(said),
         validate,
