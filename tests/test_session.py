@@ -218,6 +218,7 @@ def test_explain_prints_a_page_without_a_host(run):
 
     assert page.ret == 0
     page.stdout.fnmatch_lines(["FW002*", "Checks:", "Why it matters:", "Fix:"])
+    assert all(len(line) <= 80 and line == line.rstrip() for line in page.outlines)
     assert typo.ret == 4
     typo.stderr.fnmatch_lines(["*FW0002: no such check; did you mean 'FW002'?"])
 
