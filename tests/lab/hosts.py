@@ -6,8 +6,11 @@ A host is data.  Adding one is one entry in ``HOSTS``.
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import kernel, nested
+from tests.lab.board import BOARDS
 from tests.lab.image import Image
 from tests.lab.parts import VIRSH
+from tests.lab.recipe import differing, digest
 
 TRIXIE = Image("trixie", "trixie")
 BOOT = Image("trixie-boot", "trixie", loader="systemd-boot")
@@ -23,9 +26,6 @@ systemctl enable --now libvirtd 2>&1
 """
 """Libvirt that stays up, as on a server; the other hosts start it when somebody asks."""
 
-FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-
 VIRTIO = "iommu_platform=on,disable-legacy=on"
 VTD = ("-device", "intel-iommu,intremap=on,caching-mode=on")
 MANAGEMENT = (
@@ -36,6 +36,8 @@ ROOT_DISK = (
     *("-drive", "file={disk},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap"),
     *("-device", f"virtio-blk-pci,drive=root,addr=3,bootindex=1,{VIRTIO}"),
 )
+PLAIN = MANAGEMENT + ROOT_DISK
+"""As much as a system needs to install itself."""
 
 
 def _port(number: int) -> tuple[str, ...]:
@@ -71,26 +73,27 @@ class Host:
 
     name: str
     image: Image
-    hardware: tuple[str, ...] = VTD + MANAGEMENT + ROOT_DISK + CARDS
+    hardware: tuple[str, ...] = VTD + PLAIN + CARDS
     setup: str = ""
     guests: bool = False
     """Whether it gets the small kernel and initramfs of nested guests."""
-    cpu: str = "max,la57=off"
     memory: int = 2048
     snapshots: bool = True
     """Whether QEMU can save this hardware's running state."""
 
     @property
     def recipe(self) -> str:
-        """Everything that decides what its snapshot holds."""
-        return repr((self, self.image.recipe))
+        """A name for everything that decides what its snapshot holds."""
+        guest = (kernel.recipe(), nested.INIT) if self.guests else ()
+        return digest(differing(self), self.command(Path("disk")), self.image.recipe, guest)
 
     def command(self, disk: Path, *extra: str) -> list[str]:
         """QEMU's words for a boot from the given disk."""
+        board = BOARDS[self.image.arch]
         return [
-            "qemu-system-x86_64",
-            *("-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi"),
-            *("-cpu", self.cpu, "-m", str(self.memory), "-smp", "2"),
+            board.emulator,
+            *("-machine", board.machine, "-accel", "tcg,thread=multi"),
+            *("-cpu", board.cpu, "-m", str(self.memory), "-smp", "2"),
             *("-nodefaults", "-rtc", "clock=host"),
             *(self._firmware(disk) if self.image.uefi else ()),
             *(word.replace("{disk}", str(disk)) for word in self.hardware),
@@ -98,7 +101,7 @@ class Host:
         ]
 
     def _firmware(self, disk: Path) -> tuple[str, ...]:
-        code = f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"
+        code = f"if=pflash,unit=0,format=raw,readonly=on,file={BOARDS[self.image.arch].firmware}"
         return ("-drive", code, "-drive", f"if=pflash,unit=1,format=qcow2,file={variables(disk)}")
 
 
@@ -112,7 +115,7 @@ HOSTS = {
     for host in (
         Host("trixie-intel", TRIXIE),
         Host("trixie-server", TRIXIE, setup=DAEMON, guests=True),
-        Host("trixie-bare", TRIXIE, hardware=MANAGEMENT + ROOT_DISK + CARDS),
+        Host("trixie-bare", TRIXIE, hardware=PLAIN + CARDS),
         Host("trixie-boot", BOOT),
         Host("bookworm", BOOKWORM),
         Host("bullseye", BULLSEYE),

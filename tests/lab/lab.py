@@ -1,12 +1,12 @@
 """Build a host once, snapshot it running, restore it in seconds."""
 
-import hashlib
 import subprocess
 import time
 from pathlib import Path
 
 from tests.lab import cache, nested
-from tests.lab.hosts import VARIABLES, Host, variables
+from tests.lab.board import BOARDS
+from tests.lab.hosts import PLAIN, Host, variables
 from tests.lab.image import FINISH, Image, unfinished
 from tests.lab.machine import Machine
 
@@ -19,18 +19,22 @@ SLOW = 600.0
 
 def installed(image: Image) -> Path:
     """The image's disk, built and made bootable if it is not there yet."""
-    if image.disk.exists():
-        return image.disk
+    with cache.alone(f"image-{image.name}"):
+        if not image.disk.exists():
+            _install(image)
+    return image.disk
+
+
+def _install(image: Image) -> None:
     raw, kernel, initrd = unfinished(image)
-    host = Host("workshop", image)
-    machine = Machine("workshop", "build")
+    machine = Machine(image.name, "image")
     disk = image.disk.with_suffix(".part")
     _run("qemu-img", "convert", "-O", "qcow2", raw, disk)
     raw.unlink()
     _new_variables(image, disk)
     boot = ("-kernel", str(kernel), "-initrd", str(initrd))
-    words = ("-append", "root=LABEL=root rw console=ttyS0,115200")
-    machine.start(host.command(disk, *boot, *words))
+    words = ("-append", f"root=LABEL=root rw console={BOARDS[image.arch].console} {image.words}")
+    machine.start(Host(image.name, image, hardware=PLAIN).command(disk, *boot, *words))
     try:
         machine.wait(SLOW)
         machine.shell.must(FINISH[image.loader], timeout=SLOW)
@@ -43,7 +47,6 @@ def installed(image: Image) -> Path:
     disk.rename(image.disk)
     for stale in (kernel, initrd):
         stale.unlink()
-    return image.disk
 
 
 def _overlay(host: Host) -> Path:
@@ -58,13 +61,13 @@ def _overlay(host: Host) -> Path:
 
 
 def _disk(host: Host) -> Path:
-    digest = hashlib.sha256(host.recipe.encode()).hexdigest()[:10]
-    return cache.images() / f"host-{host.name}-{digest}.qcow2"
+    return cache.images() / f"host-{host.name}-{host.recipe}.qcow2"
 
 
 def _new_variables(image: Image, disk: Path) -> None:
+    template = BOARDS[image.arch].variables
     if image.uefi:
-        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", VARIABLES, variables(disk))
+        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", template, variables(disk))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -74,10 +77,14 @@ def _copy(source: Path, target: Path) -> None:
 def prepare(host: Host) -> Path:
     """The host's disk with a snapshot of it running, made if it is not there yet."""
     disk = _disk(host)
-    mark = disk.with_suffix(".ready")
-    if mark.exists() and disk.exists():
-        return disk
-    _overlay(host)
+    with cache.alone(f"host-{host.name}"):
+        if not (disk.exists() and disk.with_suffix(".ready").exists()):
+            _prepare(host)
+    return disk
+
+
+def _prepare(host: Host) -> None:
+    disk = _overlay(host)
     machine = Machine(host.name, "build")
     machine.start(host.command(disk))
     try:
@@ -95,8 +102,7 @@ def prepare(host: Host) -> Path:
             _power_off(machine)
     finally:
         machine.stop()
-    mark.touch()
-    return disk
+    disk.with_suffix(".ready").touch()
 
 
 def restore(host: Host, *, slot: str = "kept") -> Machine:
