@@ -142,8 +142,9 @@ def unfinished(image: Image) -> tuple[Path, Path, Path]:
     root = cache.root() / "build" / image.name
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    _bootstrap(image, root)
-    _furnish(image, root)
+    with workshop.programs(image.arch):
+        _bootstrap(image, root)
+        _furnish(image, root)
     if image.kernel is None:
         _own_kernel(root)
     linux, initrd = (_newest(root, stem) for stem in ("vmlinuz", "initrd.img"))
@@ -167,6 +168,7 @@ def _bootstrap(image: Image, root: Path) -> None:
         *LEASH,
         "mmdebstrap",
         f"--architectures={image.arch}",
+        "--skip=check/qemu",
         "--quiet",
         "--variant=minbase",
         "--mode=root",

@@ -4,15 +4,18 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.lab import cache, nested
+from tests.lab import cache, nested, workshop
 from tests.lab.board import BOARDS
-from tests.lab.hosts import PLAIN, Host, variables
+from tests.lab.hardware import PLAIN
+from tests.lab.hosts import Host, variables
 from tests.lab.image import FINISH, Image, unfinished
 from tests.lab.machine import Machine
 
 READY = "ready"
 WARM_LIBVIRT = "virsh -c qemu:///system capabilities; systemctl stop libvirtd"
 """Libvirt probes every QEMU binary once, slow under emulation, and remembers the answers."""
+ROOM = "12G"
+"""A host's disk: its image and as much again, for hosts that partition what is free."""
 SLOW = 600.0
 """Seconds allowed for a boot under emulation on a busy machine; an idle one needs 45."""
 
@@ -54,7 +57,7 @@ def _overlay(host: Host) -> Path:
     base = installed(host.image)
     disk = _disk(host)
     disk.unlink(missing_ok=True)
-    _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk)
+    _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk, ROOM)
     if host.image.uefi:
         _copy(variables(base), variables(disk))
     return disk
@@ -76,6 +79,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def prepare(host: Host) -> Path:
     """The host's disk with a snapshot of it running, made if it is not there yet."""
+    workshop.board(host.image.arch)
     disk = _disk(host)
     with cache.alone(f"host-{host.name}"):
         if not (disk.exists() and disk.with_suffix(".ready").exists()):
@@ -93,6 +97,8 @@ def _prepare(host: Host) -> None:
             nested.install(machine.shell)
         if host.setup:
             machine.shell.must(host.setup, timeout=SLOW)
+        if host.reboot:
+            machine.shell.reboot(SLOW)
         _settle(machine)
         if host.snapshots:
             said = machine.monitor.type(f"savevm {READY}")
