@@ -46,10 +46,10 @@ FILES = {
     "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin prohibit-password\nUseDNS no\n",
     "etc/default/grub": (
         'GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR="Debian"\n'
-        'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console={console}{words}"\n'
+        'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="{cmdline}"\n'
         'GRUB_TERMINAL="{terminal}"\nGRUB_DISABLE_OS_PROBER=true\nGRUB_DISABLE_SUBMENU=y\n'
     ),
-    "etc/kernel/cmdline": "root=LABEL=root ro console={console}{words} quiet\n",
+    "etc/kernel/cmdline": "root=LABEL=root ro {cmdline} quiet\n",
 }
 SETTLE = """
 useradd -m -s /bin/bash viewer
@@ -80,8 +80,6 @@ class Image:
     settle: str = ""
     files: dict[str, str] = field(default_factory=dict)
     arch: Arch = "amd64"
-    words: str = ""
-    """Kernel words without which it does not boot here."""
 
     @property
     def recipe(self) -> str:
@@ -111,9 +109,8 @@ class Image:
         name = self.name.partition("-")[0]
         own = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost {name}\n"}
         values = {
-            "{console}": f"{BOARDS[self.arch].console},115200",
+            "{cmdline}": BOARDS[self.arch].cmdline,
             "{terminal}": "console" if self.uefi else "serial",
-            "{words}": f" {self.words}" if self.words else "",
         }
         texts = FILES | own | self.files
         for mark, value in values.items():

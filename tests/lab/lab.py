@@ -36,7 +36,7 @@ def _install(image: Image) -> None:
     raw.unlink()
     _new_variables(image, disk)
     boot = ("-kernel", str(kernel), "-initrd", str(initrd))
-    words = ("-append", f"root=LABEL=root rw console={BOARDS[image.arch].console} {image.words}")
+    words = ("-append", f"root=LABEL=root rw {BOARDS[image.arch].cmdline}")
     machine.start(Host(image.name, image, hardware=PLAIN).command(disk, *boot, *words))
     try:
         machine.wait(SLOW)
