@@ -218,6 +218,7 @@ def test_explain_prints_a_page_without_a_host(run):
 
     assert page.ret == 0
     page.stdout.fnmatch_lines(["FW002*", "Checks:", "Why it matters:", "Fix:"])
+    assert all(len(line) <= 80 and line == line.rstrip() for line in page.outlines)
     assert typo.ret == 4
     typo.stderr.fnmatch_lines(["*FW0002: no such check; did you mean 'FW002'?"])
 
@@ -332,6 +333,34 @@ def test_a_waiver_holds_and_a_typo_in_it_does_not(run, pytester):
     waived.stdout.fnmatch_lines(["*waived FW002*TICKET-7*"])
     assert typo.ret == 4
     typo.stderr.fnmatch_lines(["*'FWW002'; did you mean 'FW002'?"])
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "covers nothing"),
+        ('host = "sick"\n', "covers nothing on sick"),
+        ('subject = "0000:99:00.0"\n', "covers nothing of 0000:99:00.0"),
+        ('host = "sik"\n', "is for no known host, 'sik'; did you mean 'sick'?"),
+    ],
+)
+def test_a_waiver_that_covers_nothing_is_told(run, pytester, more, words):
+    """What was cured, or misspelt, is not carried along in silence."""
+    waiver = f'[[waivers]]\ncheck = "FW001"\nreason = "TICKET-7"\nexpires = 2999-01-31\n{more}'
+    pytester.path.joinpath("inventory.toml").write_text(INVENTORY + waiver)
+
+    run(CHECKS, "--host", "sick").stdout.fnmatch_lines([f"waiver of FW001 (TICKET-7) {words}"])
+
+
+def test_a_waiver_for_another_host_is_none_of_a_runs_business(run, pytester):
+    """Neither one of the inventory that is not judged, nor one that only another run names."""
+    waiver = (
+        '[[waivers]]\ncheck = "FW001"\nreason = "TICKET-7"\nexpires = 2999-01-31\nhost = "{}"\n'
+    )
+    text = INVENTORY + waiver.format("bmt") + waiver.format("elsewhere")
+    pytester.path.joinpath("inventory.toml").write_text(text)
+
+    assert "TICKET-7" not in run(CHECKS, "--host", "sick").stdout.str()
 
 
 def test_an_interrupted_run_says_that_it_is_not_complete(run, pytester):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_vfio.check import HEADINGS, Check
+from pytest_vfio.check import Check
+from pytest_vfio.explain import sections
 from pytest_vfio.suite import LAYERS, Suite, layer
 
 _INTRO = """\
@@ -34,7 +35,7 @@ def _index(suite: Suite) -> Iterator[str]:
     for check in suite:
         needs = " ".join(_link(need, suite) for need in check.needs)
         yield (
-            f"| {_link(check.id, suite)} | {_cell(check.title)} | {check.subject} "
+            f"| {_link(check.id, suite)} | {cell(check.title)} | {check.subject} "
             f"| {check.severity} | {needs} |"
         )
     yield ""
@@ -53,9 +54,7 @@ def _check(check: Check) -> Iterator[str]:
     yield f"### {check.id}: {check.title}\n"
     where = f"`checks/{file.parent.name}/{file.name}`"
     yield f"{check.severity.capitalize()}, about a {check.subject}; {where}\n"
-    sections = re.split(rf"^({'|'.join(HEADINGS)}):$", check.doc, flags=re.MULTILINE)[1:]
-    for heading, body in zip(sections[::2], sections[1::2], strict=True):
-        text = " ".join(line.strip() for line in body.strip().splitlines())
+    for heading, text in sections(check):
         yield f"- **{heading}:** {_text(text)}"
     yield ""
 
@@ -72,5 +71,6 @@ def _text(text: str) -> str:
     return "".join(p if p.startswith("`") else re.sub(r"([*_<\[\]\\])", r"\\\1", p) for p in parts)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Prose as the cell of a table."""
     return _text(text).replace("|", "\\|")

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.recorded import whole_suite
-from tools import checks_page, evidence_page, readme
+from tools import checks_page, evidence_page, failures_page, readme
 
 #: Each generated page, and what makes it.
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "docs/checks.md": lambda: checks_page.page(whole_suite()),
         "docs/evidence.md": evidence_page.page,
+        "docs/failures.md": lambda: failures_page.page(whole_suite()),
         "README.md": readme.page,
     }
 )

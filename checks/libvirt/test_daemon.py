@@ -7,6 +7,9 @@ from pytest_vfio.facts.guests import STORED_FOLDER
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.libvirt import DAEMONS, QEMU_DAEMONS
 
+#: Of a folder: says not even whether it exists, as a refusal does.
+_SILENT = (Status.NOT_COLLECTED, Status.FAILED)
+
 
 @check("LIB001", severity=BLOCKER)
 def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
@@ -18,7 +21,8 @@ def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
     Why it matters:
         Without libvirt nothing detaches devices, sets limits, labels nodes or starts guests.
     Evidence:
-        What virsh printed; the running daemons and listening sockets.
+        What virsh printed; the running daemons and listening sockets; whether libvirt's folder of
+        guests is there, without which guests are another program's.
     Fix:
         Enable libvirt's sockets.
     Fix safety:
@@ -36,9 +40,14 @@ def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
         return passes("a daemon that drives QEMU runs", evidence=running)
     if waiting:
         return passes("libvirt is started when asked, and was not asked", evidence=waiting)
-    absent = Status.ABSENT in (item.status, hypervisor.evidence.item(STORED_FOLDER).status)
-    if absent and not hypervisor.declared.guests:
-        return skips("libvirt is not installed: guests of other programs are not judged")
+    folder = hypervisor.evidence.item(STORED_FOLDER)
+    absent = Status.ABSENT in (item.status, folder.status)
+    if not hypervisor.declared.guests:
+        if absent:
+            return skips("libvirt is not installed: guests of other programs are not judged")
+        others = libvirt.running_daemons or libvirt.waiting_daemons
+        if folder.status in _SILENT and not others:
+            raise Missing(folder)  # whether libvirt ought to run here
     state = "is not installed" if absent else "does not run, and no socket listens"
     return fails(
         f"libvirt {state}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +27,8 @@ def show(id: str, arguments: Iterable[str], console: Console) -> None:
     check = checks.get(id.upper())
     if check is None:
         raise pytest.UsageError(f"--explain {id}: no such check{nearest(id.upper(), checks)}")
-    console.print(_page(check))
+    for line in _page(check, console.width):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _own(arguments: Iterable[str]) -> Iterable[Check]:
@@ -37,12 +40,25 @@ def _own(arguments: Iterable[str]) -> Iterable[Check]:
                 yield from suites.checks_of_file(file.resolve())
 
 
-def _page(check: Check) -> Text:
-    page = Text.assemble((f"{check.id}  ", "bold cyan"), (check.title, "bold"), "\n\n")
+def sections(check: Check) -> list[tuple[str, str]]:
+    """The headings of a check's page, each with its text as one paragraph.
+
+    What stands before the first heading has none.
+    """
+    parts = re.split(rf"^({'|'.join(HEADINGS)}):$", check.doc, flags=re.MULTILINE)
+    texts = [" ".join(part.split()) for part in parts[2::2]]
+    before = " ".join(parts[0].partition("\n")[2].split())
+    return [*([("", before)] if before else []), *zip(parts[1::2], texts, strict=True)]
+
+
+def _page(check: Check, width: int) -> Iterable[str | Text]:
     needs = ", ".join(check.needs) or "nothing"
-    page.append(
-        f"{suites.layer(check)}, about a {check.subject}, {check.severity.value}; needs {needs}\n"
-    )
-    for line in check.doc.split("\n")[1:]:
-        page.append(f"{line}\n", style="bold" if line.rstrip(":") in HEADINGS else "")
-    return page
+    yield Text.assemble((f"{check.id}  ", "bold cyan"), (check.title, "bold"))
+    yield ""
+    yield f"{suites.layer(check)}, about a {check.subject}, {check.severity.value}; needs {needs}"
+    for heading, text in sections(check):
+        yield ""
+        if heading:
+            yield Text(f"{heading}:", style="bold")
+        indent = "    " if heading else ""
+        yield textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)

@@ -14,7 +14,7 @@ from pytest_vfio.check import Check, Outcome
 from pytest_vfio.diagnosis import Diagnosis, HostVerdict, diagnose
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.inventory import Inventory
+from pytest_vfio.inventory import Inventory, Waiver, nearest
 from pytest_vfio.judgement import Judgement, Key
 from pytest_vfio.policy import Judged, Policy
 from pytest_vfio.report import HostResult
@@ -130,6 +130,24 @@ class Run:
             seconds=seconds,
             lapsed=self.policy.lapsed(chosen.values()),
         )
+
+    def idle(self) -> tuple[str, ...]:
+        """What is to be said of the waivers in force that cover nothing: stale, or misspelt."""
+        used = {one.waiver for read in self.evidences for one in self.whole(read.host)}
+        force = [one for one in self.policy.waivers if one.expires >= self.policy.today]
+        told = [(waiver, self._why_idle(waiver)) for waiver in force if waiver not in used]
+        return tuple(f"waiver of {w.check} ({w.reason}) {why}" for w, why in told if why)
+
+    def _why_idle(self, waiver: Waiver) -> str:
+        """Nothing where it may be for a host that this run does not know, or could not read."""
+        of = f" of {waiver.subject}" if waiver.subject else ""
+        if waiver.host is None:
+            return "" if self.unreachable else f"covers nothing{of}"
+        if waiver.host in [one.host for one in self.evidences]:
+            return f"covers nothing{of} on {waiver.host}"
+        known = {*self.inventory.hosts, *(one.host for one in self.readings)}
+        hint = "" if waiver.host in known else nearest(waiver.host, known)
+        return f"is for no known host, {waiver.host!r}{hint}" if "did you mean" in hint else ""
 
     def _choose(self, judgement: Judgement, keys: frozenset[Key]) -> tuple[Judged, ...]:
         return self.policy.judge(finding for finding in judgement if finding.key in keys)

@@ -287,6 +287,7 @@ class Session:
             seconds=seconds,
             complete=complete,
             fail_on=tuple(s for s in Severity if s in run.policy.fail_on),
+            idle=run.idle(),
             product=f"pytest-vfio {importlib.metadata.version('pytest-vfio')}",
         )
 

@@ -58,6 +58,15 @@ def test_LIB001_skips_where_its_folder_is_not_there():
 
     assert Outcome.SKIP == of("LIB001", items).outcome
     assert Outcome.FAIL == of("LIB001", {**items, "etc/libvirt/qemu/": ""}).outcome
+    assert Outcome.FAIL == of("LIB001", {**items, "etc/libvirt/qemu/": Status.DENIED}).outcome
+
+
+def test_LIB001_unknown_where_libvirt_may_not_be_installed():
+    """No daemon, and nobody looked for its folder: it may be another program's host."""
+    items = {"libvirt/daemons": "", "etc/libvirt/qemu/": Status.NOT_COLLECTED}
+
+    assert Outcome.UNKNOWN == of("LIB001", items).outcome
+    assert Outcome.FAIL == of("LIB001", items, GUESTS).outcome
 
 
 def test_LIB001_unknown_where_nobody_looked():

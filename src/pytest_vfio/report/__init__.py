@@ -50,7 +50,10 @@ class HostResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """All that is to be reported of one run. `started` is UTC, `YYYY-MM-DDTHH:MM:SSZ`."""
+    """All that is to be reported of one run. `started` is UTC, `YYYY-MM-DDTHH:MM:SSZ`.
+
+    `idle` are sentences on waivers that cover nothing.
+    """
 
     suite: Suite
     hosts: tuple[HostResult, ...]
@@ -59,6 +62,7 @@ class RunResult:
     complete: bool
     fail_on: tuple[Severity, ...]
     product: str
+    idle: tuple[str, ...] = ()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -51,6 +51,8 @@ def show(run: RunResult, console: Console, *, verbose: int, written: Sequence[st
         _host(host, page, verbose, brief=brief)
     if len(run.hosts) > 1:
         _fleet(run.hosts, page)
+    for words in run.idle:
+        page.line(0, (words, "yellow"))
     if written:
         page.line(0, (f"reports: {', '.join(written)}", "dim"))
 

@@ -6,7 +6,7 @@ Whatever the way, what comes of it is `Evidence`, or `Unreachable` where there i
 from __future__ import annotations
 
 from pytest_vfio.sources.errors import BundleError, TargetError
-from pytest_vfio.sources.gather import Reading, gather, gather_now, read_bundle
+from pytest_vfio.sources.gather import Reading, expand, gather, gather_now, read_bundle
 from pytest_vfio.sources.recording import (
     dump_recording,
     load_recording,
@@ -17,7 +17,6 @@ from pytest_vfio.sources.target import (
     Target,
     Unreachable,
     bundle_target,
-    expand,
     libvirt_target,
     target,
 )

@@ -15,6 +15,15 @@ Reading = Evidence | Unreachable
 Progress = Callable[[Target, str], None]
 
 
+def expand(target: Target) -> list[Target]:
+    """The hosts that a testinfra spec means (`ansible://group` means several); else just it."""
+    if target.kind != "testinfra":
+        return [target]
+    from pytest_vfio.sources import testinfra  # noqa: PLC0415 - slow, and seldom needed
+
+    return testinfra.expand(target)
+
+
 async def gather(
     targets: Sequence[Target],
     *,

@@ -124,15 +124,6 @@ def bundle_target(path: str | Path, name: str = "") -> Target:
     return Target(name, "bundle", str(path))
 
 
-def expand(target: Target) -> list[Target]:
-    """The hosts that a testinfra spec means (`ansible://group` means several); else just it."""
-    if target.kind != "testinfra":
-        return [target]
-    from pytest_vfio.sources import testinfra  # noqa: PLC0415 - slow, and seldom needed
-
-    return testinfra.expand(target)
-
-
 def _acceptable(word: str, what: str) -> None:
     if not word:
         raise TargetError(f"the {what} is empty")
