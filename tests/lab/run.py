@@ -22,14 +22,14 @@ SLOTS = ("run1", "run2")
 
 
 def play(scenarios: Sequence[Scenario]) -> list[Row]:
-    """Every scenario on its restored host, two at a time, those that reboot first."""
+    """Every scenario on its restored host, two at a time, those that boot first."""
     for host in dict.fromkeys(scenario.host for scenario in scenarios):
         lab.prepare(HOSTS[host])
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for slot in SLOTS:
         free.put(slot)
     pool = ThreadPoolExecutor(len(SLOTS))
-    ordered = sorted(scenarios, key=lambda s: (not s.reboot, s.host))
+    ordered = sorted(scenarios, key=lambda s: (not _boots(s), s.host))
     games = [pool.submit(_one, scenario, free) for scenario in ordered]
     rows: list[Row] = []
     started = time.monotonic()
@@ -63,6 +63,10 @@ def replay(scenarios: Sequence[Scenario]) -> list[Row]:
         rows.append(_row(scenario, report, said, (), 0.0, time.monotonic() - started))
         print(rows[-1].line(), flush=True)
     return rows
+
+
+def _boots(scenario: Scenario) -> bool:
+    return scenario.reboot or not HOSTS[scenario.host].snapshots
 
 
 def _one(scenario: Scenario, free: queue.SimpleQueue[str]) -> Row:
