@@ -7,8 +7,9 @@ may rest on its host driver (S21). An unmanaged one, and any device of a running
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Quote
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.intent import IntendedDevice
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
+class Handover(msgspec.Struct, frozen=True):
     """When the device has to be on a VFIO driver. `guest` is the one that decides it, if any."""
 
     now: bool
