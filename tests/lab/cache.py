@@ -1,6 +1,9 @@
 """Where the lab keeps what it builds; never inside the checkout."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,3 +30,11 @@ def folder(name: str) -> Path:
     path = root() / name
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Wait until nobody else makes the thing of this name."""
+    with (folder("locks") / name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

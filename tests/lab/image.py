@@ -4,7 +4,6 @@ No loop device and no mount on this machine: the file system is filled by ``mke2
 boot loader is installed by the system inside, in one first boot of its own kernel.
 """
 
-import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -12,20 +11,27 @@ from pathlib import Path
 from typing import Literal
 
 from tests.lab import cache, kernel, workshop
+from tests.lab.board import BOARDS, Arch
 from tests.lab.kernel import words
+from tests.lab.recipe import differing, digest
 
 MIB = 1024 * 1024
 ROOT_START = 300 * MIB
 DISK = 5 * 1024 * MIB
 
-Loader = Literal["grub", "systemd-boot"]
+LEASH = words("setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child")
+"""What runs behind it ends with us, with all its children and mounts, however we end."""
+
+Loader = Literal["grub", "grub-efi", "systemd-boot"]
 
 COMMON = words(
     "systemd-sysv udev dbus kmod initramfs-tools zstd openssh-server iproute2 pciutils procps "
-    "libvirt-daemon-system libvirt-clients qemu-system-x86 sudo less"
+    "libvirt-daemon-system libvirt-clients sudo less"
 )
+EMULATORS: dict[Arch, str] = {"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}
 LOADERS: dict[Loader, list[str]] = {
     "grub": ["grub-pc"],
+    "grub-efi": ["grub-efi", "efibootmgr"],
     "systemd-boot": ["systemd-boot", "efibootmgr"],
 }
 
@@ -40,10 +46,10 @@ FILES = {
     "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin prohibit-password\nUseDNS no\n",
     "etc/default/grub": (
         'GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR="Debian"\n'
-        'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console=ttyS0,115200"\n'
-        'GRUB_TERMINAL="serial"\nGRUB_DISABLE_OS_PROBER=true\nGRUB_DISABLE_SUBMENU=y\n'
+        'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="{cmdline}"\n'
+        'GRUB_TERMINAL="{terminal}"\nGRUB_DISABLE_OS_PROBER=true\nGRUB_DISABLE_SUBMENU=y\n'
     ),
-    "etc/kernel/cmdline": "root=LABEL=root ro console=ttyS0,115200 quiet\n",
+    "etc/kernel/cmdline": "root=LABEL=root ro {cmdline} quiet\n",
 }
 SETTLE = """
 useradd -m -s /bin/bash viewer
@@ -69,35 +75,58 @@ class Image:
     suite: str
     loader: Loader = "grub"
     packages: tuple[str, ...] = ()
-    kernel: str | None = "linux-image-amd64"
-    """The kernel's package; None for the lab's own small kernel."""
+    kernel: str | None = "linux-image"
+    """The kernel's package without its architecture; None for the lab's own small kernel."""
     settle: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    arch: Arch = "amd64"
 
     @property
     def recipe(self) -> str:
-        """Everything that decides what is on the disk."""
-        own = None if self.kernel else (kernel.BUILT_IN, kernel.MODULAR)
-        loader = (LOADERS[self.loader], FINISH[self.loader])
-        return repr((self, COMMON, loader, FILES, SETTLE, own))
+        """A name for everything that decides what is on the disk."""
+        own = () if self.kernel else kernel.recipe()
+        texts = self.texts()
+        return digest(differing(self), self.contents, texts, FINISH[self.loader], SETTLE, own)
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Its packages."""
+        linux = (f"{self.kernel}-{self.arch}",) if self.kernel else ()
+        return (*COMMON, EMULATORS[self.arch], *LOADERS[self.loader], *self.packages, *linux)
 
     @property
     def uefi(self) -> bool:
         """Whether the firmware must be UEFI."""
-        return self.loader == "systemd-boot"
+        return self.loader != "grub"
 
     @property
     def disk(self) -> Path:
         """The built disk; its name changes with the recipe."""
-        digest = hashlib.sha256(self.recipe.encode()).hexdigest()[:10]
-        return cache.images() / f"{self.name}-{digest}.qcow2"
+        return cache.images() / f"{self.name}-{self.recipe}.qcow2"
+
+    def texts(self) -> dict[str, str]:
+        """Its files, by path without the leading slash."""
+        name = self.name.partition("-")[0]
+        own = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost {name}\n"}
+        values = {
+            "{cmdline}": BOARDS[self.arch].cmdline,
+            "{terminal}": "console" if self.uefi else "serial",
+        }
+        texts = FILES | own | self.files
+        for mark, value in values.items():
+            texts = {path: text.replace(mark, value) for path, text in texts.items()}
+        return texts
 
 
+MOUNT_ESP = (
+    "mkdir -p /boot/efi && echo 'LABEL=ESP /boot/efi vfat umask=0077 0 1' >>/etc/fstab && "
+    "systemctl daemon-reload && mount /boot/efi"
+)
 FINISH: dict[Loader, str] = {
     "grub": "grub-install /dev/vda && update-grub",
+    "grub-efi": MOUNT_ESP + " && grub-install && update-grub",
     "systemd-boot": (
-        "mkdir -p /boot/efi && echo 'LABEL=ESP /boot/efi vfat umask=0077 0 1' >>/etc/fstab && "
-        "systemctl daemon-reload && mount /boot/efi && bootctl install && "
+        MOUNT_ESP + " && bootctl install && "
         "for k in /boot/vmlinuz-*; do v=${k#/boot/vmlinuz-}; "
         "kernel-install add $v $k /boot/initrd.img-$v; done && bootctl list"
     ),
@@ -110,8 +139,9 @@ def unfinished(image: Image) -> tuple[Path, Path, Path]:
     root = cache.root() / "build" / image.name
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    _bootstrap(image, root)
-    _furnish(image, root)
+    with workshop.programs(image.arch):
+        _bootstrap(image, root)
+        _furnish(image, root)
     if image.kernel is None:
         _own_kernel(root)
     linux, initrd = (_newest(root, stem) for stem in ("vmlinuz", "initrd.img"))
@@ -131,10 +161,11 @@ def key() -> Path:
 
 
 def _bootstrap(image: Image, root: Path) -> None:
-    packages = [*COMMON, *LOADERS[image.loader], *image.packages]
-    packages += [image.kernel] if image.kernel else []
     _run(
+        *LEASH,
         "mmdebstrap",
+        f"--architectures={image.arch}",
+        "--skip=check/qemu",
         "--quiet",
         "--variant=minbase",
         "--mode=root",
@@ -145,7 +176,7 @@ def _bootstrap(image: Image, root: Path) -> None:
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--essential-hook=mkdir -p $1/etc/initramfs-tools/conf.d; "
         'printf "COMPRESS=zstd\\nCOMPRESSLEVEL=1\\n" >$1/etc/initramfs-tools/conf.d/lab',
-        f"--include={','.join(packages)}",
+        f"--include={','.join(image.contents)}",
         image.suite,
         root,
         f"deb {workshop.mirror()} {image.suite} main",
@@ -153,15 +184,13 @@ def _bootstrap(image: Image, root: Path) -> None:
 
 
 def _furnish(image: Image, root: Path) -> None:
-    name = image.name.partition("-")[0]
-    files = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost {name}\n"}
-    for path, text in (FILES | files | image.files).items():
+    for path, text in image.texts().items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         target.write_text(text)
     shutil.copy(key().with_suffix(".pub"), root / "key.pub")
-    _run("chroot", root, "sh", "-eux", "-c", SETTLE + image.settle)
+    _run(*LEASH, "chroot", root, "sh", "-eux", "-c", SETTLE + image.settle)
 
 
 def _own_kernel(root: Path) -> None:
@@ -171,7 +200,7 @@ def _own_kernel(root: Path) -> None:
     shutil.copy(built / "config", root / f"boot/config-{release}")
     _run("cp", "-a", built / "lib/modules", root / "usr/lib")
     _run("chroot", root, "depmod", release)
-    _run("chroot", root, "update-initramfs", "-c", "-k", release)
+    _run(*LEASH, "chroot", root, "update-initramfs", "-c", "-k", release)
 
 
 def _newest(root: Path, stem: str) -> Path:

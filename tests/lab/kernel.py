@@ -5,13 +5,13 @@ Built once from Debian's own ``linux-source`` and cached.  It also is the kernel
 nothing in it that a guest or the lab does not need, so it boots under twice-emulated hardware.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from tests.lab import cache, workshop
+from tests.lab.recipe import digest
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -43,12 +43,21 @@ MODULAR = words("IGB IGBVF E1000E KVM KVM_AMD KVM_INTEL BLK_DEV_NVME")
 BUILDERS = words("linux-source flex bison bc libelf-dev libssl-dev gcc make xz-utils kmod")
 
 
+def recipe() -> str:
+    """A name for everything that decides what the kernel is."""
+    return digest(BUILT_IN, MODULAR, NAME)
+
+
 def built() -> Path:
     """A folder with ``vmlinuz``, ``config`` and ``lib/modules`` of the kernel."""
-    recipe = repr((BUILT_IN, MODULAR, NAME))
-    target = cache.root() / f"kernel-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
-    if target.exists():
-        return target
+    target = cache.root() / f"kernel-{recipe()}"
+    with cache.alone("kernel"):
+        if not target.exists():
+            _build(target)
+    return target
+
+
+def _build(target: Path) -> None:
     workshop.install(BUILDERS)
     source = _unpacked()
     _configure(source)
@@ -64,7 +73,6 @@ def built() -> Path:
             link.unlink()
     shutil.rmtree(source)
     part.rename(target)
-    return target
 
 
 def release(kernel: Path) -> str:

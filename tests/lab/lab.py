@@ -1,36 +1,43 @@
 """Build a host once, snapshot it running, restore it in seconds."""
 
-import hashlib
 import subprocess
 import time
 from pathlib import Path
 
-from tests.lab import cache, nested
-from tests.lab.hosts import VARIABLES, Host, variables
+from tests.lab import cache, nested, workshop
+from tests.lab.board import BOARDS
+from tests.lab.hardware import PLAIN
+from tests.lab.hosts import Host, variables
 from tests.lab.image import FINISH, Image, unfinished
 from tests.lab.machine import Machine
 
 READY = "ready"
 WARM_LIBVIRT = "virsh -c qemu:///system capabilities; systemctl stop libvirtd"
 """Libvirt probes every QEMU binary once, slow under emulation, and remembers the answers."""
+ROOM = "12G"
+"""A host's disk: its image and as much again, for hosts that partition what is free."""
 SLOW = 600.0
 """Seconds allowed for a boot under emulation on a busy machine; an idle one needs 45."""
 
 
 def installed(image: Image) -> Path:
     """The image's disk, built and made bootable if it is not there yet."""
-    if image.disk.exists():
-        return image.disk
+    with cache.alone(f"image-{image.name}"):
+        if not image.disk.exists():
+            _install(image)
+    return image.disk
+
+
+def _install(image: Image) -> None:
     raw, kernel, initrd = unfinished(image)
-    host = Host("workshop", image)
-    machine = Machine("workshop", "build")
+    machine = Machine(image.name, "image")
     disk = image.disk.with_suffix(".part")
     _run("qemu-img", "convert", "-O", "qcow2", raw, disk)
     raw.unlink()
     _new_variables(image, disk)
     boot = ("-kernel", str(kernel), "-initrd", str(initrd))
-    words = ("-append", "root=LABEL=root rw console=ttyS0,115200")
-    machine.start(host.command(disk, *boot, *words))
+    words = ("-append", f"root=LABEL=root rw {BOARDS[image.arch].cmdline}")
+    machine.start(Host(image.name, image, hardware=PLAIN).command(disk, *boot, *words))
     try:
         machine.wait(SLOW)
         machine.shell.must(FINISH[image.loader], timeout=SLOW)
@@ -43,7 +50,6 @@ def installed(image: Image) -> Path:
     disk.rename(image.disk)
     for stale in (kernel, initrd):
         stale.unlink()
-    return image.disk
 
 
 def _overlay(host: Host) -> Path:
@@ -51,20 +57,20 @@ def _overlay(host: Host) -> Path:
     base = installed(host.image)
     disk = _disk(host)
     disk.unlink(missing_ok=True)
-    _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk)
+    _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk, ROOM)
     if host.image.uefi:
         _copy(variables(base), variables(disk))
     return disk
 
 
 def _disk(host: Host) -> Path:
-    digest = hashlib.sha256(host.recipe.encode()).hexdigest()[:10]
-    return cache.images() / f"host-{host.name}-{digest}.qcow2"
+    return cache.images() / f"host-{host.name}-{host.recipe}.qcow2"
 
 
 def _new_variables(image: Image, disk: Path) -> None:
+    template = BOARDS[image.arch].variables
     if image.uefi:
-        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", VARIABLES, variables(disk))
+        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", template, variables(disk))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -73,11 +79,16 @@ def _copy(source: Path, target: Path) -> None:
 
 def prepare(host: Host) -> Path:
     """The host's disk with a snapshot of it running, made if it is not there yet."""
+    workshop.board(host.image.arch)
     disk = _disk(host)
-    mark = disk.with_suffix(".ready")
-    if mark.exists() and disk.exists():
-        return disk
-    _overlay(host)
+    with cache.alone(f"host-{host.name}"):
+        if not (disk.exists() and disk.with_suffix(".ready").exists()):
+            _prepare(host)
+    return disk
+
+
+def _prepare(host: Host) -> None:
+    disk = _overlay(host)
     machine = Machine(host.name, "build")
     machine.start(host.command(disk))
     try:
@@ -86,6 +97,8 @@ def prepare(host: Host) -> Path:
             nested.install(machine.shell)
         if host.setup:
             machine.shell.must(host.setup, timeout=SLOW)
+        if host.reboot:
+            machine.reboot(SLOW)
         _settle(machine)
         if host.snapshots:
             said = machine.monitor.type(f"savevm {READY}")
@@ -95,8 +108,7 @@ def prepare(host: Host) -> Path:
             _power_off(machine)
     finally:
         machine.stop()
-    mark.touch()
-    return disk
+    disk.with_suffix(".ready").touch()
 
 
 def restore(host: Host, *, slot: str = "kept") -> Machine:

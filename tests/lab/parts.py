@@ -17,6 +17,9 @@ E1000E_ID = "8086:10d3"
 MANAGEMENT_ID = "1af4:1041"
 MANAGEMENT, ROOT_DISK = "0000:00:02.0", "0000:00:03.0"
 PORT = "0000:00:10.0"
+DISPLAY = "0000:05:00.0"
+SCREEN, NVME, NVME_ID = "0000:00:04.0", "0000:06:00.0", "1b36:0010"
+"""On ``trixie-nvme``: the firmware's screen, and an NVMe of the same model as the root disk."""
 VIRSH = "virsh -q -c qemu:///system"
 
 
@@ -70,18 +73,23 @@ def hostdev(address: str, managed: str = "yes", driver: str = "") -> str:
 
 
 def domain(
-    name: str, *devices: str, memory: int = 128, extra: str = "", machine: str = "q35"
+    name: str,
+    *devices: str,
+    memory: int = 128,
+    extra: str = "",
+    machine: str = "q35",
+    arch: str = "x86_64",
 ) -> str:
     """A small guest's XML: direct kernel boot, a console in a file, and the devices given."""
     return f"""
 <domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{extra}
-  <os><type arch='x86_64' machine='{machine}'>hvm</type>
+  <os><type arch='{arch}' machine='{machine}'>hvm</type>
     <kernel>/var/lib/lab/vmlinuz</kernel><initrd>/var/lib/lab/initrd</initrd>
     <cmdline>console=ttyS0 panic=-1</cmdline></os>
   <features><acpi/></features><on_crash>destroy</on_crash>
   <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <emulator>/usr/bin/qemu-system-{arch}</emulator>
     <serial type='file'><source path='/var/log/libvirt/qemu/{name}.console'/></serial>
     <memballoon model='none'/>
     {"".join(devices)}

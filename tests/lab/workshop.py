@@ -7,8 +7,11 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.lab.board import BOARDS, Arch
 
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -26,6 +29,19 @@ FILES = {
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
     "/usr/bin/busybox": "busybox-static",
 }
+ARM = {
+    "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
+    "/usr/bin/qemu-aarch64-static": "qemu-user-static",
+    str(BOARDS["arm64"].firmware): "qemu-efi-aarch64",
+}
+"""What a host of the other architecture needs, and no other host."""
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+AARCH64 = (
+    r":lab-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+    r":\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+    ":/usr/bin/qemu-aarch64-static:F"
+)
+"""An ELF header of an AArch64 program; F opens the interpreter now, so that a chroot has it."""
 IGB_NEEDS = 8
 """First QEMU release with the igb SR-IOV device."""
 
@@ -60,6 +76,41 @@ def prepare() -> None:
         source.write_text(f"deb {mirror()} {suite} main\n")
         _apt("update")
         install(EMULATOR.values(), "-t", suite)
+
+
+def board(arch: Arch) -> None:
+    """Install what this architecture's hosts need beyond what ``prepare`` installs."""
+    files = ARM if arch == "arm64" else {}
+    wanted = [package for file, package in files.items() if not Path(file).exists()]
+    if wanted:
+        _apt("update")
+        backports = "~bpo" in _output("dpkg-query", "-Wf", "${Version}", "qemu-system-x86")
+        install(wanted, *(("-t", f"{_codename()}-backports") if backports else ()))
+
+
+@contextmanager
+def programs(arch: Arch) -> Iterator[None]:
+    """Let this machine run the architecture's programs; what that takes is taken back."""
+    if arch == "amd64":
+        yield
+        return
+    register, handler = BINFMT / "register", BINFMT / "lab-aarch64"
+    ours = not register.exists()
+    if ours:
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
+    try:
+        _forget(handler)
+        register.write_text(AARCH64)
+        yield
+    finally:
+        _forget(handler)
+        if ours:
+            subprocess.run(["umount", BINFMT], check=True)
+
+
+def _forget(handler: Path) -> None:
+    if handler.exists():
+        handler.write_text("-1")
 
 
 def _codename() -> str:
