@@ -9,8 +9,9 @@ names a guest that does not name the device yet, it depends on how that guest wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Quote
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.intent import IntendedDevice
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
+class Handover(msgspec.Struct, frozen=True):
     """When the device has to be on a VFIO driver. `guest` is the one that decides it, if any.
 
     `now` is None where the guest is yet to be given the device. `raw`: it is taken past libvirt.
