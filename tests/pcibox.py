@@ -103,19 +103,20 @@ def guest(
     runs: bool = False,
     kind: str = "hostdev",
 ) -> dict[str, str]:
-    """The items of a host with one guest that has the device."""  # fmt: skip
+    """The items of a host with one guest that has the device, as a kind of element says."""
     domain, bus, rest = address.split(":")
     slot, _, part = rest.partition(".")
     where = (
         f"<source><address type='pci' domain='0x{domain}' bus='0x{bus}' slot='0x{slot}'"
         f" function='0x{part}'/></source>"
     )
-    taken = (
-        f"<hostdev mode='subsystem' type='pci' managed='{managed}'>{where}</hostdev>"
-        if kind == "hostdev"
-        else f"<interface type='hostdev' managed='{managed}'>{where}</interface>"
-    )
-    stored = f"<domain type='kvm'><name>{name}</name><devices>{taken}</devices></domain>"
+    taken = {
+        "hostdev": f"<hostdev mode='subsystem' type='pci' managed='{managed}'>{where}</hostdev>",
+        "interface": f"<interface type='hostdev' managed='{managed}'>{where}</interface>",
+    }.get(kind, "")
+    raw = f"<qemu:commandline><qemu:arg value='vfio-pci,host={address}'/></qemu:commandline>"
+    body = f"<devices>{taken}</devices>" + (raw if kind == "commandline" else "")
+    stored = f"<domain type='kvm'><name>{name}</name>{body}</domain>"
     live = stored.replace("'kvm'>", "'kvm' id='1'>") if runs else ""
     return {
         "virsh/list": f" {'1' if runs else '-'}   {name}   {'running' if runs else 'shut off'}\n",

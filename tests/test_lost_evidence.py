@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cache
 from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.diagnosis import HostVerdict, diagnose
@@ -66,8 +66,8 @@ def complaints(name: str, less: Evidence) -> list[str]:
 
 def changed(name: str, item: str, status: Status, data: bytes) -> Evidence:
     read = evidence(name)
-    worse = dataclasses.replace(read.item(item), status=status, data=data)
-    return dataclasses.replace(read, items=MappingProxyType({**read.items, item: worse}))
+    worse = structs.replace(read.item(item), status=status, data=data)
+    return structs.replace(read, items=MappingProxyType({**read.items, item: worse}))
 
 
 @each_single

@@ -10,6 +10,8 @@ import contextlib
 import fnmatch
 from collections.abc import Iterator
 
+import msgspec
+
 from pytest_vfio.check import Check
 from pytest_vfio.evidence import Evidence, Item, Missing
 from pytest_vfio.judgement import Judgement, subjects_of
@@ -29,12 +31,15 @@ recordings for later ones. `IOM*` are all checks of that layer about the host.
 """
 
 
-class Traced(Evidence):
+class Traced(Evidence, frozen=True):
     """Evidence that notes which items it was asked for."""
 
-    def __init__(self, inner: Evidence) -> None:
-        super().__init__(inner.host, inner.source, inner.items, inner.collected, inner.live)
-        object.__setattr__(self, "asked", set())
+    asked: set[str] = msgspec.field(default_factory=set)
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Traced:
+        """The same evidence, of which nothing was asked yet."""
+        return cls(*(getattr(evidence, name) for name in evidence.__struct_fields__))
 
     def item(self, name: str) -> Item:
         """As of any evidence, with a note."""
@@ -47,7 +52,7 @@ def uses() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {check.id: set() for check in whole_suite()}
     for host in bundles():
         for check in whole_suite():
-            traced = Traced(evidence(host))
+            traced = Traced.of(evidence(host))
             judgement = judge(host, traced)
             for subject in subjects_of(check, judgement.subjects):
                 if subject.kind == check.subject:

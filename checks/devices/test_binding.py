@@ -2,7 +2,7 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.cures import sriov
+from pytest_vfio.cures import guests, sriov
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts import devicelog, handover
 from pytest_vfio.facts.hypervisor import Hypervisor
@@ -29,7 +29,7 @@ DENYLIST_SINCE = (5, 9, 0)
         *("CMD010", "CMD011", "CMD014", "CMD020", "CMD021", "CMD022"),
         "SAF001",
     ],
-    refs=["F71", "F78", "F89"],
+    refs=["F71", "F78", "F89", "F146"],
 )
 def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The device is not bound to a VFIO driver where it has to be
@@ -37,18 +37,19 @@ def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
     Checks:
         That the device is on vfio-pci or a variant of it, unless libvirt will bind it: a managed
         hostdev of a guest that is off may rest on its host driver. A PF whose VFs are wanted is
-        left out, it belongs to its host driver.
+        left out, it belongs to its host driver; so is a device that the inventory gives to a guest
+        which does not name it yet: GST001 judges.
     Why it matters:
         An unmanaged hostdev, a raw QEMU and a running guest need the VFIO driver now; pci-stub
         keeps the host away and does not give the device to anybody.
     Evidence:
         The driver of the function; the hostdevs of all guests.
     Fix:
-        Bind this one address with driver_override, or use managed='yes'.
+        Bind this one address with driver_override, or use a <hostdev> with managed='yes'.
     Fix safety:
         Unsafe where a host driver has it: whatever stands on the device goes. Can be undone.
     References:
-        F71, F78, F89, S21, S22; libvirt src/hypervisor/virhostdev.c.
+        F71, F78, F89, F146, S21, S22; libvirt src/hypervisor/virhostdev.c.
     """
     function = device.function
     if device.wanted is not None and device.wanted.vfs:
@@ -58,16 +59,23 @@ def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
         return passes(f"{function.address} is bound to {driver}", evidence=function.quote("driver"))
     when = handover.of(hypervisor, device)
     shown = f"is bound to {driver}" if driver else "has no driver"
+    if when.now is None:
+        return skips(f"{function.address} {shown}; {when.why}", evidence=function.quote("driver"))
     if not when.now:
         proofs = [function.quote("driver"), *when.quotes]
         return passes(f"{function.address} {shown}; {when.why}", evidence=proofs)
+    refs = ["F89"] if driver == "pci-stub" else ["F71"] if driver else ["F71", "F78"]
+    cure = cures.bind(function.address, driver)
+    if when.raw and when.guest:
+        refs = ["F146", *refs]
+        cure = guests.use_hostdev(when.guest, function.address)
     return fails(
         f"{function.address} {shown}, expected vfio-pci: {when.why}",
         actual=driver or "no driver",
         expected="vfio-pci",
         evidence=[function.quote("driver"), *when.quotes],
-        refs=["F89"] if driver == "pci-stub" else ["F71"] if driver else ["F71", "F78"],
-        cure=cures.bind(function.address, driver),
+        refs=refs,
+        cure=cure,
     )
 
 

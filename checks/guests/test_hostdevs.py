@@ -11,7 +11,7 @@ from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import is_vfio_driver
 
 
-@check("GST001", severity=BLOCKER, needs=["LIB001"], refs=["F144"])
+@check("GST001", severity=BLOCKER, needs=["LIB001"], refs=["F144", "F145"])
 def test_hostdev_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """The guest that should have the device does not name it
 
@@ -27,7 +27,7 @@ def test_hostdev_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verd
     Fix safety:
         Safe while the guest is off. Can be undone.
     References:
-        F144; libvirt, Domain XML format, Host device assignment.
+        F144, F145; libvirt, Domain XML format, Host device assignment.
     """
     if device.address is None:
         return skips(f"{device.name} is not on this host")
@@ -45,7 +45,7 @@ def test_hostdev_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verd
         hostdev = domain.hostdev(device.address)
         if hostdev is None:
             domain.know("live", "stored")
-            return _unnamed(device.address, domain)
+            return _unnamed(hypervisor, device.address, domain)
         held.append(hostdev.quote)
     return passes(f"{', '.join(names)} names {device.address}", evidence=held)
 
@@ -62,15 +62,23 @@ def _undefined(hypervisor: Hypervisor, device: IntendedDevice, name: str) -> Ver
     )
 
 
-def _unnamed(address: str, domain: Domain) -> Verdict:
-    others = [h for h in domain.hostdevs if h.as_hex == address]
-    misread = f"; {others[0].raw} is {others[0].address}, decimal" if others else ""
+def _unnamed(hypervisor: Hypervisor, address: str, domain: Domain) -> Verdict:
+    hint, quote, refs = "", domain.quote, ["F144"]
+    for hostdev in domain.hostdevs:
+        if hostdev.as_hex == address:
+            hint = f"; {hostdev.raw} is {hostdev.address}, decimal"
+        elif hostdev.address and hypervisor.pci.whole and not hypervisor.pci.get(hostdev.address):
+            hint = f"; it names {hostdev.address}, which does not exist"
+        else:
+            continue
+        quote, refs = hostdev.quote, ["F144", "F145"]
+        break
     return fails(
-        f"{domain.name} does not name {address}{misread}",
+        f"{domain.name} does not name {address}{hint}",
         actual=f"{len(domain.hostdevs)} other host devices",
         expected=f"{address} among them",
-        evidence=others[0].quote if others else domain.quote,
-        refs=["F144", "F145"] if others else ["F144"],
+        evidence=quote,
+        refs=refs,
         acts="libvirt",
         cure=cures.add_hostdev(domain.name, address, running=domain.running),
     )

@@ -10,7 +10,6 @@ import enum
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -140,8 +139,7 @@ def _proofs(evidence: Proof | Iterable[Proof]) -> tuple[Proof, ...]:
     return tuple(evidence) if isinstance(evidence, Iterable) else (evidence,)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """The record that `@check` hangs on a function as `vfio_check`."""
 
     id: str

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.check import Check, Outcome, Severity
 from pytest_vfio.facts.intent import IntendedDevice
@@ -24,16 +25,14 @@ class HostVerdict(enum.StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """A root cause, and the findings that are its consequences."""
 
     finding: Finding
     explains: tuple[Key, ...]
 
 
-@dataclass(frozen=True)
-class DeviceSentence:
+class DeviceSentence(msgspec.Struct, frozen=True):
     """Whether an intended device can be assigned (yes, no, unknown), in one sentence."""
 
     device: IntendedDevice
@@ -41,8 +40,7 @@ class DeviceSentence:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(msgspec.Struct, frozen=True):
     """What is the matter with a host: verdict, ordered causes, a sentence for each device."""
 
     verdict: HostVerdict

@@ -11,8 +11,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+import msgspec
 
 
 class Status(enum.StrEnum):
@@ -35,8 +36,7 @@ class Extent(enum.StrEnum):
     ELIDED = "elided"  # parts left out, or nobody says that none were
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(msgspec.Struct, frozen=True):
     """The very line that proves something, and the item that it stands in."""
 
     source: str
@@ -44,8 +44,7 @@ class Quote:
     status: str = Status.PRESENT.value
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One named raw item.
 
     `data` holds what was read, also where the reading ended badly: what came before a hang or a
@@ -105,8 +104,7 @@ class Missing(Exception):
         return "; ".join(item.why for item in self.items)
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """All items of one host.
 
     `source` is one of ssh, local, recording, loose, paste, sosreport, libvirt, testinfra.
@@ -116,7 +114,7 @@ class Evidence:
 
     host: str
     source: str
-    items: Mapping[str, Item] = field(default_factory=lambda: MappingProxyType({}))
+    items: Mapping[str, Item] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     collected: str | None = None
     live: bool = False
 
@@ -173,8 +171,7 @@ class Evidence:
 _MARKED = re.compile(r"^([^\n]+?)(=|->|!)(.*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True):
     """A folder of small files and links that was read in one go (`sys/bus/pci/devices`).
 
     The item's text has one line for each thing found, `PATH=VALUE` for a line of a file (a file

@@ -11,7 +11,6 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,8 +27,7 @@ class InventoryError(Exception):
     """The inventory cannot be used: the file, the key, what is wrong, and what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(msgspec.Struct, frozen=True):
     """A failure that is accepted until a day, for a reason."""
 
     check: str
@@ -48,8 +46,7 @@ class Waiver:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(msgspec.Struct, frozen=True):
     """One named host: a testinfra spec or an OpenSSH name, or else a bundle, and its intent."""
 
     name: str
@@ -58,11 +55,10 @@ class Host:
     declared: Declared
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(msgspec.Struct, frozen=True):
     """All hosts by name, and the waivers. `file` is where they come from, None if from nowhere."""
 
-    hosts: Mapping[str, Host] = field(default_factory=lambda: MappingProxyType({}))
+    hosts: Mapping[str, Host] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     waivers: tuple[Waiver, ...] = ()
     file: Path | None = None
 

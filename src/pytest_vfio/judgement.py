@@ -8,11 +8,12 @@ on a subject that it stands on. A pass stays a pass; an unknown prerequisite blo
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.check import Check, Outcome, Proof, Remedy, Severity, Verdict
+from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Remedy, Severity, Verdict
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.subjects import Kind, Subject, Subjects
@@ -91,6 +92,11 @@ class Judgement:
             cure=verdict.cure,
         )
 
+    @cached_property
+    def _nobody(self) -> Mapping[str, Verdict]:
+        """What the host is told where it stands in for the subjects of a kind."""
+        return {kind: _nobody(kind, self.subjects.of(kind)) for kind in SUBJECTS}
+
     def _verdict(self, check: Check, subject: Subject) -> Verdict:
         key = (check.id, *subject.key)
         if key not in self._verdicts:
@@ -99,7 +105,7 @@ class Judgement:
 
     def _judge(self, check: Check, subject: Subject) -> Verdict:
         if check.subject != "host" and subject.kind == "host":
-            return _nobody(check.subject, self.subjects.of(check.subject))
+            return self._nobody[check.subject]
         arguments = () if check.subject == "host" else (subject.value,)
         try:
             verdict = check.function(self.hypervisor, *arguments)
@@ -123,18 +129,21 @@ class Judgement:
 
     def _blocked_by(self, check: Check, subject: Subject) -> tuple[Key, ...]:
         """The root findings for which this one is a consequence; empty where there are none."""
-        if self._verdict(check, subject).outcome not in _MASKED:
+        if not check.needs or self._verdict(check, subject).outcome not in _MASKED:
             return ()
-        key = (check.id, *subject.key)
+        roots: dict[Key, None] = {}
+        for need in check.needs:
+            roots.update(dict.fromkeys(self._roots_of(self.suite[need], subject)))
+        return tuple(roots)
+
+    def _roots_of(self, need: Check, subject: Subject) -> tuple[Key, ...]:
+        """The roots that a needed check has on what the subject stands on."""
+        key = (need.id, *subject.key)
         if key not in self._roots:
-            roots: dict[Key, None] = {}
-            for need in check.needs:
-                roots.update(dict.fromkeys(self._roots_of(self.suite[need], subject)))
-            self._roots[key] = tuple(roots)
+            self._roots[key] = tuple(self._find_roots(need, subject))
         return self._roots[key]
 
-    def _roots_of(self, need: Check, subject: Subject) -> Iterator[Key]:
-        """The roots that a needed check has on what the subject stands on."""
+    def _find_roots(self, need: Check, subject: Subject) -> Iterator[Key]:
         below = tuple(self._below(need, subject))
         if not below:
             for deeper in need.needs:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.policy import Judged
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """How an outcome is shown.
 
     `report` is pytest's outcome (passed, skipped, failed), `category` the word that pytest counts

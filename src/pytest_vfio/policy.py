@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
-from msgspec import structs
+import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.inventory import Waiver
 from pytest_vfio.judgement import Finding, Key
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A finding, whether it gates, and the waiver that covers it.
 
     `serious` says whether its severity is one that gates where the finding is a failure.
@@ -29,8 +28,7 @@ class Judged:
     serious: bool = True
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """`fail_on` are the severities whose failures gate; `strict` also gates *cannot tell*."""
 
     fail_on: frozenset[Severity]
@@ -87,4 +85,4 @@ class Policy:
 
 
 def _waived(finding: Finding, waiver: Waiver) -> Judged:
-    return Judged(structs.replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)
+    return Judged(replace(finding, outcome=Outcome.WAIVED), gates=False, waiver=waiver)

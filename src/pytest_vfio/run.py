@@ -6,8 +6,9 @@ Lives in `config.stash`. Knows no hooks; `plugin` calls it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from pytest_vfio import suite as suites
 from pytest_vfio.check import Check, Outcome
@@ -23,21 +24,20 @@ from pytest_vfio.subjects import Subjects
 from pytest_vfio.suite import Suite
 
 
-@dataclass
-class Run:
+class Run(msgspec.Struct):
     """What one pytest process knows of its hosts. `targets` and `readings` stand in one order."""
 
     inventory: Inventory
     policy: Policy
     targets: tuple[Target, ...]
     readings: tuple[Reading, ...] = ()
-    collected: list[Check] = field(default_factory=list)
+    collected: list[Check] = msgspec.field(default_factory=list)
     _suite: Suite | None = None
-    _hypervisors: dict[str, Hypervisor] = field(default_factory=dict)
-    _subjects: dict[str, Subjects] = field(default_factory=dict)
-    _judgements: dict[str, Judgement] = field(default_factory=dict)
-    _wholes: dict[str, tuple[Judged, ...]] = field(default_factory=dict)
-    _diagnoses: dict[str, Diagnosis] = field(default_factory=dict)
+    _hypervisors: dict[str, Hypervisor] = msgspec.field(default_factory=dict)
+    _subjects: dict[str, Subjects] = msgspec.field(default_factory=dict)
+    _judgements: dict[str, Judgement] = msgspec.field(default_factory=dict)
+    _wholes: dict[str, tuple[Judged, ...]] = msgspec.field(default_factory=dict)
+    _diagnoses: dict[str, Diagnosis] = msgspec.field(default_factory=dict)
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:

@@ -6,9 +6,10 @@ Each kind says which subjects are known, and which unread evidence may hide more
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.guests import Domain
@@ -19,8 +20,7 @@ from pytest_vfio.facts.intent import IntendedDevice
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, eq=False):
     """One thing that a check can be about. `value` is what the check function gets.
 
     `stands_on` names the subjects (kind, name) that it rests on, nearest first, without the host.
@@ -28,8 +28,8 @@ class Subject:
 
     kind: str
     name: str
-    value: object = field(default=None, repr=False, compare=False, hash=False)
-    stands_on: tuple[tuple[str, str], ...] = field(default=(), compare=False, hash=False)
+    value: object = None
+    stands_on: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -37,8 +37,7 @@ class Subject:
         return self.kind, self.name
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """The subjects of one kind: those that are known, and the items that may hide more."""
 
     known: tuple[Subject, ...]

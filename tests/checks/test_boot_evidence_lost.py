@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pytest_vfio import suite
 from pytest_vfio.check import Outcome
@@ -99,8 +99,8 @@ def better(before: dict[str, Outcome], after: dict[str, Outcome]) -> list[str]:
 def cut(read: Evidence, name: str) -> Evidence:
     """The same evidence with one item cut in the middle."""
     item = read.item(name)
-    half = dataclasses.replace(item, status=Status.TRUNCATED, data=item.data[: len(item.data) // 2])
-    return dataclasses.replace(read, items=MappingProxyType({**read.items, name: half}))
+    half = structs.replace(item, status=Status.TRUNCATED, data=item.data[: len(item.data) // 2])
+    return structs.replace(read, items=MappingProxyType({**read.items, name: half}))
 
 
 @each_host

@@ -157,6 +157,33 @@ def test_DEV003_fails_where_the_inventory_says_unmanaged():
     assert FAIL == of_device("DEV003", found).outcome
 
 
+def test_DEV003_fails_for_a_raw_qemu_argument():
+    """Past libvirt nobody binds it, and the cure is a <hostdev> (F146)."""
+    verdict = of_device("DEV003", box(card(driver="i40e"), **guest(kind="commandline")))
+
+    assert (FAIL, ("F146", "F71")) == (verdict.outcome, verdict.refs)
+    assert "vm takes it by a raw QEMU argument" in verdict.message
+    assert "hostdev" in verdict.cure.title
+
+
+def test_DEV003_skips_what_a_guest_is_yet_to_be_given():
+    """The inventory gives it to a guest whose XML lacks it: who binds it is not decided."""
+    declared = Declared(guests={"vm": WantedGuest("vm", (CARD,))})
+    items = guest(address=TWIN)
+    verdict = of_device("DEV003", box(card(driver="i40e"), declared=declared, **items))
+
+    assert (SKIP, f"{CARD} is bound to i40e; vm, which is to have it, does not name it yet") == (
+        verdict.outcome, verdict.message
+    )  # fmt: skip
+
+
+def test_DEV003_fails_for_another_guest_than_the_one_to_have_it():
+    """A guest that is known to have it unmanaged decides, whatever the inventory wishes."""
+    declared = Declared(guests={"other": WantedGuest("other", (CARD,))})
+    found = box(card(driver="i40e"), declared=declared, **guest(managed="no"))
+    assert FAIL == of_device("DEV003", found).outcome
+
+
 @pytest.mark.parametrize("driver", ["vfio-pci", "mlx5_vfio_pci"])
 def test_DEV003_passes_on_any_vfio_driver(driver):
     """vfio-pci or a variant of it."""

@@ -83,6 +83,16 @@ def test_GST001_fails_and_says_that_a_number_was_decimal():
     assert "is 0000:0c:00.0, decimal" in verdict.message
 
 
+def test_GST001_fails_and_says_that_it_names_what_does_not_exist():
+    """A card that moved: the address in the XML is stale, and nothing else is wrong."""
+    verdict = device("GST001", {**tree(), **host(domain("a", hostdev("0000:07:00.0")))})
+
+    assert ("F144", "F145") == verdict.refs
+    assert "a does not name 0000:12:00.0; it names 0000:07:00.0, which does not exist" == (
+        verdict.message
+    )
+
+
 def test_GST001_fails_without_the_guest():
     """A guest that is not there has no device."""
     assert FAIL == device("GST001", {**tree(), **host(domain("b"))}).outcome

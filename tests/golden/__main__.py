@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from tests.golden.digest import digest, digest_file, names
 from tests.golden.matrix import file, matrix
 from tests.recorded import bundles
 
-for name in sys.argv[1:] or bundles():
-    file(name).write_text(matrix(name))
-    print(file(name))
+for name in sys.argv[1:] or (*bundles(), *names()):
+    target, text = (file, matrix) if name in bundles() else (digest_file, digest)
+    target(name).parent.mkdir(exist_ok=True)
+    target(name).write_text(text(name))
+    print(target(name))

@@ -102,14 +102,18 @@ def _run(arguments: argparse.Namespace) -> int:
         scenarios = [scenario for scenario in scenarios if scenario.name in arguments.scenario]
     with (cache.root() / "run.lock").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
+        started = time.monotonic()
         rows = replay(scenarios) if arguments.again else play(scenarios)
+        minutes = (time.monotonic() - started) / 60
     wrong = [row for row in rows if row.complaints]
+    every = [*FAULTS, *HEALTHY]
     if arguments.record:
-        publish(scenarios)
+        publish(every, scenarios)
     if not arguments.smoke and not arguments.again:
-        known = [scenario.name for scenario in (*FAULTS, *HEALTHY)]
-        (CHECKOUT / "docs/lab.md").write_text(page(kept(known)))
-    print(f"{len(rows) - len(wrong)} right, {len(wrong)} wrong")
+        (CHECKOUT / "docs/lab.md").write_text(
+            page(kept(s.name for s in every), minutes if len(rows) == len(every) else None)
+        )
+    print(f"{len(rows) - len(wrong)} right, {len(wrong)} wrong, in {minutes:.1f} minutes")
     return 1 if wrong or not rows else 0
 
 
@@ -124,4 +128,7 @@ def _list() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -11,9 +11,10 @@ class Intent:
     """Elements of the ``devices`` list, in TOML; the igb card unless said otherwise."""
     guests: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    def toml(self, host: str) -> str:
-        """The inventory that the suite is given."""
-        lines = [f"[hosts.{host}]", f"devices = [{self.devices}]"]
+    def toml(self, host: str, bundle: str = "") -> str:
+        """The inventory that the suite is given, of a running host or of a recorded one."""
+        lines = [f"[hosts.{host}]", *([f'bundle = "{bundle}"'] if bundle else [])]
+        lines.append(f"devices = [{self.devices}]")
         for guest, hostdevs in self.guests:
             listed = ", ".join(f'"{address}"' for address in hostdevs)
             lines += [f"[hosts.{host}.guests.{guest}]", f"hostdevs = [{listed}]"]

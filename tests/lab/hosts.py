@@ -87,7 +87,8 @@ HOSTS = {
     host.name: host
     for host in (
         Host("trixie-intel", TRIXIE),
-        Host("trixie-server", TRIXIE, setup=DAEMON, guests=True),
+        Host("trixie-server", TRIXIE, setup=DAEMON),
+        Host("trixie-guests", TRIXIE, setup=DAEMON, guests=True),
         Host("trixie-bare", TRIXIE, hardware=PLAIN + CARDS),
         Host("trixie-boot", BOOT, machine=NO_HPET),
         Host("bookworm", BOOKWORM),

@@ -98,7 +98,7 @@ def _prepare(host: Host) -> None:
         if host.setup:
             machine.shell.must(host.setup, timeout=SLOW)
         if host.reboot:
-            machine.shell.reboot(SLOW)
+            machine.reboot(SLOW)
         _settle(machine)
         if host.snapshots:
             said = machine.monitor.type(f"savevm {READY}")

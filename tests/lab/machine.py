@@ -26,6 +26,7 @@ class Machine:
 
     def __init__(self, name: str, slot: str = "kept") -> None:
         self.name = name
+        self.slot = slot
         self.kept = slot == "kept"
         self.folder = cache.state(slot, name)
         self.console = self.folder / "console.log"
@@ -82,6 +83,18 @@ class Machine:
             if time.monotonic() > end:
                 raise TimeoutError(f"{self.name} did not answer in {seconds:.0f} s")
             time.sleep(0.5)
+
+    def reboot(self, seconds: float) -> None:
+        """Restart through the host's own boot loader; return when the new boot lets one in."""
+        before = self.shell.boot_id()
+        self.shell.run("systemctl reboot", timeout=60)
+        self.shell.hang_up()
+        end = time.monotonic() + seconds
+        while self.shell.boot_id() in {"", before}:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name} did not restart in {seconds:.0f} s")
+            time.sleep(1)
+            self.wait(seconds)
 
     def pid(self) -> int | None:
         """The QEMU process, if it is ours and alive."""

@@ -18,6 +18,8 @@ class Row:
     expected: str
     """Entries of the failure catalogue; empty for a healthy variant."""
     diagnosed: str
+    said: str
+    """The words of the first cause."""
     verdict: str
     complaints: tuple[str, ...]
     validate: tuple[str, ...]

@@ -1,55 +1,84 @@
 """The whole lab, or the part of it that CI has time for: every scenario, judged over real SSH."""
 
+import queue
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from tests.lab import lab, nested, witness
+from tests.lab import cache, lab, nested, witness
+from tests.lab.again import judge_again, recorded
 from tests.lab.fault import Fault, Scenario
+from tests.lab.fixture import inventory
 from tests.lab.hosts import HOSTS
-from tests.lab.machine import Machine
+from tests.lab.machine import Machine, running
 from tests.lab.row import Row, revision
-from tests.lab.suite import Report, judge, judge_again, recording
+from tests.lab.suite import Report, judge
 from tests.lab.verdict import complaints
 
 SLOW = 600.0
+SLOTS = ("run1", "run2")
+"""One machine in each: an emulated boot keeps little more than one core busy."""
 
 
 def play(scenarios: Sequence[Scenario]) -> list[Row]:
-    """Every scenario on its restored host: hosts in turn, quick ones first."""
-    rows = []
-    hosts = list(HOSTS)
-    for scenario in sorted(scenarios, key=lambda s: (hosts.index(s.host), s.reboot)):
-        row = _one(scenario)
-        row.keep()
-        print(row.line(), flush=True)
-        rows.append(row)
+    """Every scenario on its restored host, two at a time, those that boot first."""
+    for host in dict.fromkeys(scenario.host for scenario in scenarios):
+        lab.prepare(HOSTS[host])
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for slot in SLOTS:
+        free.put(slot)
+    pool = ThreadPoolExecutor(len(SLOTS))
+    ordered = sorted(scenarios, key=lambda s: (not _boots(s), s.host))
+    games = [pool.submit(_one, scenario, free) for scenario in ordered]
+    rows: list[Row] = []
+    started = time.monotonic()
+    try:
+        for game in as_completed(games):
+            rows.append(game.result())
+            rows[-1].keep()
+            minutes, seconds = divmod(int(time.monotonic() - started), 60)
+            place = f"{minutes:2}:{seconds:02} {len(rows):2}/{len(games)}"
+            print(f"{place} {rows[-1].line()}", flush=True)
+    finally:  # left early, the threads end when their machines are gone
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(game.done() for game in games):
+            for machine in running():
+                if machine.slot in SLOTS:
+                    machine.stop()
+            time.sleep(0.2)
     return rows
 
 
 def replay(scenarios: Sequence[Scenario]) -> list[Row]:
     """Judge the last recordings again, without a host; nothing is kept."""
     rows = []
+    last = inventory(cache.folder("recordings"), scenarios)
     for scenario in scenarios:
-        if not recording(scenario).exists():
+        if scenario.name not in recorded(last):
             continue
         started = time.monotonic()
-        report = judge_again(scenario)
+        report = judge_again(last, scenario.name)
         said = complaints(scenario, report)
         rows.append(_row(scenario, report, said, (), 0.0, time.monotonic() - started))
         print(rows[-1].line(), flush=True)
     return rows
 
 
-def _one(scenario: Scenario) -> Row:
+def _boots(scenario: Scenario) -> bool:
+    return scenario.reboot or not HOSTS[scenario.host].snapshots
+
+
+def _one(scenario: Scenario, free: queue.SimpleQueue[str]) -> Row:
+    slot = free.get()
     started = time.monotonic()
     prepared = judged = 0.0
     report: Report | None = None
     validate: tuple[str, ...] = ()
     said: list[str] = []
-    machine = Machine(scenario.host, "run")
+    machine = Machine(scenario.host, slot)
     try:
-        machine = lab.restore(HOSTS[scenario.host], slot="run")
+        machine = lab.restore(HOSTS[scenario.host], slot=slot)
         _inject(machine, scenario)
         watched = scenario.smoke or scenario.witness
         before = witness.state(machine.shell) if watched else []
@@ -64,6 +93,7 @@ def _one(scenario: Scenario) -> Row:
         said.append(f"{type(error).__name__}: {error}")
     finally:
         machine.stop()
+        free.put(slot)
     return _row(scenario, report, said, validate, prepared, judged)
 
 
@@ -80,6 +110,7 @@ def _row(
         scenario.host,
         ", ".join(scenario.refs) if isinstance(scenario, Fault) else "",
         _cause(report),
+        report.words if report else "",
         report.verdict if report else "none",
         tuple(said),
         validate,
@@ -100,7 +131,7 @@ def _inject(machine: Machine, scenario: Scenario) -> None:
         shell.must(scenario.inject, timeout=SLOW)
     if scenario.reboot:
         shell.must("sync")
-        shell.reboot(SLOW)
+        machine.reboot(SLOW)
         shell.run("systemctl is-system-running --wait", timeout=SLOW)
     if scenario.after:
         shell.must(scenario.after, timeout=SLOW)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,11 @@ class Report:
             return str(cause["id"]), frozenset(cause["refs"])
         return "", frozenset()
 
+    @property
+    def words(self) -> str:
+        """What the first diagnosis says; empty if there is none."""
+        return next((str(cause["message"]) for cause in self.host["diagnosis"]), "")
+
     def failing(self, refs: Iterable[str] | None = None) -> list[Mapping[str, Any]]:
         """Findings that say something is wrong, all or those of the catalogue entries given."""
         wanted = None if refs is None else frozenset(refs)
@@ -56,37 +61,27 @@ class Report:
 def judge(machine: Machine, scenario: Scenario) -> Report:
     """Run the suite over SSH and read its report; what was read stays as a recording."""
     name = machine.name if scenario.account == "root" else f"{machine.name}-{scenario.account}"
-    with tempfile.TemporaryDirectory() as folder:
-        read = ("--host", name, "--ssh-config", str(machine.config), "--record", folder, *PATIENCE)
-        report = _report(Path(folder), scenario.intent.toml(name), read)
-        shutil.move(Path(folder) / f"{name}.vfio", recording(scenario))
-    return report
-
-
-def judge_again(scenario: Scenario) -> Report:
-    """Judge what was read from the host when it last ran."""
-    with tempfile.TemporaryDirectory() as folder:
-        read = ("--bundle", f"{scenario.host}={recording(scenario)}")
-        return _report(Path(folder), scenario.intent.toml(scenario.host), read)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        inventory = folder / "inventory.toml"
+        inventory.write_text(scenario.intent.toml(name))
+        command = [
+            *(sys.executable, "-m", "pytest", "checks", "-q", "-p", "no:cacheprovider"),
+            *("--host", name, "--ssh-config", str(machine.config), *PATIENCE),
+            *("--inventory", str(inventory), "--record", scratch),
+            *("--report", "json", "--report-dir", scratch),
+        ]
+        done = subprocess.run(
+            command, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False
+        )
+        results = folder / "results.json"
+        if not results.exists():
+            raise RuntimeError(f"no report, exit {done.returncode}: {done.stdout}{done.stderr}")
+        (host,) = json.loads(results.read_text())["hosts"]
+        shutil.move(folder / f"{name}.vfio", recording(scenario))
+    return Report(host, done.returncode)
 
 
 def recording(scenario: Scenario) -> Path:
     """Where the last recording of a scenario is kept."""
     return cache.folder("recordings") / f"{scenario.name}.vfio"
-
-
-def _report(folder: Path, intent: str, read: Sequence[str]) -> Report:
-    inventory = folder / "inventory.toml"
-    inventory.write_text(intent)
-    command = [
-        *(sys.executable, "-m", "pytest", "checks", "-q", "-p", "no:cacheprovider", *read),
-        *("--inventory", str(inventory), "--report", "json", "--report-dir", str(folder)),
-    ]
-    done = subprocess.run(
-        command, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False
-    )
-    results = folder / "results.json"
-    if not results.exists():
-        raise RuntimeError(f"no report, exit {done.returncode}: {done.stdout}{done.stderr}")
-    (host,) = json.loads(results.read_text())["hosts"]
-    return Report(host, done.returncode)

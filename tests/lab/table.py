@@ -1,77 +1,107 @@
 """``docs/lab.md``: what a run of the lab saw, as a page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tests.lab.row import Row
 
 HEAD = """# The lab: real hypervisors, broken on purpose
 
-Written by `python -m tests.lab run`; every row was seen, at the revision it names. Hosts are whole
-Debian systems in QEMU without KVM, judged over SSH. *Expected* are entries of the failure
-catalogue, any of which is right; *diagnosed* is the first cause that the suite named. Seconds are
-those of the judging alone: gathering over SSH from an emulated machine, and pytest; a machine busy
-with other work multiplies them.
+Written by `python -m tests.lab run`. Hosts are whole Debian systems in QEMU without KVM, restored
+from a snapshot, broken in one way each, and judged over SSH as any host is. *Fault* is the entry of
+the failure catalogue that was injected, *named* the check that the suite named as the first cause
+and the entries it is of, *said* its words. *Seconds* are those of the judging alone: a login, the
+reading of an emulated machine and pytest; a machine busy with other work multiplies them. *Other*
+is what `virt-host-validate` found on the same host: numbers are those of the notes below.
 
 """
-FOOT = """
-`virt-host-validate` ran on the same hosts. The emulated CPU is an AMD one in a machine with Intel's
-IOMMU, so what it says about *IVRS* (a table of AMD machines) is the emulation's doing and not
-counted; *Secure Guest support* it says of every host.
+NOTES = """
+## What virt-host-validate says
+
+The emulated CPU is an AMD one, on most hosts in a machine with Intel's IOMMU: what the emulation
+alone makes it say is marked so.
+
 """
-COMMON = ("result", "seconds", "virt-host-validate", "revision")
 EMULATION = ("IVRS", "Secure Guest")
 
 
-def page(rows: Iterable[Row]) -> str:
-    """The whole page."""
+def page(rows: Iterable[Row], minutes: float | None = None) -> str:
+    """The whole page; `minutes` is what a whole run took, where the rows are of one."""
     rows = list(rows)
-    faults = [row for row in rows if row.expected]
+    faults = sorted((row for row in rows if row.expected), key=_number)
     healthy = [row for row in rows if not row.expected]
+    notes = _notes(rows)
+    shown = [(row, _other(row, notes)) for row in (*faults, *healthy)]
     return "\n".join(
         [
-            HEAD + _sum(faults, healthy),
+            HEAD + _sum(faults, healthy) + _when(rows, minutes),
             "## Faults\n",
-            _row("fault", "host", "expected", "diagnosed", *COMMON),
-            "|---" * (4 + len(COMMON)) + "|",
-            *map(_fault, faults),
+            _row("fault", "scenario", "host", "named", "said", "result", "seconds", "other"),
+            "|---" * 8 + "|",
+            *(_fault(row, other) for row, other in shown if row.expected),
             "\n## Healthy variants\n",
-            _row("variant", "host", "verdict", *COMMON),
-            "|---" * (3 + len(COMMON)) + "|",
-            *map(_healthy, healthy),
-            FOOT,
+            _row("scenario", "host", "verdict", "result", "seconds", "other"),
+            "|---" * 6 + "|",
+            *(_healthy(row, other) for row, other in shown if not row.expected),
+            NOTES + "\n".join(f"{number}. {_note(line)}" for line, number in notes.items()),
+            "",
         ]
     )
 
 
-def _sum(faults: list[Row], healthy: list[Row]) -> str:
+def _number(row: Row) -> tuple[int, str]:
+    return int(row.expected.split(",")[0].strip("F ")), row.name
+
+
+def _sum(faults: Sequence[Row], healthy: Sequence[Row]) -> str:
     right = sum(not row.complaints for row in faults)
     quiet = sum(not row.complaints for row in healthy)
+    entries = {row.expected.split(",")[0] for row in faults}
     return (
-        f"{right} of {len(faults)} faults detected with the right first cause, "
-        f"{quiet} of {len(healthy)} healthy variants quiet.\n"
+        f"{right} of {len(faults)} faults ({len(entries)} entries of the catalogue) detected with "
+        f"the right first cause, {quiet} of {len(healthy)} healthy variants quiet.\n"
     )
 
 
-def _fault(row: Row) -> str:
-    return _cells(row, row.expected, row.diagnosed or "none")
+def _when(rows: Sequence[Row], minutes: float | None) -> str:
+    revisions = dict.fromkeys(row.revision for row in rows)
+    took = f", in {minutes:.0f} minutes for all" if minutes else ""
+    return f"Seen at revision {', '.join(revisions)}{took}.\n"
 
 
-def _healthy(row: Row) -> str:
-    return _cells(row, row.verdict)
+def _fault(row: Row, other: str) -> str:
+    return _row(
+        row.expected,
+        row.name,
+        row.host,
+        row.diagnosed or "none",
+        row.said,
+        _result(row),
+        f"{row.judged:.0f}",
+        other,
+    )
 
 
-def _cells(row: Row, *own: str) -> str:
-    common = (_result(row), f"{row.judged:.1f}", _other(row), row.revision)
-    return _row(row.name, row.host, *own, *common)
+def _healthy(row: Row, other: str) -> str:
+    return _row(row.name, row.host, row.verdict, _result(row), f"{row.judged:.0f}", other)
 
 
 def _result(row: Row) -> str:
     return "right" if not row.complaints else "; ".join(row.complaints)
 
 
-def _other(row: Row) -> str:
-    counted = [line for line in row.validate if not any(word in line for word in EMULATION)]
-    return "; ".join(counted) or "nothing"
+def _notes(rows: Iterable[Row]) -> dict[str, int]:
+    """Every line that it said of any host, numbered."""
+    lines = dict.fromkeys(line for row in rows for line in row.validate)
+    return {line: number for number, line in enumerate(lines, start=1)}
+
+
+def _other(row: Row, notes: dict[str, int]) -> str:
+    return ", ".join(str(notes[line]) for line in row.validate) or "nothing"
+
+
+def _note(line: str) -> str:
+    emulated = any(word in line for word in EMULATION)
+    return f"{line}{' — the emulation alone' if emulated else ''}"
 
 
 def _row(*cells: str) -> str:

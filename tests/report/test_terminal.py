@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from pytest_vfio.report import printable, terminal
@@ -44,8 +44,8 @@ def test_many_hosts_are_told_in_brief():
     """Of a fleet, each host has its first causes, and the table at the end has a line for each."""
     result = run()
     first = result.hosts[0]
-    fleet = tuple(dataclasses.replace(first, name=f"node{number}") for number in range(9))
-    text = shown(dataclasses.replace(result, hosts=fleet), tty=False)
+    fleet = tuple(structs.replace(first, name=f"node{number}") for number in range(9))
+    text = shown(structs.replace(result, hosts=fleet), tty=False)
     table = text[text.index("host ") :].splitlines()
 
     assert len([line for line in table if line.startswith("node")]) == 9

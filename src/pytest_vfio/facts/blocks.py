@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Status, Tree
 from pytest_vfio.facts.carrier import descend, functions_in
@@ -30,8 +31,7 @@ _DM_LAYERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(msgspec.Struct, frozen=True):
     """What `lsblk` says of one device: file system type, label, UUID, mount points."""
 
     name: str
@@ -243,7 +243,7 @@ def _labels(text: str) -> Iterator[Label]:
 
 
 def _matches(label: Label, field: str, value: str) -> bool:
-    return bool(value) and field in Label.__slots__ and getattr(label, field) == value
+    return bool(value) and field in Label.__struct_fields__ and getattr(label, field) == value
 
 
 def _text(value: object) -> str:

@@ -7,8 +7,9 @@ kernel was told. They are three things (S16, S17), and a word can get lost on ei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts import entries as parsing
@@ -29,16 +30,14 @@ GRUB_CFG = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
 GRUBENV = ("boot/grub/grubenv", "boot/grub2/grubenv")
 
 
-@dataclass(frozen=True, slots=True)
-class Loader:
+class Loader(msgspec.Struct, frozen=True):
     """What booted the host (GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI), and what proves it."""
 
     kind: str
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(msgspec.Struct, frozen=True):
     """The line that somebody configured.
 
     Known words prove presence; `missing` is what stands in the way of knowing all of them.

@@ -10,8 +10,9 @@ lines are there and agree. Built-in words (CONFIG_CMDLINE) and those of a bootco
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
 from pytest_vfio.facts import switches
@@ -33,8 +34,7 @@ _LOGGED = re.compile(r"(?:^|[\]:\s])(Kernel command|Command) line: (.*)$")
 _ELLIPSIS = re.compile(r"(^|\s)(\.\.\.|\[\.\.\.\]|…)(\s|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One candidate: the line, its proof, and whether nothing of it is missing.
 
     `tidy`: nobody says that it is whole, and nothing shows that it is not.

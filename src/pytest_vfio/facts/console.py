@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Missing, Quote, Status
 from pytest_vfio.facts.carrier import Use, functions_in
@@ -28,8 +29,7 @@ _SERIAL = re.compile(r"tty(?:S|AMA|USB|MXS|LP|SC|XR)\d|hvc\d|xvc\d|uart")
 _REPEATS = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Keyboard:
+class Keyboard(msgspec.Struct, frozen=True):
     """One keyboard: its name, the PCI functions that it hangs on, the line of its sysfs path."""
 
     name: str

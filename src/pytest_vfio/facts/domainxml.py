@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Quote
 from pytest_vfio.facts import hostdevs
@@ -26,8 +27,7 @@ for _power, _letter in enumerate("kmgtpe", start=1):
 UNLIMITED = 9007199254740991
 
 
-@dataclass(frozen=True, slots=True)
-class HugePages:
+class HugePages(msgspec.Struct, frozen=True):
     """`<page size= nodeset=>`; size in KiB, None for the host's default size."""
 
     size: int | None
@@ -35,8 +35,7 @@ class HugePages:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Viommu:
+class Viommu(msgspec.Struct, frozen=True):
     """The guest's own IOMMU: `<iommu model='intel'><driver intremap='on' caching_mode='on'/>`."""
 
     model: str
@@ -44,8 +43,7 @@ class Viommu:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(msgspec.Struct, frozen=True):
     """A PCI controller of the guest; `index` is the bus that it makes, None if libvirt chooses."""
 
     model: str
@@ -53,8 +51,7 @@ class Controller:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class DomainXml:
+class DomainXml(msgspec.Struct, frozen=True):
     """A guest as one document describes it. What the document does not say is None or empty."""
 
     name: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Quote, Status
 from pytest_vfio.facts.words import Word, parse
@@ -27,8 +28,7 @@ _VARIABLE = re.compile(r"\$\{?(\w+)\}?", re.ASCII)
 _HARMLESS = {"vt_handoff": "vt.handoff=7", "tuned_initrd": "", "extra_cmdline": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One kernel that the loader offers.
 
     `path` are the ids by which the loader names it: the submenus' first, its own last; each is
@@ -62,8 +62,7 @@ class Entry:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GrubCfg:
+class GrubCfg(msgspec.Struct, frozen=True):
     """A generated grub.cfg: its entries, what it takes for the default, and how it was made."""
 
     entries: tuple[Entry, ...]

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts import listings, nodedevs
@@ -37,8 +38,7 @@ OWNERSHIP = (5, 19, 0)
 _REGION = re.compile(r"0x([0-9a-fA-F]{1,16})\s+0x([0-9a-fA-F]{1,16})\s+([a-z-]{1,40})")
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedRegion:
+class ReservedRegion(msgspec.Struct, frozen=True):
     """Addresses that mean something else to the members: `direct`, `direct-relaxable`, `msi` ..."""
 
     start: int
@@ -46,8 +46,7 @@ class ReservedRegion:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(msgspec.Struct, frozen=True):
     """A member that keeps VFIO from the group, and the driver that does it."""
 
     address: str
@@ -55,8 +54,7 @@ class Blocker:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class Group(msgspec.Struct, frozen=True, eq=False):
     """One IOMMU group.
 
     `members` are the PCI functions that are known to be in it, `others` members that are no PCI
@@ -65,9 +63,9 @@ class Group:
 
     number: int
     members: tuple[str, ...]
+    hypervisor: Hypervisor
     others: tuple[str, ...] = ()
     unread: Item | None = None
-    hypervisor: Hypervisor = field(repr=False, kw_only=True)
 
     @property
     def whole(self) -> bool:
@@ -216,9 +214,9 @@ class Groups:
                 number: Group(
                     number,
                     tuple(sorted(members[number], key=split)),
+                    self._hypervisor,
                     tuple(sorted(others.get(number, ()))),
                     None if number in full else unread,
-                    hypervisor=self._hypervisor,
                 )
                 for number in sorted(members)
             }

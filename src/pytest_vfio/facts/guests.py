@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts import domainxml, hostdevs, xmltext
@@ -32,8 +34,7 @@ _LISTED = re.compile(rf"\s*(\d+|-)\s+(\S.*?)\s+({_STATES})\s*")
 _OFF = ("shut off", "crashed")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Domain:
+class Domain(msgspec.Struct, frozen=True, eq=False):
     """One guest.
 
     `live` is None while it does not run, `stored` where libvirt keeps no definition of it (a

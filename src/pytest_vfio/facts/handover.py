@@ -3,12 +3,15 @@
 libvirt detaches a managed hostdev from whatever driver it has at the guest's start
 (`virHostdevPreparePCIDevices`, `src/hypervisor/virhostdev.c`), so a device of a guest that is off
 may rest on its host driver (S21). An unmanaged one, and any device of a running guest, may not.
+Nobody binds what a guest takes by a raw QEMU argument, past libvirt (F146). Where the inventory
+names a guest that does not name the device yet, it depends on how that guest will.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Quote
 
@@ -19,14 +22,17 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.intent import IntendedDevice
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """When the device has to be on a VFIO driver. `guest` is the one that decides it, if any."""
+class Handover(msgspec.Struct, frozen=True):
+    """When the device has to be on a VFIO driver. `guest` is the one that decides it, if any.
 
-    now: bool
+    `now` is None where the guest is yet to be given the device. `raw`: it is taken past libvirt.
+    """
+
+    now: bool | None
     why: str
     guest: str | None = None
     quotes: tuple[Quote, ...] = ()
+    raw: bool = False
 
 
 def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
@@ -45,6 +51,9 @@ def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
         return Handover(False, f"libvirt binds it when {name} starts", name, (quote,))
     if wanted:
         return Handover(False, "the inventory says that libvirt manages it")
+    if device.guest:
+        why = f"{device.guest}, which is to have it, does not name it yet"
+        return Handover(None, why, device.guest)
     return Handover(
         True, "no guest has it as a managed hostdev" if domains else "there is no guest"
     )
@@ -52,6 +61,9 @@ def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
 
 def _must(domain: Domain, hostdev: Hostdev) -> Handover | None:
     """What one guest demands now; None where libvirt will see to it at the guest's start."""
+    if hostdev.kind == "commandline":
+        why = f"{domain.name} takes it by a raw QEMU argument, for which nobody binds it"
+        return Handover(True, why, domain.name, (hostdev.quote,), raw=True)
     if not hostdev.managed:
         why = f"{domain.name} has it with managed='no'"
         return Handover(True, why, domain.name, (hostdev.quote,))

@@ -6,8 +6,9 @@ The host would outlive the function, but these go with it, and a held disk makes
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Missing, Quote, Status
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """One thing of the host on a function: network or storage, in words, and what proves it."""
 
     kind: str

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Item, Quote
 from pytest_vfio.facts import pciaddress
@@ -22,8 +24,7 @@ _PARTS = ("domain", "bus", "slot", "function")
 _PROPERTY = re.compile(r"(?:^|,)\s*(host|sysfsdev)=([^,]{1,200})")
 
 
-@dataclass(frozen=True, slots=True)
-class GuestAddress:
+class GuestAddress(msgspec.Struct, frozen=True):
     """Where a device sits in the guest: bus is the index of a PCI controller."""
 
     bus: int
@@ -35,8 +36,7 @@ class GuestAddress:
         return f"{self.bus:02x}:{self.slot:02x}.{self.function:x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Hostdev:
+class Hostdev(msgspec.Struct, frozen=True):
     """One host PCI function that one guest names.
 
     `address` is None where what is written is no address; `raw` is what is written. `kind` is

@@ -6,8 +6,9 @@ A pool per page size: `nr_hugepages` of every node, or, for the default size, /p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Missing, Quote, Status
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, frozen=True):
     """Pages of `size` KiB: how many a guest wants, how many the host's pool has in all."""
 
     size: int

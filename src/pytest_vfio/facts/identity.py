@@ -8,7 +8,8 @@ the MAC where it agrees, and nothing where it does not.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts.pcifunction import PciFunction
@@ -16,8 +17,7 @@ from pytest_vfio.facts.pcifunction import PciFunction
 NET = "sys/class/net"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a device says of itself, whether that is what was expected, and the proof."""
 
     shown: str

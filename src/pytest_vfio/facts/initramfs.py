@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.words import fold
@@ -28,8 +29,7 @@ _ASSIGNED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """A module in a list: which list, and its line. `early`: a list of the initramfs."""
 
     module: str

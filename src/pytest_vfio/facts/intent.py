@@ -8,10 +8,12 @@ tell. Each intended device says where the intent comes from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Item, Missing, Status
 from pytest_vfio.facts.pci import Pci, PciFunction, is_vfio_driver
@@ -25,8 +27,7 @@ T = TypeVar("T")
 ORIGINS = ("inventory", "cmdline", "modprobe", "override", "bound", "hostdev")
 
 
-@dataclass(frozen=True, slots=True)
-class WantedDevice:
+class WantedDevice(msgspec.Struct, frozen=True):
     """One entry of `devices`: whatever of it is given has to match.
 
     `id` is `vendor:device` in lower-case hex, `address` a full address (`0000:12:00.0`), `netdev`
@@ -48,25 +49,22 @@ class WantedDevice:
         return self.address or self.id or self.netdev or "?"
 
 
-@dataclass(frozen=True, slots=True)
-class WantedGuest:
+class WantedGuest(msgspec.Struct, frozen=True):
     """A guest and the addresses that have to be among its hostdevs."""
 
     name: str
     hostdevs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """What the inventory says of one host. `devices` None means: infer; empty means: none."""
 
     devices: tuple[WantedDevice, ...] | None = None
-    guests: Mapping[str, WantedGuest] = field(default_factory=lambda: MappingProxyType({}))
+    guests: Mapping[str, WantedGuest] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     protected: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class IntendedDevice:
+class IntendedDevice(msgspec.Struct, frozen=True):
     """A PCI function that is meant for guests.
 
     `address` is None where the inventory wants a device that the host does not show. `guests` are
@@ -77,7 +75,7 @@ class IntendedDevice:
     name: str
     address: str | None
     intent_from: str
-    pci: Pci = field(repr=False, compare=False)
+    pci: Pci
     wanted: WantedDevice | None = None
     guests: tuple[str, ...] = ()
     managed: bool | None = None

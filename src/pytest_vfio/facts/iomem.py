@@ -6,7 +6,8 @@ An ordinary user sees every range as zeros, which tells nothing (S34).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 
@@ -18,8 +19,7 @@ FRAMEBUFFERS = frozenset({"efifb", "vesafb", "simplefb", "BOOTFB", "simple-frame
 _LINE = re.compile(r"( *)([0-9a-f]{4,16})-([0-9a-f]{4,16}) : (.{1,200})")
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """One line: first and last address, and the holder."""
 
     start: int

@@ -9,7 +9,8 @@ raw event words.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.klog import KernelLog, LogLine
@@ -36,8 +37,7 @@ _SMMU = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """One refused access. `device` is as printed, often without the segment; None if not printed.
 
     `reason` is VT-d's fault reason, whatever base it was printed in.

@@ -8,7 +8,8 @@ AMD's (48882, MMIO offset 30h).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Quote, Tree
 
@@ -23,8 +24,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """One unit. `cap` and `ecap` are Intel's registers, `features` is AMD's; None where not seen.
 
     `functions` are the PCI addresses that it translates for, as far as they were listed.

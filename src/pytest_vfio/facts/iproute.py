@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+
+import msgspec
 
 Address = IPv4Address | IPv6Address
 
@@ -20,8 +21,7 @@ _NOWHERE = frozenset({"unreachable", "blackhole", "prohibit", "throw", "local", 
 _ENDPOINT = re.compile(r"(?:\[([^\]\s]{1,80})\]|([0-9a-zA-Z.:*%_-]{1,80})):(\d{1,5})")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """One network interface as `ip -j -d link` or `ip -j -d addr` shows it.
 
     `kind` is rtnetlink's IFLA_INFO_KIND (`bridge`, `vlan`, `openvswitch`), empty for hardware.
@@ -39,8 +39,7 @@ class Link:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One route. `target` is `default` or a prefix, `devices` the interfaces that it leaves by."""
 
     target: str
@@ -56,8 +55,7 @@ class Route:
         return f"{self.target}{via} dev {' '.join(self.devices)}{table}"
 
 
-@dataclass(frozen=True, slots=True)
-class Socket:
+class Socket(msgspec.Struct, frozen=True):
     """One established TCP connection: both addresses, and the line that shows it."""
 
     local: Address

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Quote
 
@@ -15,8 +16,7 @@ ITEM = "proc/interrupts"
 _LINE = re.compile(r" {0,12}([0-9]{1,6}): {1,40}(.{1,8000})")
 
 
-@dataclass(frozen=True, slots=True)
-class IrqLine:
+class IrqLine(msgspec.Struct, frozen=True):
     """One line: its number and the names of those that use it."""
 
     number: int

@@ -6,7 +6,7 @@ The group itself is the judge, kernel quirks included; ACS bits only explain it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from pytest_vfio.evidence import Item, Missing, Quote
 from pytest_vfio.facts.groups import Group
@@ -18,8 +18,7 @@ _PORTS = {4: "root port", 6: "downstream port"}
 _TO_PCI = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """Why a group is shared, and which entry of the failure catalogue that is."""
 
     words: str

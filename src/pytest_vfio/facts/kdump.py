@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Quote, Status
 from pytest_vfio.facts import shellvars
@@ -12,8 +12,7 @@ FILE = "etc/default/kdump-tools"
 VARIABLES = ("KDUMP_CMDLINE", "KDUMP_CMDLINE_APPEND")
 
 
-@dataclass(frozen=True, slots=True)
-class CrashLine:
+class CrashLine(msgspec.Struct, frozen=True):
     """The known words, and what stands in the way of knowing all of them.
 
     `quote` is None where no crash kernel is configured.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 
@@ -37,8 +38,7 @@ _WRITER = re.compile(
 _HOST = re.compile(r"[^\s:]{1,253} kernel(?:\[\d{1,10}\])?: ?")
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(msgspec.Struct, frozen=True):
     """One line: seconds since boot where the stamp says, and the message without any stamp."""
 
     text: str
@@ -211,8 +211,7 @@ def _compiled(pattern: str | re.Pattern[str]) -> re.Pattern[str]:
     return re.compile(pattern, re.MULTILINE) if isinstance(pattern, str) else pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, frozen=True):
     """What an alternative of a pattern cannot match without.
 
     `words` stand between two blanks in it, `literal` is its longest plain stretch.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts import nodedevs as nodes
@@ -42,8 +44,7 @@ _SETTING = re.compile(r"[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)")
 _STRING = re.compile(r'"([^"\n]*)"|\'([^\'\n]*)\'')
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """One setting of qemu.conf: its values as strings, one unless it is a list."""
 
     name: str
@@ -51,8 +52,7 @@ class Setting:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(msgspec.Struct, frozen=True):
     """A libvirt network. `mode` is its forward mode; a pool of VFs has `hostdev`.
 
     `pf` is the netdev whose VFs it hands out, `addresses` the functions that it lists itself.

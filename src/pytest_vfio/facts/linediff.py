@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.facts.switches import harmful, idle
 from pytest_vfio.facts.words import Word, named
@@ -19,8 +20,7 @@ _PREFIXES = tuple(name for name in RELEVANT if name.endswith("."))
 _NAMES = frozenset(RELEVANT)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """A parameter that stands in one line otherwise than in the next, `()` where it is absent."""
 
     name: str

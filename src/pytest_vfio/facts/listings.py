@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Item
 from pytest_vfio.facts import lspci
@@ -37,8 +38,7 @@ _MEMBER = re.compile(rf"(?:^|[\s\[(])({PATTERN})(?=[\s\])]|$)")
 _LOG = re.compile(r"^\s*\[ *[0-9]+\.[0-9]+\]|\bkernel:|Adding to iommu group|Adding device")
 
 
-@dataclass(slots=True)
-class Listed:
+class Listed(msgspec.Struct):
     """One member of one group: the line that says so, and lspci's own text of it."""
 
     group: int
@@ -102,8 +102,7 @@ def views(item: Item) -> Iterator[tuple[str, View]]:
             yield listed.address, LspciView(item, blocks, shows_drivers=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _ListingView:
+class _ListingView(msgspec.Struct, frozen=True):
     item: Item
     listed: Listed
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.facts import pciconfig
 from pytest_vfio.facts.pciaddress import PATTERN, address
@@ -36,13 +37,12 @@ _REVISION = re.compile(r"\(rev ([0-9a-f]{2})\)|^-r([0-9a-f]{2})$")
 _PROG = re.compile(r"\(prog-if ([0-9a-f]{2})|^-p([0-9a-f]{2})$")
 
 
-@dataclass
-class Block:
+class Block(msgspec.Struct, dict=True):
     """What was printed of one function. A field is None where it was not printed."""
 
     address: str
     head: str
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
     vendor: int | None = None
     device: int | None = None
     subvendor: int | None = None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 
@@ -18,8 +19,7 @@ _COUNT = re.compile(r"[0-9]{1,12}")
 _MAX_CPU = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One NUMA node: its CPUs, its memory in KiB, and hugepages as {page size in KiB: count}."""
 
     number: int

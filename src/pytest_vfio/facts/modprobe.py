@@ -9,8 +9,9 @@ add up in the order in which they are read; those of the kernel command line com
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.words import fold
@@ -25,8 +26,7 @@ DIRECTORIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One line of a modprobe.d file.
 
     `verb` is options, blacklist, softdep, install, remove, alias or weakdep; `module` is folded,
@@ -39,8 +39,7 @@ class Statement:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Softdep:
+class Softdep(msgspec.Struct, frozen=True):
     """`softdep MODULE pre: a b post: c`: what modprobe loads before and after a module."""
 
     module: str

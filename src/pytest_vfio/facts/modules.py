@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Tree
 from pytest_vfio.facts import vfioids
@@ -62,8 +63,7 @@ _LOG = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One option of one module. `origin` is modprobe or cmdline."""
 
     module: str

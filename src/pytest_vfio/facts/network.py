@@ -11,9 +11,10 @@ nothing else: presence may come from a part of the evidence, absence needs all o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts import iproute
@@ -52,8 +53,7 @@ _TUNNELS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(msgspec.Struct, frozen=True):
     """One network interface. `lowers` are the interfaces that it stands on."""
 
     name: str
@@ -79,8 +79,7 @@ class Interface:
         return self.name == "lo" or (not self.hardware and self.kind in _INERT)
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(msgspec.Struct, frozen=True):
     """Why the host needs an interface, and the line that says so."""
 
     interface: str

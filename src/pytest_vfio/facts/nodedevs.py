@@ -30,7 +30,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Quote
 from pytest_vfio.facts import xmltext
@@ -42,8 +43,7 @@ ITEM = "virsh/nodedev-dumpxml"
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A PCI Express link: speed in GT/s, width in lanes; None where not given."""
 
     speed: float | None
@@ -51,8 +51,7 @@ class Link:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class NodeDevice:
+class NodeDevice(msgspec.Struct, frozen=True):
     """One PCI function as libvirt describes it.
 
     `driver` None means that no driver is bound, `group` None that libvirt saw no IOMMU group,
@@ -83,8 +82,7 @@ class NodeDevice:
         return self.quotes.get(field, self.quotes["name"])
 
 
-@dataclass(frozen=True, slots=True)
-class NodeDevices:
+class NodeDevices(msgspec.Struct, frozen=True):
     """All node devices of a text, by address, and what of the text could not be read."""
 
     devices: Mapping[str, NodeDevice]

@@ -7,7 +7,8 @@ lets go (`drivers/vfio/vfio_main.c`, vfio_unregister_group_dev).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Missing, Quote, Status
 
@@ -15,8 +16,7 @@ ITEM = "vfio/openers"
 _LINE = re.compile(r"([0-9]{1,10}) (.{1,64}) (/dev/\S{1,200})")
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(msgspec.Struct, frozen=True):
     """One process that has a node open. `command` is its short name, which threads may change."""
 
     pid: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 CAP_PM, CAP_MSI, CAP_EXPRESS, CAP_MSIX, CAP_AF = 0x01, 0x05, 0x10, 0x11, 0x13
 EXT_AER, EXT_SERIAL, EXT_ACS, EXT_ARI, EXT_ATS, EXT_SRIOV = 0x01, 0x03, 0x0D, 0x0E, 0x0F, 0x10
@@ -38,8 +39,7 @@ ACS_ISOLATES = 0x01 | 0x04 | 0x08 | 0x10
 ACS_NAMES = ((0x01, "SrcValid"), (0x04, "ReqRedir"), (0x08, "CmpltRedir"), (0x10, "UpstreamFwd"))
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualFunctions:
+class VirtualFunctions(msgspec.Struct, frozen=True):
     """The SR-IOV capability: what the adapter can do and where its VFs would appear."""
 
     total: int
@@ -49,8 +49,7 @@ class VirtualFunctions:
     enabled: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigSpace:
+class ConfigSpace(msgspec.Struct, frozen=True):
     """One function's configuration space; None is *was not read*.
 
     `standard` are capability ids, `extended` extended ones. `dead` tells that the header read as

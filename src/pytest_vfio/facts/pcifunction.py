@@ -7,8 +7,9 @@ none of them tells. Fields follow `Documentation/ABI/testing/sysfs-bus-pci`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Missing, Quote, Status
 from pytest_vfio.facts.pciaddress import split
@@ -34,13 +35,12 @@ def is_vfio_driver(name: str | None) -> bool:
     return folded == "vfio_pci" or folded.endswith("_vfio_pci") or folded == "vfio_pci_core"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PciFunction:
+class PciFunction(msgspec.Struct, frozen=True, eq=False):
     """One PCI function. Each property raises Missing where no source tells."""
 
     address: str
-    views: tuple[View, ...] = field(repr=False)
-    pci: Pci = field(repr=False)
+    views: tuple[View, ...]
+    pci: Pci
 
     def ask(self, name: str) -> Known:
         """What the first source that knows a field says. Raises Missing."""

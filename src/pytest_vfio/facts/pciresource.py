@@ -8,7 +8,8 @@ the windows of a bridge. Flags as in `include/linux/ioport.h`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _IO, _MEMORY, _UNSET = 0x100, 0x200, 0x2000_0000
 _LINE = re.compile(r"0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})")
@@ -17,8 +18,7 @@ ROM = 6
 VF_BARS = range(7, 13)
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(msgspec.Struct, frozen=True):
     """One resource of a function. Sizes in bytes; an unused line has flags 0."""
 
     index: int

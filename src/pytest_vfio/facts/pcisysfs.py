@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Quote, Tree
 from pytest_vfio.facts.pciaddress import address, on_path
@@ -35,8 +36,7 @@ class Sysfs:
         return _SysfsView(self, where)
 
 
-@dataclass(frozen=True, slots=True)
-class _SysfsView:
+class _SysfsView(msgspec.Struct, frozen=True):
     sysfs: Sysfs
     address: str
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.pciaddress import PATTERN, address
@@ -21,8 +22,7 @@ _OVERRIDE = re.compile(r'ATTR\{driver_override\}\s*=\s*"([^"\s]{1,64})"|driver_o
 _KERNEL = re.compile(rf'KERNELS?\s*==\s*"({PATTERN})"')
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(msgspec.Struct, frozen=True):
     """One address that gets a driver at boot, and the line that says so."""
 
     address: str

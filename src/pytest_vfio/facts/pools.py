@@ -6,8 +6,9 @@ PF that `<pf dev=>` names, or the addresses that the network lists; each interfa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.pciviews import SYSFS
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from pytest_vfio.facts.libvirt import Network
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(msgspec.Struct, frozen=True):
     """A network with its VFs (None: not known, `lacking` says why) and its takers.
 
     `takers` has a guest's name once for each interface that it takes: guests that are known to run

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Quote, Status
 
@@ -20,8 +21,7 @@ _START = re.compile(r"^.{0,40}: starting up\b")
 _AUDIT_PATH = r"/dev/(?:vfio/|vfio\b|iommu\b)"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """One known error: what it means in a few words, the entry of the catalogue, and its mark."""
 
     ref: str
@@ -30,8 +30,7 @@ class Known:
     acts: str = "os"
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True):
     """A known error that a log shows."""
 
     known: Known

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pytest_vfio.evidence import Item, Quote, Status
 
@@ -39,8 +40,7 @@ _SPECIAL = frozenset({"break", ":", ".", "source", "continue", "eval", "exec", "
 _LONGEST = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True):
     """A variable's value; the parts that cannot be known are UNKNOWN."""
 
     text: str
@@ -53,8 +53,7 @@ class Value:
         return tuple(word for word in self.text.split() if UNKNOWN not in word)
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """One assignment as it was met: what the variable was before and became."""
 
     name: str
@@ -64,12 +63,11 @@ class Assignment:
     quote: Quote
 
 
-@dataclass
-class Shell:
+class Shell(msgspec.Struct):
     """The state after some files."""
 
-    values: dict[str, Value] = field(default_factory=dict)
-    history: list[Assignment] = field(default_factory=list)
+    values: dict[str, Value] = msgspec.field(default_factory=dict)
+    history: list[Assignment] = msgspec.field(default_factory=list)
     opaque: bool = False  # something ran that may have set anything
 
     def certain(self, name: str) -> bool:
@@ -79,11 +77,10 @@ class Shell:
         return name not in self.values or self.values[name].certain
 
 
-@dataclass
-class _Word:
+class _Word(msgspec.Struct):
     """A word under construction: `parts` are literals, or ($, name, default)."""
 
-    parts: list[str | tuple[str, str | None]] = field(default_factory=list)
+    parts: list[str | tuple[str, str | None]] = msgspec.field(default_factory=list)
     assigns: str | None = None
     adds: bool = False
 

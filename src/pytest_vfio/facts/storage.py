@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.blocks import Blocks
@@ -22,8 +23,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 _SERVER = re.compile(r"(?:^|,)addr=([^,\s]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True):
     """One mount of the host: where, of what type, from which device."""
 
     point: str
@@ -34,13 +34,12 @@ class Mount:
     quote: Quote
 
 
-@dataclass(slots=True)
-class _Resolved:
+class _Resolved(msgspec.Struct):
     """The uses, and an item for each purpose whose disks, or whose cards, are not known."""
 
-    uses: list[Use] = field(default_factory=list)
-    disks: list[Item] = field(default_factory=list)
-    remote: list[Item] = field(default_factory=list)
+    uses: list[Use] = msgspec.field(default_factory=list)
+    disks: list[Item] = msgspec.field(default_factory=list)
+    remote: list[Item] = msgspec.field(default_factory=list)
 
 
 class Storage:

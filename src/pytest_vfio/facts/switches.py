@@ -9,7 +9,8 @@ case-sensitively and by prefix: `intel_iommu=only` switches on, `intel_iommu=On`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.facts.words import Word, named
 
@@ -36,16 +37,14 @@ INTREMAP_WORDS = ("on", "off", "nosid", "no_x2apic_optout", "nopost", "posted_ms
 AMD_COMMA_LIST: Version = (6, 1, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(msgspec.Struct, frozen=True):
     """One piece of one word, and what it switches on or off."""
 
     word: Word
     piece: str
 
 
-@dataclass(frozen=True, slots=True)
-class Intel:
+class Intel(msgspec.Struct, frozen=True):
     """All `intel_iommu=` words together.
 
     `on` is True or False as the last `on` or `off` says, None where neither is there and the
@@ -59,16 +58,14 @@ class Intel:
     unknown: tuple[Switch, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Amd:
+class Amd(msgspec.Struct, frozen=True):
     """All `amd_iommu=` words together; `off` is the piece that switches the IOMMU off, if any."""
 
     off: Switch | None
     unknown: tuple[Switch, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class X86:
+class X86(msgspec.Struct, frozen=True):
     """All `iommu=` words of an x86 kernel together.
 
     `off` switches every vendor's IOMMU off and nothing undoes it. `unknown` does nothing.

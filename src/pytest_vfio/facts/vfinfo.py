@@ -6,7 +6,8 @@ The host's administrator sets these on the PF; a guest cannot (iproute2, ip-link
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.iproute import elements
@@ -14,8 +15,7 @@ from pytest_vfio.facts.iproute import elements
 ITEM = "ip/link"
 
 
-@dataclass(frozen=True, slots=True)
-class VfPolicy:
+class VfPolicy(msgspec.Struct, frozen=True):
     """One VF's settings. `trust` and `spoofchk` are None where the driver has no such switch."""
 
     interface: str

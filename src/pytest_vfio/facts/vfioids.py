@@ -8,8 +8,9 @@ and counts if at least vendor and device came out of it; ffffffff is any.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from pytest_vfio.evidence import Quote
 
@@ -46,8 +47,7 @@ class Function(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class IdPattern:
+class IdPattern(msgspec.Struct, frozen=True):
     """One id. `origin` is cmdline or modprobe. A field that is ANY matches everything."""
 
     vendor: int

@@ -14,7 +14,8 @@ the parameters (what follows goes to init).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Quote
 
@@ -24,8 +25,7 @@ SPACE = frozenset(b" \t\n\v\f\r\xa0")
 NOWHERE = Quote("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(msgspec.Struct, frozen=True):
     """One word of a command line.
 
     `name` has `-` folded to `_`; `value` is None where there is no `=`; `text` is the word as it

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from xml.parsers import expat
+
+import msgspec
 
 MAX_BYTES = 32 * 1024 * 1024  # of one text: a thousand guests need about ten
 MAX_DEPTH = 64  # libvirt's own documents need about ten
@@ -34,8 +35,7 @@ class XmlError(ValueError):
     """A text that is no XML, or XML that is refused. Says why, in one line."""
 
 
-@dataclass(slots=True, eq=False)
-class Element:
+class Element(msgspec.Struct, eq=False):
     """One element: its tag with the prefix as written, attributes, own text, and children.
 
     `line` is the line of the source in which the element's tag begins.
@@ -74,8 +74,7 @@ class Element:
         return "" if found is None else found.text
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """The documents of a text, and why some of it could not be read."""
 
     documents: tuple[Element, ...]

@@ -7,9 +7,10 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from pytest_vfio.check import Severity
 from pytest_vfio.diagnosis import Diagnosis
@@ -20,8 +21,7 @@ from pytest_vfio.policy import Judged
 from pytest_vfio.suite import Suite
 
 
-@dataclass(frozen=True)
-class HostResult:
+class HostResult(msgspec.Struct, frozen=True, dict=True):
     """All that is to be reported of one host.
 
     `hypervisor` and `diagnosis` are None for an unreachable host, and `reason` says why it is one;
@@ -48,8 +48,7 @@ class HostResult:
         return tuple(one for one in self.judged if one.finding.key in self.selected)
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(msgspec.Struct, frozen=True):
     """All that is to be reported of one run. `started` is UTC, `YYYY-MM-DDTHH:MM:SSZ`.
 
     `idle` are sentences on waivers that cover nothing.

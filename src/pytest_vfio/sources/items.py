@@ -7,13 +7,13 @@ here: `docs/evidence.md` is made from this table and from what the checks were s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 ANYBODY, ROOT = "anybody", "root"
 
 
-@dataclass(frozen=True, slots=True)
-class LiveItem:
+class LiveItem(msgspec.Struct, frozen=True):
     """One item, or, where the name has a `*`, the items of one folder.
 
     `source` is the file or the command, as a person would type it. `right` is what it usually

@@ -12,9 +12,10 @@ import re
 import struct
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.sources.errors import BundleError
@@ -55,13 +56,12 @@ _KEYS = ("name", "collected", "items")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """What `bundle.toml` says: the host's name, when it was read, how whole each file is."""
 
     name: str = ""
     collected: str | None = None
-    extents: Mapping[str, Extent] = field(default_factory=lambda: MappingProxyType({}))
+    extents: Mapping[str, Extent] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
 
 def is_loose(folder: Path) -> bool:

@@ -1227,7 +1227,7 @@ image_names() {      # IMAGE
     offset=$((offset + $1 - 1))
     case $2 in
       30373037303[12])
-        left=$(tail -c +$((offset + 1)) "$image" | { cpio -t --quiet 2>/dev/null >&3 && wc -c; })
+        left=$({ skip; cpio -t --quiet 2>/dev/null >&3 && wc -c; } <"$image")
         if [ -z "$left" ] || [ $((size - left)) -le "$offset" ]; then
           echo "the archive at $offset has no end" >&2
           return 1
@@ -1250,10 +1250,15 @@ image_names() {      # IMAGE
 compressed() {       # COMMAND: the rest of the image is
   have "$1" || { echo "no command $1" >&2; return 1; }
   if [ -n "$LIMITER" ]; then
-    tail -c +$((offset + 1)) "$image" | { timeout -k 2 20 "$@" || echo broken >&2; } | cpio -t --quiet
+    { skip; timeout -k 2 20 "$@" || echo broken >&2; } <"$image" | cpio -t --quiet
   else
-    tail -c +$((offset + 1)) "$image" | { "$@" || echo broken >&2; } | cpio -t --quiet
+    { skip; "$@" || echo broken >&2; } <"$image" | cpio -t --quiet
   fi
+}
+
+# Seeks, where tail(1) would read and write again all that is left.
+skip() {
+  [ "$offset" -eq 0 ] || dd bs="$offset" skip=1 count=0 2>/dev/null
 }
 
 # -- the whole ---------------------------------------------------------------------------------

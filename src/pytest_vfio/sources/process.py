@@ -9,7 +9,8 @@ import re
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.evidence import Status
 from pytest_vfio.sources import recording
@@ -22,8 +23,7 @@ _SAID_LIMIT = 64 << 10
 _GRACE = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back. `code` is None where the process was stopped."""
 
     data: bytes

@@ -24,9 +24,10 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+
+import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.sources.errors import BundleError
@@ -50,13 +51,12 @@ _SOURCES = frozenset(
 _STATUSES = sorted((status.value for status in Status), key=len, reverse=True)
 
 
-@dataclass
-class _Open:
+class _Open(msgspec.Struct):
     """An item whose `%end` has not been seen yet."""
 
     name: str
     flags: frozenset[bytes]
-    body: list[bytes] = field(default_factory=list)
+    body: list[bytes] = msgspec.field(default_factory=list)
     size: int = 0
     cut: bool = False
 
@@ -74,12 +74,11 @@ class _Open:
         return raw[:-1] if b"unended" in self.flags and raw.endswith(b"\n") else raw
 
 
-@dataclass
-class Stream:
+class Stream(msgspec.Struct):
     """What a stream holds: the items, what it says about itself, and whether it is whole."""
 
-    items: dict[str, Item] = field(default_factory=dict)
-    about: dict[str, str] = field(default_factory=dict)
+    items: dict[str, Item] = msgspec.field(default_factory=dict)
+    about: dict[str, str] = msgspec.field(default_factory=dict)
     done: bool = False
     last: str = ""
 

@@ -9,28 +9,29 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.sources import sosnames
 from pytest_vfio.sources.loose import acpi_table
 
 
-@dataclass
-class Report:
+class Report(msgspec.Struct, dict=True):
     """The files of a sosreport that are wanted, its links by name, and what could not be read.
 
     `tailed` are those of which sos kept only the end.
     """
 
-    files: dict[str, bytes] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    unread: dict[str, str] = field(default_factory=dict)
-    tailed: set[str] = field(default_factory=set)
+    files: dict[str, bytes] = msgspec.field(default_factory=dict)
+    links: dict[str, str] = msgspec.field(default_factory=dict)
+    unread: dict[str, str] = msgspec.field(default_factory=dict)
+    tailed: set[str] = msgspec.field(default_factory=set)
 
     def text(self, name: str) -> str:
         """A file as text; empty where there is none."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
 
 from pytest_vfio.sources.errors import TargetError
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """One host to be read. `kind` is local, ssh, testinfra, libvirt or bundle.
 
     `spec` is what that source needs: for ssh(1) an alias or `user@host`, for testinfra its host
@@ -29,8 +29,7 @@ class Target:
     ansible_inventory: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(msgspec.Struct, frozen=True):
     """Of this host nothing could be read.
 
     `reason` is one line in words; `kind` is unreachable, unresolved, host-key, denied, timeout,

@@ -9,13 +9,13 @@ import asyncio
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib import util
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
 import testinfra
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.sources.errors import TargetError

@@ -19,6 +19,15 @@ FAULTS = (
         smoke=True,
     ),
     Fault(
+        "never-detached-seen-without-rights",
+        "trixie-server",
+        UNMANAGED,
+        account="viewer",
+        refs=("F142", "F71"),
+        quiet=("F03", "F21", "F74"),
+        witness=True,
+    ),
+    Fault(
         "walk-through-on-bullseye",
         "bullseye",
         kernel_words(f"intel_iommu=on iommu=pt vfio-pci.ids={NIC_ID}"),

@@ -69,7 +69,7 @@ HEALTHY = (
         reboot=True,
         after=UNMANAGED,
     ),
-    Healthy("guest-running", "trixie-server", define("g1", NIC) + f"{VIRSH} start g1\n"),
+    Healthy("guest-running", "trixie-guests", define("g1", NIC) + f"{VIRSH} start g1\n"),
     Healthy(
         "vfs-for-guests",
         "trixie-server",

@@ -6,8 +6,9 @@ A table that is there does not say that the IOMMU is on.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
 from pytest_vfio.facts.acpi import dmar, iort, ivrs

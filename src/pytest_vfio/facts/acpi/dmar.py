@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pytest_vfio.facts.acpi.table import Header, blocks, flaws, number, words
 
 SCOPE_TYPES = {1: "endpoint", 2: "bridge", 3: "ioapic", 4: "hpet", 5: "namespace"}
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """A device scope: a path of (device, function) hops that starts on a root bus."""
 
     type: int
@@ -49,8 +49,7 @@ class Scope:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Drhd:
+class Drhd(msgspec.Struct, frozen=True):
     """One remapping unit. `size_exponent`: the register set takes 2^N pages (VT-d 4.0)."""
 
     base: int
@@ -60,8 +59,7 @@ class Drhd:
     scopes: tuple[Scope, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rmrr:
+class Rmrr(msgspec.Struct, frozen=True):
     """Memory that firmware wants mapped one to one for devices, whoever uses them."""
 
     base: int
@@ -70,8 +68,7 @@ class Rmrr:
     scopes: tuple[Scope, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Atsr:
+class Atsr(msgspec.Struct, frozen=True):
     """Root ports below which ATS works."""
 
     segment: int
@@ -79,24 +76,21 @@ class Atsr:
     scopes: tuple[Scope, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rhsa:
+class Rhsa(msgspec.Struct, frozen=True):
     """The NUMA proximity domain of a unit."""
 
     base: int
     proximity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Andd:
+class Andd(msgspec.Struct, frozen=True):
     """An ACPI name-space device that a scope may name by its number."""
 
     number: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Satc:
+class Satc(msgspec.Struct, frozen=True):
     """SoC-integrated devices that need or have their own address translation cache."""
 
     segment: int
@@ -104,8 +98,7 @@ class Satc:
     scopes: tuple[Scope, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Dmar:
+class Dmar(msgspec.Struct, frozen=True):
     """The table. `host_address_width` is in bits."""
 
     header: Header

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from pytest_vfio.facts.acpi.table import Header, flaws, number, words
 
@@ -26,8 +26,7 @@ _MAPPING = 20
 _MOST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """Ids `input_base` to `input_base + count` become `output_base` onwards at another node.
 
     `count` is the table's field: the number of ids minus one. `output` is the node's offset.
@@ -40,16 +39,14 @@ class Mapping:
     single: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(msgspec.Struct, frozen=True):
     """A memory range of an RMR node."""
 
     base: int
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One node. `base` is the register base of an SMMU, `segment` that of a root complex."""
 
     type: int
@@ -76,8 +73,7 @@ class Node:
         return self.type in {3, 4}
 
 
-@dataclass(frozen=True, slots=True)
-class Iort:
+class Iort(msgspec.Struct, frozen=True):
     """The table."""
 
     header: Header

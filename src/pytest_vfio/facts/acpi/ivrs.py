@@ -6,7 +6,7 @@ raises; a broken table carries its flaws in words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from pytest_vfio.facts.acpi.table import Header, blocks, flaws, number, words
 
@@ -23,8 +23,7 @@ def device_id(value: int, segment: int = 0) -> str:
     return f"{segment:04x}:{value >> 8 & 0xFF:02x}:{value >> 3 & 0x1F:02x}.{value & 7:x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A device entry of a unit. `source` is the alias's requester id, where there is one."""
 
     type: int
@@ -34,8 +33,7 @@ class Entry:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Special:
+class Special(msgspec.Struct, frozen=True):
     """An IOAPIC (variety 1) or HPET (variety 2), with its own number and its requester id."""
 
     variety: int
@@ -43,8 +41,7 @@ class Special:
     device: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ivhd:
+class Ivhd(msgspec.Struct, frozen=True):
     """One IOMMU unit, as one type of block describes it."""
 
     type: int
@@ -60,8 +57,7 @@ class Ivhd:
     specials: tuple[Special, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ivmd:
+class Ivmd(msgspec.Struct, frozen=True):
     """Memory that firmware wants for devices. `last` is the end of a range of requester ids.
 
     `flags`: bit 0 unity mapping, bit 1 readable, bit 2 writable, bit 3 exclusion range.
@@ -95,8 +91,7 @@ class Ivmd:
         return self.device <= rid <= (self.last if self.type == 0x22 else self.device)
 
 
-@dataclass(frozen=True, slots=True)
-class Ivrs:
+class Ivrs(msgspec.Struct, frozen=True):
     """The table."""
 
     header: Header

@@ -6,7 +6,8 @@ Nothing here raises on a broken table: what is wrong with it is a fact, in words
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 HEADER = 36
 
@@ -25,8 +26,7 @@ def words(data: bytes) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """What every table says of itself."""
 
     signature: str
@@ -53,8 +53,7 @@ class Header:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """One sub-structure: its type, where it starts in the table, and its bytes."""
 
     type: int
