@@ -44,7 +44,8 @@ class Fault(Scenario):
     """A host broken in one way."""
 
     refs: tuple[str, ...] = ()
-    """Entries of the failure catalogue, any of which is the right first cause."""
+    """Entries of the failure catalogue, any of which is the right first cause; a check's id where
+    the catalogue has no entry."""
     gates: bool = True
     """Whether it is a blocker or a security finding; else it must be found and must not gate."""
     also: tuple[str, ...] = ()

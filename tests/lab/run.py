@@ -122,7 +122,8 @@ def _row(
 
 def _cause(report: Report | None) -> str:
     check, refs = report.first_cause if report else ("", frozenset[str]())
-    return f"{check} ({', '.join(sorted(refs))})" if check else ""
+    entries = ", ".join(sorted(refs - {check}))
+    return f"{check} ({entries})" if entries else check
 
 
 def _inject(machine: Machine, scenario: Scenario) -> None:

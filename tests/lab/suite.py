@@ -33,9 +33,9 @@ class Report:
 
     @property
     def first_cause(self) -> tuple[str, frozenset[str]]:
-        """The first diagnosis: its check and catalogue entries; empty if there is none."""
+        """The first diagnosis: its check, which counts as an entry, and entries; else nothing."""
         for cause in self.host["diagnosis"]:
-            return str(cause["id"]), frozenset(cause["refs"])
+            return str(cause["id"]), frozenset((*cause["refs"], cause["id"]))
         return "", frozenset()
 
     @property
@@ -50,7 +50,7 @@ class Report:
             finding
             for finding in self.host["findings"]
             if finding["outcome"] == "fail"
-            and (wanted is None or wanted & frozenset(finding["refs"]))
+            and (wanted is None or wanted & {*finding["refs"], finding["id"]})
         ]
 
     def gating(self) -> list[Mapping[str, Any]]:

@@ -49,7 +49,8 @@ def page(rows: Iterable[Row], minutes: float | None = None) -> str:
 
 
 def _number(row: Row) -> tuple[int, str]:
-    return int(row.expected.split(",")[0].strip("F ")), row.name
+    first = row.expected.split(",")[0]
+    return int(first[1:]) if first.startswith("F") else 1000, row.name
 
 
 def _sum(faults: Sequence[Row], healthy: Sequence[Row]) -> str:

@@ -32,7 +32,9 @@ def _missed(fault: Fault, report: Report) -> list[str]:
 
 def _noise(fault: Fault, report: Report) -> list[str]:
     allowed = frozenset((*fault.refs, *fault.also))
-    loud = [f for f in report.gating() if f["outcome"] == "fail" and not allowed & set(f["refs"])]
+    loud = [
+        f for f in report.gating() if f["outcome"] == "fail" and not allowed & {*f["refs"], f["id"]}
+    ]
     loud += report.failing(fault.quiet) if fault.quiet else []
     return [f"{finding['id']} should be quiet: {finding['message']}" for finding in loud]
 

@@ -60,7 +60,8 @@ FAULTS = (
         define("g1", NIC)
         + "systemctl mask --now libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket "
         "libvirtd.service 2>&1\n",
-        refs=("F141",),
+        refs=("LIB001",),
+        quiet=("F141", "F144"),
     ),
     Fault(
         "old-machine-type",
