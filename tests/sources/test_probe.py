@@ -571,6 +571,24 @@ def test_libvirt_is_not_woken(shell, root, tmp_path):
         assert read.item(name).detail == "daemon not running"
 
 
+@pytest.mark.parametrize(
+    ("sockets", "told"),
+    [
+        ("0: 00000002 00000000 00010000 0001 01 7 /run/libvirt/libvirt-sock-ro\n", True),
+        ("0: 00000003 00000000 00000000 0001 03 7 /run/libvirt/libvirt-sock-ro\n", False),
+        ("0: 00000002 00000000 00010000 0001 01 7 /run/systemd/private\n", False),
+    ],
+)
+def test_a_socket_waits_only_while_somebody_listens(shell, root, sockets, told):
+    """The file of a socket unit that was stopped stays behind."""
+    libvirt_host(root)
+    (root / "run/libvirt/libvirt-sock-ro").touch()
+    (root / "proc/net").mkdir(parents=True, exist_ok=True)
+    (root / "proc/net/unix").write_text(sockets)
+
+    assert told == ("socket only" in probe(shell, root).text("libvirt/daemons"))
+
+
 def test_anybodys_process_is_no_daemon(shell, root, tmp_path):
     """A process that merely bears the name does not run as root."""
     libvirt_host(root, "libvirtd", uid=1000)
