@@ -12,7 +12,7 @@ from pytest_vfio.check import Check
 from pytest_vfio.judgement import Key
 from pytest_vfio.outcome import Shown, shown
 from pytest_vfio.policy import Judged
-from pytest_vfio.report import printable
+from pytest_vfio.printable import printable
 from pytest_vfio.subjects import Subject
 
 
