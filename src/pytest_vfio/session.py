@@ -195,6 +195,12 @@ class Session:
             if "_testinfra_host" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Where there is nothing but checks, dots alone show how far it is: files say no more."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and all(isinstance(i, (CheckItem, HostItem)) for i in session.items):
+            reporter.showfspath = False
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
