@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from pytest_vfio import hosts, sources
+from pytest_vfio import hosts, protocol, sources
 from pytest_vfio.check import Check, Severity
 from pytest_vfio.console import console
 from pytest_vfio.inventory import InventoryError, must_know_checks
-from pytest_vfio.items import CheckItem, HostItem, finish
+from pytest_vfio.items import SILENCING, CheckItem, HostItem, finish
 from pytest_vfio.judgement import Key, subjects_of
 from pytest_vfio.policy import Policy
 from pytest_vfio.printable import printable
@@ -34,9 +34,6 @@ from pytest_vfio.sources import Reading
 from pytest_vfio.suite import SuiteError
 
 RENDERED = {"junit": junit.to_xml, "json": results.to_json}
-
-#: Marks for which an item may end without having told its finding.
-_SILENCING = ("skip", "skipif", "xfail")
 
 
 class Session:
@@ -57,6 +54,7 @@ class Session:
         self.blocked: set[str] = set()
         self.written: list[str] = []
         self.no_host = False
+        self.unwatched = False
         self.private: Path | None = None
 
     def start(self) -> None:
@@ -148,12 +146,16 @@ class Session:
         except (SuiteError, InventoryError) as error:
             raise pytest.UsageError(printable(str(error))) from error
         items.extend(self._host_items(session))
-        for host in {item.host for item in items if isinstance(item, CheckItem)}:
-            self._judge(host, [i for i in items if isinstance(i, CheckItem) and i.host == host])
+        chosen: dict[str, list[CheckItem]] = {}
+        for item in items:
+            if isinstance(item, CheckItem):
+                chosen.setdefault(item.host, []).append(item)
+        for host, own in chosen.items():
+            self._judge(host, own)
         gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
 
     def _judge(self, host: str, items: Iterable[CheckItem]) -> None:
-        told = [i.key for i in items if not any(i.get_closest_marker(m) for m in _SILENCING)]
+        told = [i.key for i in items if not any(i.get_closest_marker(m) for m in SILENCING)]
         judged = self.run.selected(host, told)
         for item in items:
             alone = judged.get(item.key) or self.run.selected(host, [*told, item.key])[item.key]
@@ -200,6 +202,19 @@ class Session:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and all(isinstance(i, (CheckItem, HostItem)) for i in session.items):
             reporter.showfspath = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Find out, once all is collected, which way the items go."""
+        self.unwatched = protocol.unwatched(session, self)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Send an item of ours the short way where nobody would see the difference."""
+        if not self.unwatched or not isinstance(item, (CheckItem, HostItem)):
+            return None
+        protocol.run(item)
+        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
