@@ -200,7 +200,9 @@ class Session:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Where there is nothing but checks, dots alone show how far it is: files say no more."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and all(isinstance(i, (CheckItem, HostItem)) for i in session.items):
+        if reporter is not None and all(
+            isinstance(i, (CheckItem, HostItem)) for i in session.items
+        ):
             reporter.showfspath = False
 
     @pytest.hookimpl(tryfirst=True)
