@@ -65,7 +65,7 @@ def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
     patterns = [p for text in lists for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
     if not patterns:
         return skips("the next boot has no ids for vfio-pci", evidence=entry.quote)
-    return _hit(hypervisor, patterns) or _free(hypervisor, patterns)
+    return _hit(hypervisor, patterns, "the next boot: ") or _free(hypervisor, patterns)
 
 
 @check("SAF005", severity=BLOCKER, refs=["F200"])
@@ -230,13 +230,13 @@ def test_denylist_disabled(hypervisor: Hypervisor) -> Verdict:
     return passes("nothing sets disable_denylist of vfio-pci")
 
 
-def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern]) -> Verdict | None:
+def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") -> Verdict | None:
     """The failure where an id certainly catches what the host certainly lives on."""
     for pattern, function in _caught(patterns, hypervisor.pci.known.values()):
         path = hypervisor.protected.known.get(function.address)
         if path is not None:
             return fails(
-                f"id {pattern.text} catches {function.address}, and the host lives on it: {path}",
+                f"{when}id {pattern.text} catches {function.address}, and the host lives on it: {path}",
                 actual=f"{pattern.text} catches {function.address}",
                 expected="ids that catch only what is intended for guests",
                 evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
