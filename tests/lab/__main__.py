@@ -36,7 +36,7 @@ def main() -> int:
     run.add_argument("--smoke", action="store_true", help="only those that CI has time for")
     run.add_argument("--host", action="append", choices=HOSTS, help="only scenarios of this host")
     run.add_argument("--record", action="store_true", help="copy recordings to fixtures/lab")
-    run.add_argument("--again", action="store_true", help="judge the last recordings, no host")
+    run.add_argument("--again", action="store_true", help="judge what was read last, no host")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` switches it off
@@ -109,9 +109,10 @@ def _run(arguments: argparse.Namespace) -> int:
     every = [*FAULTS, *HEALTHY]
     if arguments.record:
         publish(every, scenarios)
-    if not arguments.smoke and not arguments.again:
+    whole = len(rows) == len(every) and not arguments.again
+    if not arguments.smoke:
         (CHECKOUT / "docs/lab.md").write_text(
-            page(kept(s.name for s in every), minutes if len(rows) == len(every) else None)
+            page(kept(s.name for s in every), minutes if whole else None)
         )
     print(f"{len(rows) - len(wrong)} right, {len(wrong)} wrong, in {minutes:.1f} minutes")
     return 1 if wrong or not rows else 0

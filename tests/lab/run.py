@@ -12,11 +12,12 @@ from tests.lab.fault import Fault, Scenario
 from tests.lab.fixture import inventory
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine, running
-from tests.lab.row import Row, revision
+from tests.lab.row import Row, kept, revision
 from tests.lab.suite import Report, judge
 from tests.lab.verdict import complaints
 
 SLOW = 600.0
+CHANGED = "changed: "
 SLOTS = ("run1", "run2")
 """One machine in each: an emulated boot keeps little more than one core busy."""
 
@@ -51,16 +52,17 @@ def play(scenarios: Sequence[Scenario]) -> list[Row]:
 
 
 def replay(scenarios: Sequence[Scenario]) -> list[Row]:
-    """Judge the last recordings again, without a host; nothing is kept."""
+    """Judge the last recordings again, without a host; what was measured on it stays."""
     rows = []
     last = inventory(cache.folder("recordings"), scenarios)
     for scenario in scenarios:
         if scenario.name not in recorded(last):
             continue
-        started = time.monotonic()
         report = judge_again(last, scenario.name)
-        said = complaints(scenario, report)
-        rows.append(_row(scenario, report, said, (), 0.0, time.monotonic() - started))
+        (was,) = kept([scenario.name]) or [_row(scenario, report, [], (), 0.0, 0.0)]
+        said = complaints(scenario, report) + [one for one in was.complaints if CHANGED in one]
+        rows.append(_row(scenario, report, said, was.validate, was.prepared, was.judged))
+        rows[-1].keep()
         print(rows[-1].line(), flush=True)
     return rows
 
@@ -87,7 +89,7 @@ def _one(scenario: Scenario, free: queue.SimpleQueue[str]) -> Row:
         judged = time.monotonic() - started - prepared
         said = complaints(scenario, report)
         after = witness.state(machine.shell) if watched else []
-        said += [f"changed: {line}" for line in witness.changes(before, after)]
+        said += [f"{CHANGED}{line}" for line in witness.changes(before, after)]
         validate = _validate(machine)
     except (RuntimeError, TimeoutError, OSError, ValueError, subprocess.TimeoutExpired) as error:
         said.append(f"{type(error).__name__}: {error}")

@@ -49,8 +49,8 @@ def test_what_another_tool_says_stands_once():
 
 def test_one_revision_is_told_once():
     """Rows of more than one revision are told too."""
-    assert "Seen at revision abc1234, in 31 minutes for all." in page([FAULT, HEALTHY], 31.2)
-    assert "Seen at revision abc1234, def." in page([FAULT, replace(HEALTHY, revision="def")])
+    assert "Judged at revision abc1234, in 31 minutes for all." in page([FAULT, HEALTHY], 31.2)
+    assert "Judged at revision abc1234, def." in page([FAULT, replace(HEALTHY, revision="def")])
 
 
 def test_a_wrong_row_is_not_called_right():
