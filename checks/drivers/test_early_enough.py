@@ -1,8 +1,9 @@
 """Whether vfio-pci comes before the driver that would take the device at boot."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts import handover
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import IntendedDevice
 from pytest_vfio.facts.pci import is_vfio_driver
@@ -41,6 +42,7 @@ def test_host_driver_built_in(hypervisor: Hypervisor, device: IntendedDevice) ->
             device.function.quote("driver"),
             hypervisor.evidence.item("modules.builtin").quote(_module(driver)),
         ],
+        severity=_severity(hypervisor, device),
         cure=cures.pin(device.name),
     )
 
@@ -82,6 +84,7 @@ def test_not_in_initramfs(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
         actual=f"{driver} without {lacking}",
         expected=f"{lacking} in the initramfs",
         evidence=[device.function.quote("driver"), image.quote(_module(driver))],
+        severity=_severity(hypervisor, device),
         cure=cures.early(hypervisor.evidence),
     )
 
@@ -157,6 +160,14 @@ def _taker(hypervisor: Hypervisor, device: IntendedDevice) -> str | Verdict:
     if not any(pattern.catches(function) for pattern in patterns):
         return skips(f"no id of vfio-pci in force catches {device.name}: nothing is to come early")
     return driver
+
+
+def _severity(hypervisor: Hypervisor, device: IntendedDevice) -> Severity | None:
+    """Idle ids stop nobody where libvirt binds the device when its guest starts (S21)."""
+    try:
+        return DEGRADED if handover.of(hypervisor, device).now is False else None
+    except Missing:
+        return None
 
 
 def _module(driver: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_vfio.check import Outcome, Severity, Verdict
 from pytest_vfio.evidence import Status
-from tests import build
+from tests import build, guestxml
 from tests.ask import ask
 from tests.bootchain import BUILTIN, CONFIG, NIC, host, nobody, told
 
@@ -112,6 +112,17 @@ def test_DRV003_fails_where_only_the_host_driver_is_in_the_initramfs():
 
     assert (Outcome.FAIL, "vfio-pci in the initramfs") == (found.outcome, found.expected)
     assert "update-initramfs -u -k all" in found.cure.steps
+
+
+def test_DRV003_fails_but_stops_nobody_where_libvirt_binds():
+    """managed='yes' and the guest off: the ids are idle, and the guest starts all the same."""
+    found = device(
+        "DRV003",
+        IDS,
+        {"initramfs": IMAGE, **guestxml.host(guestxml.domain("a", guestxml.hostdev(NIC)))},
+    )
+
+    assert (Outcome.FAIL, Severity.DEGRADED) == (found.outcome, found.severity)
 
 
 def test_DRV003_fails_where_the_options_were_not_copied():
