@@ -64,7 +64,8 @@ def run(pytester, monkeypatch):
 
     def run(*arguments):
         return pytester.runpytest_subprocess(
-            *("-c", "pyproject.toml", "-p", "no:randomly", "--import-mode=importlib"),
+            *("-c", "pyproject.toml", "--import-mode=importlib"),
+            *("-p", "no:randomly", "-p", "no:hypothesispytest"),  # as on a machine that judges
             *map(str, arguments),
         )
 
@@ -368,6 +369,14 @@ def test_an_interrupted_run_says_that_it_is_not_complete(run, pytester):
     run(CHECKS, "--host", "sick", "-x")
 
     assert document(pytester)["complete"] is False
+
+
+def test_progress_is_dots_where_there_is_nothing_but_checks(run, pytester):
+    """In whatever order they come: forty files, or four hundred changes of file, say nothing."""
+    assert "test_tables.py" not in run(CHECKS, "--host", "bmt").stdout.str()
+
+    pytester.makepyfile("def test_one(): assert True")
+    assert "test_tables.py" in run(CHECKS, str(pytester.path), "--host", "bmt").stdout.str()
 
 
 def test_quiet_is_quiet(run):

@@ -12,8 +12,11 @@ from pytest_vfio.check import Check
 from pytest_vfio.judgement import Key
 from pytest_vfio.outcome import Shown, shown
 from pytest_vfio.policy import Judged
-from pytest_vfio.report import printable
+from pytest_vfio.printable import printable
 from pytest_vfio.subjects import Subject
+
+#: Marks for which an item may end without having told its finding.
+SILENCING = ("skip", "skipif", "xfail")
 
 
 class Told(Exception):
@@ -34,7 +37,8 @@ class CheckItem(pytest.Item):
         self.host = host
         self.subject = subject
         for mark in getattr(check.function, "pytestmark", ()):
-            self.add_marker(mark)
+            self.own_markers.append(mark)
+            self.keywords[mark.name] = mark
         for name in (check.severity.value, check.subject):
             self.add_marker(name)
         self.extra_keyword_matches.update((check.id, *check.refs))

@@ -6,7 +6,11 @@ work is imported once a host is named, or a check is collected.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
+from collections.abc import Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,13 +147,36 @@ def pytest_configure(config: pytest.Config) -> None:
 def _session(config: pytest.Config) -> Session:
     """The session of this process, started by whoever asks first. Raises pytest.UsageError."""
     if SESSION not in config.stash:
-        from pytest_vfio.session import Session  # noqa: PLC0415 - see above
+        from pytest_vfio import reading  # noqa: PLC0415 - see above
 
-        session = Session(config)
+        with _everything_stays():
+            asked = reading.asked(config)
+            readings = reading.read(config, asked, meanwhile=_what_judges)
+            session = _what_judges().Session(config, asked, readings)
         session.start()
         config.stash[SESSION] = session
         config.pluginmanager.register(session, "vfio-session")
     return config.stash[SESSION]
+
+
+def _what_judges() -> ModuleType:
+    """All that judges and reports. To import it takes about as long as a host to answer."""
+    from pytest_vfio import session  # noqa: PLC0415 - see above
+
+    return session
+
+
+@contextlib.contextmanager
+def _everything_stays() -> Iterator[None]:
+    """No search for garbage: what is imported and read is needed to the end, and it is much."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if searching:
+            gc.enable()
 
 
 def _collecting(config: pytest.Config) -> Session | None:

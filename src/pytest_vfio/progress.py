@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from rich import progress as bars
 from rich.console import Console
 
-from pytest_vfio.report import printable
-from pytest_vfio.sources import Target
-
-Watcher = Callable[[Target, str], None]
+from pytest_vfio.printable import printable
+from pytest_vfio.sources import Progress, Target
 
 
 @contextlib.contextmanager
-def watched(hosts: int, console: Console, *, quiet: bool) -> Iterator[Watcher | None]:
-    """A watcher that draws a bar while hosts are read; None where nobody would see it."""
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    from rich import progress as bars  # noqa: PLC0415 - slow to import, and seldom seen
-
+def watched(hosts: int, console: Console) -> Iterator[Progress]:
+    """A watcher that draws a bar while hosts are read."""
     columns = (
         bars.TextColumn("reading"),
         bars.BarColumn(),

@@ -7,6 +7,7 @@ a worker every host is a recording in a private folder.
 from __future__ import annotations
 
 import datetime
+import gc
 import importlib.metadata
 import os
 import shutil
@@ -17,89 +18,60 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from pytest_vfio import hosts, sources
+from pytest_vfio import hosts, protocol, sources
 from pytest_vfio.check import Check, Severity
+from pytest_vfio.console import console
 from pytest_vfio.inventory import InventoryError, must_know_checks
-from pytest_vfio.items import CheckItem, HostItem, finish
+from pytest_vfio.items import SILENCING, CheckItem, HostItem, finish
 from pytest_vfio.judgement import Key, subjects_of
 from pytest_vfio.policy import Policy
-from pytest_vfio.progress import watched
-from pytest_vfio.report import RunResult, junit, printable, results, terminal, write_atomically
+from pytest_vfio.printable import printable
+from pytest_vfio.reading import REPORTS, Asked
+from pytest_vfio.report import RunResult, junit, results, terminal, write_atomically
 from pytest_vfio.run import Run, load_checks
+from pytest_vfio.sources import Reading
 from pytest_vfio.suite import SuiteError
 
-REPORTS = {"junit": ("junit.xml", junit.to_xml), "json": ("results.json", results.to_json)}
-
-#: Marks for which an item may end without having told its finding.
-_SILENCING = ("skip", "skipif", "xfail")
+RENDERED = {"junit": junit.to_xml, "json": results.to_json}
 
 
 class Session:
-    """The hooks of one pytest process, and what they share. `run` exists once it has started."""
+    """The hooks of one pytest process, and what they share."""
 
-    run: Run
-
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, asked: Asked, readings: tuple[Reading, ...]) -> None:
         self.config = config
-        self.started = time.time()
+        self.asked = asked
+        policy = Policy(
+            asked.fail_on,
+            config.option.vfio_strict_unknown,
+            asked.inventory.waivers,
+            datetime.datetime.now(datetime.UTC).date(),
+        )
+        self.run = Run(asked.inventory, policy, asked.targets, readings)
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
         self.blocked: set[str] = set()
         self.written: list[str] = []
         self.no_host = False
+        self.unwatched = False
         self.private: Path | None = None
 
     def start(self) -> None:
-        """Read the hosts; in a worker, read what the controller read."""
-        option = self.config.option
-        try:
-            known = hosts.inventory(option.vfio_inventory, self.config.rootpath)
-            policy = Policy(
-                _severities(option.vfio_fail_on),
-                option.vfio_strict_unknown,
-                known.waivers,
-                datetime.datetime.now(datetime.UTC).date(),
-            )
-            given = getattr(self.config, "workerinput", {})
-            if "vfio" in given:
-                self.config.option.hosts = given["vfio_testinfra"]
-                self.run = Run(known, policy, (), hosts.handed_over(Path(given["vfio"])))
-                return
-            self._report_names()
-            targets = hosts.targets(self.config, known)
-        except (InventoryError, sources.TargetError, hosts.HostError) as error:
-            raise pytest.UsageError(printable(str(error))) from error
-        self.run = Run(known, policy, targets)
-        if targets:
-            self._read()
-            self._announce()
-            self._record()
+        """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
+        given = getattr(self.config, "workerinput", {})
+        if "vfio" in given:
+            self.config.option.hosts = given["vfio_testinfra"]
+            return
+        self._announce()
+        self._record()
         self._bridge_testinfra()
-
-    def _read(self) -> None:
-        option = self.config.option
-        if option.vfio_parallel < 1:
-            raise pytest.UsageError(f"--parallel-hosts {option.vfio_parallel}: at least 1")
-        if not option.vfio_timeout > 0:
-            raise pytest.UsageError(f"--host-timeout {option.vfio_timeout}: more than 0 seconds")
-        run, quiet = self.run, self.config.get_verbosity() < 0
-        quiet = quiet or terminal.ascii_only()
-        with watched(len(run.targets), self._console(), quiet=quiet) as progress:
-            readings = sources.gather_now(
-                run.targets,
-                parallel=option.vfio_parallel,
-                timeout=option.vfio_timeout,
-                progress=progress,
-            )
-        run.readings = tuple(hosts.explained(one, run.inventory) for one in readings)
 
     def _announce(self) -> None:
         """Before anything else: what is a recording, so that nobody takes it for a live host."""
         for evidence in self.run.evidences:
             if not evidence.live:
-                self._console().print(
+                console(self.config).print(
                     f"{printable(evidence.host)}: a recording of "
                     f"{evidence.collected or 'unknown date'} ({evidence.source}), not a live host",
                     markup=False,
@@ -174,11 +146,16 @@ class Session:
         except (SuiteError, InventoryError) as error:
             raise pytest.UsageError(printable(str(error))) from error
         items.extend(self._host_items(session))
-        for host in {item.host for item in items if isinstance(item, CheckItem)}:
-            self._judge(host, [i for i in items if isinstance(i, CheckItem) and i.host == host])
+        chosen: dict[str, list[CheckItem]] = {}
+        for item in items:
+            if isinstance(item, CheckItem):
+                chosen.setdefault(item.host, []).append(item)
+        for host, own in chosen.items():
+            self._judge(host, own)
+        gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
 
     def _judge(self, host: str, items: Iterable[CheckItem]) -> None:
-        told = [i.key for i in items if not any(i.get_closest_marker(m) for m in _SILENCING)]
+        told = [i.key for i in items if not any(i.get_closest_marker(m) for m in SILENCING)]
         judged = self.run.selected(host, told)
         for item in items:
             alone = judged.get(item.key) or self.run.selected(host, [*told, item.key])[item.key]
@@ -220,6 +197,27 @@ class Session:
             if "_testinfra_host" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Where there is nothing but checks, dots alone show how far it is: files say no more."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and all(
+            isinstance(i, (CheckItem, HostItem)) for i in session.items
+        ):
+            reporter.showfspath = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Find out, once all is collected, which way the items go."""
+        self.unwatched = protocol.unwatched(session, self)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Send an item of ours the short way where nobody would see the difference."""
+        if not self.unwatched or not isinstance(item, (CheckItem, HostItem)):
+            return None
+        protocol.run(item)
+        return True
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -245,7 +243,7 @@ class Session:
 
         What is blocked is run again by --lf: once its cause is cured, it must show what it is.
         """
-        if hasattr(self.config, "workerinput") or not hasattr(self, "run"):
+        if hasattr(self.config, "workerinput"):
             return
         if self.no_host:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -276,14 +274,14 @@ class Session:
         own = {check.file for check in run.collected}
         for check in load_checks(self.files - own):
             run.collect(check)
-        seconds = time.time() - self.started
+        seconds = time.time() - self.asked.started
         return RunResult(
             suite=run.suite,
             hosts=tuple(
                 run.result(reading, self.reported.get(reading.host, ()), seconds)
                 for reading in run.readings
             ),
-            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.asked.started)),
             seconds=seconds,
             complete=complete,
             fail_on=tuple(s for s in Severity if s in run.policy.fail_on),
@@ -293,10 +291,10 @@ class Session:
 
     def _write(self) -> None:
         folder = Path(self.config.option.vfio_report_dir or self.config.rootpath / "reports")
-        for word in self._report_names():
-            name, render = REPORTS[word]
+        for word in self.asked.reports:
+            name = REPORTS[word]
             try:
-                write_atomically(folder / name, render(self.result))
+                write_atomically(folder / name, RENDERED[word](self.result))
             except OSError as error:
                 raise pytest.UsageError(f"--report-dir {folder}: {error}") from error
             self.written.append(os.path.relpath(folder / name, self.config.invocation_params.dir))
@@ -304,50 +302,21 @@ class Session:
     def pytest_terminal_summary(self) -> None:
         """Our own summary, unless nobody wants one."""
         if self.no_host:
-            self._console().print(f"ERROR: {self._no_host_message()}", style="red", markup=False)
+            console(self.config).print(
+                f"ERROR: {self._no_host_message()}", style="red", markup=False
+            )
         option = self.config.option
         if hasattr(self, "result") and not option.no_summary and self.config.get_verbosity() > -2:
             verbose = self.config.get_verbosity()
-            terminal.show(self.result, self._console(), verbose=verbose > 0, written=self.written)
+            terminal.show(
+                self.result, console(self.config), verbose=verbose > 0, written=self.written
+            )
 
     def pytest_report_header(self) -> str | None:
         """Which hosts are judged, and how each was read."""
-        if not hasattr(self, "run") or not self.run.readings:
+        if not self.run.readings:
             return None
         told = [f"{evidence.host} ({evidence.source})" for evidence in self.run.evidences]
         told += [f"{host.host} (unreachable)" for host in self.run.unreachable]
         more = "" if len(told) <= 8 else f" and {len(told) - 8} more"
         return printable(f"hosts: {', '.join(told[:8])}{more}")
-
-    def _report_names(self) -> tuple[str, ...]:
-        names = tuple(filter(None, self.config.option.vfio_reports.split(",")))
-        for name in names:
-            if name not in REPORTS and name != "none":
-                raise pytest.UsageError(
-                    f"--report {name}: no such report; known: {', '.join(REPORTS)}, none"
-                )
-        return tuple(name for name in names if name != "none")
-
-    def _console(self) -> Console:
-        if self.config.pluginmanager.get_plugin("terminalreporter") is None:
-            return Console(quiet=True)  # -p no:terminal
-        writer = self.config.get_terminal_writer()
-        return Console(
-            file=writer._file,  # noqa: SLF001 - the one public way would capture nothing of it
-            width=writer.fullwidth,
-            force_terminal=writer.hasmarkup,
-            no_color=not writer.hasmarkup,
-            highlight=False,
-            soft_wrap=not writer.hasmarkup,
-        )
-
-
-def _severities(text: str) -> frozenset[Severity]:
-    known = [severity.value for severity in Severity]
-    words = list(filter(None, (word.strip() for word in text.split(","))))
-    for word in words:
-        if word not in known:
-            raise pytest.UsageError(
-                f"--fail-on {word}: no such severity; known: {', '.join(known)}"
-            )
-    return frozenset(Severity(word) for word in words)

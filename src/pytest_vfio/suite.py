@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -63,6 +63,7 @@ class Suite:
         )
         for check in self.checks.values():
             self._must_make_sense(check)
+        self.depth: Mapping[str, int] = MappingProxyType(self._depths())
 
     def __iter__(self) -> Iterator[Check]:
         return iter(self.checks.values())
@@ -73,9 +74,8 @@ class Suite:
     def __contains__(self, id: object) -> bool:
         return id in self.checks
 
-    @cached_property
-    def depth(self) -> Mapping[str, int]:
-        """How many needs deep a check stands; a check without needs has depth 0."""
+    def _depths(self) -> dict[str, int]:
+        """How many needs deep each check stands; a check without needs has depth 0."""
         depth: dict[str, int] = {}
         for check in self:
             self._dive(check.id, depth, ())
@@ -102,7 +102,6 @@ class Suite:
                     f"check {check.id} ({check.file}) is about a {check.subject} and needs {need}, "
                     f"which is about a {subject}: a {check.subject} does not stand on one"
                 )
-        self._dive(check.id, {}, ())
 
 
 def layer(check: Check) -> str:
@@ -144,12 +143,11 @@ def packaged(except_files: Iterable[Path] = ()) -> tuple[Check, ...]:
 
     Raises SuiteError where a file of the suite cannot be imported.
     """
-    skip = {path.resolve() for path in except_files}
-    found: list[Check] = []
-    for path in sorted(packaged_folder().glob("*/test_*.py")):
-        if path.resolve() not in skip:
-            found.extend(checks_of_file(path))
-    return tuple(found)
+    given = frozenset(except_files)
+    files = sorted(path for path in packaged_folder().glob("*/test_*.py") if path not in given)
+    resolved = {path.resolve() for path in given} if files else set()
+    rest = [path for path in files if path.resolve() not in resolved]
+    return tuple(check for path in rest for check in checks_of_file(path))
 
 
 def _load(path: Path) -> ModuleType:

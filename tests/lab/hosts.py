@@ -25,11 +25,15 @@ CLASSIC = Image("classic", "trixie", kernel=None)
 """Like the walk-through's host: default-off IOMMU, vfio-pci built in, no-IOMMU mode available."""
 
 DAEMON = f"""
+echo kvm_amd >/etc/modules-load.d/kvm.conf
 echo 'LIBVIRTD_ARGS=""' >/etc/default/libvirtd
 systemctl enable --now libvirtd 2>&1
 {VIRSH} domcapabilities >/dev/null
 """
-"""Libvirt that stays up, as on a server; the other hosts start it when somebody asks."""
+"""Libvirt that stays up, as on a server; the other hosts start it when somebody asks.
+
+A daemon that starts before KVM is there believes for all its life that there is none.
+"""
 
 NO_HPET = ",hpet=off"
 """Its interrupts get lost between UEFI, or AMD-Vi, and the emulated I/O APIC: no tick, no boot."""

@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
-from pytest_vfio.report import printable, terminal
+from pytest_vfio.printable import printable
+from pytest_vfio.report import terminal
 from tests.report.sample import run
 
 

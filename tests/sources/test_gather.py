@@ -45,6 +45,40 @@ def test_readings_come_in_the_order_of_the_targets(tmp_path):
     ]
 
 
+def test_something_else_is_done_while_hosts_answer(monkeypatch):
+    """It begins after the host was spoken to, and ends before it has answered."""
+    told = []
+
+    async def slow(one, _limit):
+        told.append("asked")
+        await asyncio.sleep(0.3)
+        told.append("answered")
+        return Unreachable(one.name, "x", "failed")
+
+    monkeypatch.setattr(local, "read", slow)
+    (reading,) = gather_now([Target("h", "local")], meanwhile=lambda: told.append("meanwhile"))
+
+    assert "h" == reading.host
+    assert ["asked", "meanwhile", "answered"] == told
+
+
+def test_what_fails_meanwhile_is_not_hidden(monkeypatch):
+    """A module that cannot be imported is an error of ours, and no host's."""
+
+    async def slow(one, _limit):
+        await asyncio.sleep(5)
+        return Unreachable(one.name, "x", "failed")
+
+    def broken():
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(local, "read", slow)
+    began = time.monotonic()
+    with pytest.raises(ImportError):
+        gather_now([Target("h", "local")], meanwhile=broken)
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_no_more_at_once_than_allowed(monkeypatch, parallel):
     """The bound holds, and within it hosts are read side by side."""

@@ -152,6 +152,22 @@ def test_the_first_of_two_items_counts():
     assert parse(text).items["a"].data == b"1\n"
 
 
+def test_a_line_that_is_none_of_a_body_ends_nothing():
+    """A warning that a login program prints into an item is left out, the item goes on."""
+    stream = parse(b"%vfio-probe 1\n%item a\n|1\nlast login: today\n|2\n%end present\n%done 1\n")
+
+    assert b"1\n2\n" == stream.items["a"].data
+    assert stream.done
+
+
+def test_a_body_is_cut_after_the_last_line_that_fits(monkeypatch):
+    """Whole lines only."""
+    monkeypatch.setattr("pytest_vfio.sources.recording.ITEM_LIMIT", 5)
+    stream = parse(b"%vfio-probe 1\n%item a\n|1\n|2\n|345\n|6\n%end present\n%done 1\n")
+
+    assert (Status.TRUNCATED, b"1\n2\n") == (stream.items["a"].status, stream.items["a"].data)
+
+
 def test_giant_items_are_cut(monkeypatch):
     """More than the limit of one item is truncated, not kept."""
     monkeypatch.setattr("pytest_vfio.sources.recording.ITEM_LIMIT", 10)

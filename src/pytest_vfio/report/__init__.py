@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -93,27 +92,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def printable(text: str) -> str:
-    """Text in which what a terminal or XML would act on is visible: `\\x1b` instead of ESC.
-
-    Line feeds and tabs stay. XML 1.0, section 2.2, names the characters that may stand in it.
-    """
-    return _HARMFUL.sub(_visible, text)
-
-
-#: Controls, surrogates, what is no character (the last two of each plane), and marks that reorder
-#: or hide the text around them (Unicode bidirectional controls, line separators).
-_HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
-    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

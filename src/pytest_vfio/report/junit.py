@@ -14,7 +14,8 @@ from junit_xml import TestCase, TestSuite
 from pytest_vfio.check import Outcome
 from pytest_vfio.outcome import label, shown
 from pytest_vfio.policy import Judged
-from pytest_vfio.report import HostResult, RunResult, printable
+from pytest_vfio.printable import printable
+from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.report.results import ask
 from pytest_vfio.suite import Suite, layer
 

@@ -6,7 +6,6 @@ text, never as markup, with control characters made visible.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -19,7 +18,8 @@ from rich.text import Text
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.diagnosis import Cause, DeviceSentence, HostVerdict, counts, listed
 from pytest_vfio.judgement import Finding
-from pytest_vfio.report import HostResult, RunResult, printable
+from pytest_vfio.printable import ascii_only, printable
+from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.report.results import ask, on_off
 
 T = TypeVar("T")
@@ -55,12 +55,6 @@ def show(run: RunResult, console: Console, *, verbose: int, written: Sequence[st
         page.line(0, (words, "yellow"))
     if written:
         page.line(0, (f"reports: {', '.join(written)}", "dim"))
-
-
-def ascii_only() -> bool:
-    """Whether the user's locale is one that has no other characters (POSIX: C, POSIX)."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    return next(filter(None, names), "") in ("C", "POSIX")
 
 
 #: More characters of one text are not printed.

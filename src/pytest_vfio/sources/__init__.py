@@ -6,7 +6,14 @@ Whatever the way, what comes of it is `Evidence`, or `Unreachable` where there i
 from __future__ import annotations
 
 from pytest_vfio.sources.errors import BundleError, TargetError
-from pytest_vfio.sources.gather import Reading, expand, gather, gather_now, read_bundle
+from pytest_vfio.sources.gather import (
+    Progress,
+    Reading,
+    expand,
+    gather,
+    gather_now,
+    read_bundle,
+)
 from pytest_vfio.sources.recording import (
     dump_recording,
     load_recording,
@@ -24,6 +31,7 @@ from pytest_vfio.sources.text import probe_text
 
 __all__ = [
     "BundleError",
+    "Progress",
     "Reading",
     "Target",
     "TargetError",

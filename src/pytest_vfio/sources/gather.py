@@ -14,6 +14,10 @@ from pytest_vfio.sources.target import Target, Unreachable
 Reading = Evidence | Unreachable
 Progress = Callable[[Target, str], None]
 
+#: So long hosts are spoken to before anything else is done meanwhile, in seconds: to begin takes
+#: some turns of the loop, each of which would have to wait.
+_HEAD_START = 0.01
+
 
 def expand(target: Target) -> list[Target]:
     """The hosts that a testinfra spec means (`ansible://group` means several); else just it."""
@@ -30,11 +34,12 @@ async def gather(
     parallel: int = 32,
     timeout: float = 60.0,  # noqa: ASYNC109 - each host has its own limit, and keeps what it has
     progress: Progress | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[Reading]:
     """Read every host, at most `parallel` at a time, each for at most `timeout` seconds.
 
     The readings come in the order of the targets. `progress(target, event)` is told `start`, and
-    then `done` or `failed`.
+    then `done` or `failed`. `meanwhile` is called in another thread while hosts answer.
     """
     turn = asyncio.Semaphore(parallel)
     tell = progress or (lambda _target, _event: None)
@@ -55,7 +60,11 @@ async def gather(
             tell(target, "failed" if isinstance(reading, Unreachable) else "done")
             return reading
 
-    return list(await asyncio.gather(*map(one, targets)))
+    readings = asyncio.gather(*map(one, targets))
+    if meanwhile is not None:
+        await asyncio.wait([readings], timeout=_HEAD_START)
+        await asyncio.to_thread(meanwhile)
+    return list(await readings)
 
 
 def gather_now(
@@ -64,9 +73,12 @@ def gather_now(
     parallel: int = 32,
     timeout: float = 60.0,
     progress: Progress | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[Reading]:
     """`gather` for callers without an event loop."""
-    return asyncio.run(gather(targets, parallel=parallel, timeout=timeout, progress=progress))
+    return asyncio.run(
+        gather(targets, parallel=parallel, timeout=timeout, progress=progress, meanwhile=meanwhile)
+    )
 
 
 async def _read(target: Target, limit: float) -> Reading:

@@ -32,7 +32,6 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.sources.errors import BundleError
 from pytest_vfio.sources.items import PLAIN_NAMES
-from pytest_vfio.sources.redact import redacted
 
 HEADER = b"%vfio-probe 1"
 #: Larger streams are not read to their end, in bytes.
@@ -60,12 +59,14 @@ class _Open(msgspec.Struct):
     size: int = 0
     cut: bool = False
 
-    def add(self, line: bytes) -> None:
-        if self.size + len(line) > ITEM_LIMIT:
+    def add(self, lines: bytes) -> None:
+        if self.cut:
+            return
+        if self.size + len(lines) > ITEM_LIMIT:
             self.cut = True
-        if not self.cut:
-            self.body.append(line)
-            self.size += len(line)
+            lines = lines[: lines.rfind(b"\n", 0, ITEM_LIMIT - self.size) + 1]
+        self.body.append(lines)
+        self.size += len(lines)
 
     def data(self) -> bytes:
         if b"base64" in self.flags:
@@ -164,6 +165,8 @@ def dump_recording(evidence: Evidence, *, redact: bool = True) -> bytes:
         lines.append(b"%about collected " + _one_line(evidence.collected))
     if evidence.live and not redact:
         lines.append(b"%about live yes")
+    from pytest_vfio.sources.redact import redacted  # noqa: PLC0415 - slow, and seldom needed
+
     kept = list(evidence.items.values())
     for item in kept:
         lines += _item_lines(redacted(item) if redact else item)
@@ -213,9 +216,16 @@ def _evidence(stream: Stream, host: str, source: str, *, live: bool, why_cut: st
 
 
 def _lines(data: bytes, *, carriage: bool) -> Iterator[tuple[bytes, bool]]:
-    """Every line, and whether it was ended by a line feed."""
-    at = 0
+    """Every line, and whether it was ended by a line feed; a whole body is given as one line."""
+    at = mixed = 0
     while at < len(data):
+        if data.startswith(b"|", at) and at >= mixed and not carriage:
+            mixed = data.find(b"\n%", at) + 1 or len(data)
+            body = data[at:mixed]
+            if body.endswith(b"\n") and body.count(b"\n|") + 1 == body.count(b"\n"):
+                yield body[:-1].replace(b"\n|", b"\n"), True
+                at = mixed
+                continue
         end = data.find(b"\n", at)
         line, ended = (data[at:], False) if end < 0 else (data[at:end], True)
         at += len(line) + 1
