@@ -77,13 +77,17 @@ def _fault(row: Row, other: str) -> str:
         row.diagnosed or "none",
         row.said,
         _result(row),
-        f"{row.judged:.0f}",
+        _seconds(row),
         other,
     )
 
 
 def _healthy(row: Row, other: str) -> str:
-    return _row(row.name, row.host, row.verdict, _result(row), f"{row.judged:.0f}", other)
+    return _row(row.name, row.host, row.verdict, _result(row), _seconds(row), other)
+
+
+def _seconds(row: Row) -> str:
+    return f"{row.judged:.0f}" if row.judged else "not kept"
 
 
 def _result(row: Row) -> str:
