@@ -371,6 +371,14 @@ def test_an_interrupted_run_says_that_it_is_not_complete(run, pytester):
     assert document(pytester)["complete"] is False
 
 
+def test_progress_is_dots_where_there_is_nothing_but_checks(run, pytester):
+    """In whatever order they come: forty files, or four hundred changes of file, say nothing."""
+    assert "test_tables.py" not in run(CHECKS, "--host", "bmt").stdout.str()
+
+    pytester.makepyfile("def test_one(): assert True")
+    assert "test_tables.py" in run(CHECKS, str(pytester.path), "--host", "bmt").stdout.str()
+
+
 def test_quiet_is_quiet(run):
     """-qq prints no summary of ours."""
     assert "cannot tell" not in run(CHECKS, "--host", "bmt", "-qq").stdout.str()

@@ -50,7 +50,7 @@ def test_configured_not_generated(hypervisor: Hypervisor) -> Verdict:
     )
 
 
-@check("CMD011", severity=BLOCKER, needs=["CMD010"], refs=["F32", "S16"])
+@check("CMD011", severity=BLOCKER, needs=["CMD010", "SAF015"], refs=["F32", "S16"])
 def test_generated_not_booted(hypervisor: Hypervisor) -> Verdict:
     """Generated words wait for a reboot
 

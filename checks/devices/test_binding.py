@@ -79,7 +79,7 @@ def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
     )
 
 
-@check("DEV007", severity=DEGRADED, needs=["DEV001"], refs=["F79"])
+@check("DEV007", severity=DEGRADED, needs=["DEV001"], refs=["F79", "F89"])
 def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
     """driver_override keeps the device from the VFIO driver
 
@@ -95,7 +95,7 @@ def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDev
     Fix safety:
         Safe: nothing is unbound by it. Lost at the next reboot anyway.
     References:
-        F79, S22; Documentation/ABI/testing/sysfs-bus-pci.
+        F79, F89, S22; Documentation/ABI/testing/sysfs-bus-pci.
     """
     function = device.function
     if device.wanted is not None and device.wanted.vfs:
@@ -110,6 +110,7 @@ def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDev
         actual=override,
         expected="vfio-pci or unset",
         evidence=quote,
+        refs=["F79", "F89"] if override == "pci-stub" else ["F79"],
         cure=cures.clear_override(function.address),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts import vfioids
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.modules import IdPattern, Modules
 from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
@@ -30,27 +31,41 @@ def test_id_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
         F195, F77, S09; drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids.
     """
     patterns = hypervisor.modules.configured_vfio_ids
-    known = hypervisor.pci.known.values()
-    for pattern, function in _caught(patterns, known):
-        path = hypervisor.protected.known.get(function.address)
-        if path is not None:
-            return fails(
-                f"id {pattern.text} catches {function.address}, and the host lives on it: {path}",
-                actual=f"{pattern.text} catches {function.address}",
-                expected="ids that catch only what is intended for guests",
-                evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
-                cure=safety.pin_by_address(function.address, pattern.quote.source),
-            )
+    hit = _hit(hypervisor, patterns)
+    if hit is not None:
+        return hit
     if hypervisor.modules.configured_ids_missing:
         raise Missing(*hypervisor.modules.configured_ids_missing)
     if not patterns:
         return skips("no ids are configured for vfio-pci")
-    functions = hypervisor.pci.functions.values()
-    caught = [f for pattern in patterns for f in functions if pattern.catches(f)]
-    for function in caught:
-        hypervisor.protected.path(function.address)  # raises where it cannot be told
-    names = ", ".join(sorted({f.address for f in caught})) or "nothing"
-    return passes(f"the ids of vfio-pci catch {names}, where the host has nothing")
+    return _free(hypervisor, patterns)
+
+
+@check("SAF015", severity=BLOCKER, needs=["SAF004"], refs=["F195", "F77"])
+def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
+    """A vfio-pci id of the next boot catches a function the host lives on
+
+    Checks:
+        That none of the ids for vfio-pci on the command line of the entry that the next boot takes
+        matches a function that carries the network, the storage or the console of the host.
+    Why it matters:
+        The host runs well, and the reboot that the waiting words ask for cuts it off.
+    Evidence:
+        grub.cfg with grubenv or the loader's entries, the ids of all PCI functions, and what SAF001
+        reads.
+    Fix:
+        Take the id out before the next boot and pin the intended functions by address.
+    Fix safety:
+        Unsafe: boot files change. Can be undone.
+    References:
+        F195, F77, S09; drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids.
+    """
+    entry = hypervisor.boot.next_entry
+    lists = [word.value or "" for word in entry.words if word.name == "vfio_pci.ids"]
+    patterns = [p for text in lists for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
+    if not patterns:
+        return skips("the next boot has no ids for vfio-pci", evidence=entry.quote)
+    return _hit(hypervisor, patterns, "the next boot: ") or _free(hypervisor, patterns)
 
 
 @check("SAF005", severity=BLOCKER, refs=["F200"])
@@ -213,6 +228,31 @@ def test_denylist_disabled(hypervisor: Hypervisor) -> Verdict:
         raise Missing(item)
     modules.options("vfio_pci")  # raises unless every place that could set it was read
     return passes("nothing sets disable_denylist of vfio-pci")
+
+
+def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") -> Verdict | None:
+    """The failure where an id certainly catches what the host certainly lives on."""
+    for pattern, function in _caught(patterns, hypervisor.pci.known.values()):
+        path = hypervisor.protected.known.get(function.address)
+        if path is not None:
+            return fails(
+                f"{when}id {pattern.text} catches {function.address}, and the host lives on it: {path}",
+                actual=f"{pattern.text} catches {function.address}",
+                expected="ids that catch only what is intended for guests",
+                evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
+                cure=safety.pin_by_address(function.address, pattern.quote.source),
+            )
+    return None
+
+
+def _free(hypervisor: Hypervisor, patterns: Iterable[IdPattern]) -> Verdict:
+    """The pass where nothing else can be caught. Raises Missing where that cannot be told."""
+    functions = hypervisor.pci.functions.values()
+    caught = [f for pattern in patterns for f in functions if pattern.catches(f)]
+    for function in caught:
+        hypervisor.protected.path(function.address)
+    names = ", ".join(sorted({f.address for f in caught})) or "nothing"
+    return passes(f"the ids of vfio-pci catch {names}, where the host has nothing")
 
 
 def _caught(

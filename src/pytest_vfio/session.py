@@ -197,6 +197,14 @@ class Session:
             if "_testinfra_host" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Where there is nothing but checks, dots alone show how far it is: files say no more."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and all(
+            isinstance(i, (CheckItem, HostItem)) for i in session.items
+        ):
+            reporter.showfspath = False
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Find out, once all is collected, which way the items go."""

@@ -127,11 +127,24 @@ class Subjects:
 
     def _below(self, hostdev: Hostdev) -> tuple[tuple[str, str], ...]:
         below: list[tuple[str, str]] = [("guest", hostdev.guest)]
-        device = self._hypervisor.intent.get(hostdev.address) if hostdev.address else None
+        device = self._device_of(hostdev.address) if hostdev.address else None
         if device is not None:
             name = self._folded.get(device.name, device.name)
             below = [("device", name), *below, *self._group_key(device)]
         return tuple(below)
+
+    def _device_of(self, address: str) -> IntendedDevice | None:
+        """The device at an address; where nothing is, the PF of which it would be a VF."""
+        intent, pci = self._hypervisor.intent, self._hypervisor.pci
+        if intent.get(address) or address in pci.known:
+            return intent.get(address)
+        for device in intent.known:
+            if device.wanted is None or not device.wanted.vfs:
+                continue
+            places = _ask(lambda device=device: device.function.vf_places, {})  # type: ignore[misc]
+            if places and address in places:
+                return device
+        return None
 
     def _group_key(self, device: IntendedDevice) -> Iterable[tuple[str, str]]:
         number = _ask(lambda: device.function.group, {})

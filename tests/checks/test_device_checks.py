@@ -315,6 +315,14 @@ def test_DEV007_fails_where_the_override_names_another_driver(name):
     assert FAIL == of_device("DEV007", box(card(driver_override=name))).outcome
 
 
+def test_DEV007_fails_and_knows_the_stub():
+    """pci-stub keeps the device for nobody (F89)."""
+    text = card(driver="pci-stub").replace("driver_override=(null)", "driver_override=pci-stub")
+    verdict = of_device("DEV007", box(text))
+
+    assert ("F79", "F89") == verdict.refs
+
+
 @pytest.mark.parametrize("name", ["(null)", "", "vfio-pci"])
 def test_DEV007_passes_unset_or_vfio(name):
     """`(null)` is unset."""

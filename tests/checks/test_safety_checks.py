@@ -8,6 +8,8 @@ from pytest_vfio.check import Outcome, Verdict
 from pytest_vfio.evidence import Status
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.intent import Declared, WantedDevice
+from pytest_vfio.judgement import Judgement
+from tests import bootchain
 from tests.ask import ask
 from tests.build import hypervisor
 from tests.living import (
@@ -22,6 +24,7 @@ from tests.living import (
     groups,
     host,
 )  # fmt: skip
+from tests.recorded import whole_suite
 
 FAIL, PASS, SKIP, UNKNOWN = Outcome.FAIL, Outcome.PASS, Outcome.SKIP, Outcome.UNKNOWN
 
@@ -258,6 +261,52 @@ def test_SAF004_unknown_without_a_part(name):
     items = {"ip/route4": "[]", "sockets/sshd": "", **line("vfio-pci.ids=8086:1521,8086:1572")}
 
     assert UNKNOWN == of_host("SAF004", **items | {name: Status.DENIED}).outcome
+
+
+# -- SAF015
+
+
+def boots(words: str) -> dict[str, object]:
+    """A host by GRUB whose next boot has these words."""
+    return {
+        **line("BOOT_IMAGE=/boot/vmlinuz-6.1.0-18-amd64"),
+        "etc/default/grub": "GRUB_DEFAULT=0\n",
+        "boot/grub/grub.cfg": bootchain.grub_cfg(words),
+        "boot/grub/grubenv": "# GRUB Environment Block\n",
+    }
+
+
+def test_SAF015_fails_where_the_next_boot_takes_the_host_away():
+    """The running line is harmless: the reboot that it waits for is not."""
+    verdict = of_host("SAF015", **boots("vfio-pci.ids=8086:1521"))
+
+    assert FAIL == verdict.outcome
+    assert NIC in verdict.message
+    assert "boot/grub/grub.cfg" == verdict.evidence[0].source
+
+
+def test_SAF015_passes_on_ids_of_devices_for_guests():
+    """The id catches what is for guests."""
+    assert PASS == of_host("SAF015", **boots("vfio-pci.ids=8086:1572")).outcome
+
+
+def test_SAF015_skips_without_ids():
+    """Nothing waits for the next boot."""
+    assert SKIP == of_host("SAF015", **boots("intel_iommu=on")).outcome
+
+
+def test_SAF015_unknown_without_the_entry():
+    """What the next boot takes was not read."""
+    items = boots("") | {"boot/grub/grub.cfg": Status.DENIED}
+    assert UNKNOWN == of_host("SAF015", **items).outcome
+
+
+def test_a_reboot_is_not_asked_for_where_it_would_cut_the_host_off():
+    """The waiting words are a consequence of the id that must not come to power."""
+    found = hypervisor(host(**boots("vfio-pci.ids=8086:1521")))
+    (said,) = [f for f in Judgement(whole_suite(), found) if f.id == "CMD011"]
+
+    assert ["SAF015"] == [id for id, _, _ in said.blocked_by]
 
 
 # -- SAF005

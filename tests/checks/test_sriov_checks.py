@@ -9,6 +9,7 @@ import pytest
 from pytest_vfio.check import Outcome
 from pytest_vfio.evidence import Status
 from pytest_vfio.facts.intent import Declared, WantedDevice
+from pytest_vfio.judgement import Judgement
 from tests.build import grepped
 from tests.pcibox import (
     BAR,
@@ -24,6 +25,7 @@ from tests.pcibox import (
     port,
     wanting,
 )  # fmt: skip
+from tests.recorded import whole_suite
 
 FAIL, PASS, SKIP, UNKNOWN = Outcome.FAIL, Outcome.PASS, Outcome.SKIP, Outcome.UNKNOWN
 
@@ -51,6 +53,15 @@ def test_SRV001_fails_where_vfs_are_missing():
     """Four wanted, none made."""
     verdict = of_pf("SRV001", pf())
     assert (FAIL, f"{CARD} has 0 VFs, expected 4") == (verdict.outcome, verdict.message)
+
+
+@pytest.mark.parametrize(("vf", "causes"), [("0000:12:02.3", ["SRV001"]), ("0000:12:1f.0", [])])
+def test_a_guest_names_a_vf_that_is_missing_for_lack_of_vfs(vf, causes):
+    """The address is right once the VFs are there; any other address is wrong for itself."""
+    found = box(pf(total=8), declared=wanting(vfs=4), **guest(address=vf))
+    (said,) = [f for f in Judgement(whole_suite(), found) if f.id == "GST002"]
+
+    assert causes == [id for id, _, _ in said.blocked_by]
 
 
 @pytest.mark.parametrize("now", [4, 8])

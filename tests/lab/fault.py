@@ -47,8 +47,10 @@ class Fault(Scenario):
     """Entries of the failure catalogue, any of which is the right first cause."""
     gates: bool = True
     """Whether it is a blocker or a security finding; else it must be found and must not gate."""
+    also: tuple[str, ...] = ()
+    """Entries that truly hold as well and may gate beside it; whatever else gates is noise."""
     quiet: tuple[str, ...] = ()
-    """Entries that must not be reported as failures: consequences told as causes, old myths."""
+    """Entries that must not even be reported: consequences told as causes, old myths."""
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,18 @@ CLASSIC = Image("classic", "trixie", kernel=None)
 """Like the walk-through's host: default-off IOMMU, vfio-pci built in, no-IOMMU mode available."""
 
 DAEMON = f"""
+echo kvm_amd >/etc/modules-load.d/kvm.conf
 echo 'LIBVIRTD_ARGS=""' >/etc/default/libvirtd
 systemctl enable --now libvirtd 2>&1
 {VIRSH} domcapabilities >/dev/null
 """
-"""Libvirt that stays up, as on a server; the other hosts start it when somebody asks."""
+"""Libvirt that stays up, as on a server; the other hosts start it when somebody asks.
 
+A daemon that starts before KVM is there believes for all its life that there is none.
+"""
+
+NO_HPET = ",hpet=off"
+"""Its interrupts get lost between UEFI, or AMD-Vi, and the emulated I/O APIC: no tick, no boot."""
 DESK = VTD + MANAGEMENT + NVME_ROOT + CARDS + WORKSTATION
 
 
@@ -41,6 +47,8 @@ class Host:
     name: str
     image: Image
     hardware: tuple[str, ...] = VTD + PLAIN + CARDS
+    machine: str = ""
+    """More about the board than its architecture says."""
     setup: str = ""
     reboot: bool = False
     """Whether the set-up is complete only after a boot."""
@@ -61,7 +69,7 @@ class Host:
         board = BOARDS[self.image.arch]
         return [
             board.emulator,
-            *("-machine", board.machine, "-accel", "tcg,thread=multi"),
+            *("-machine", board.machine + self.machine, "-accel", "tcg,thread=multi"),
             *("-cpu", board.cpu, "-m", str(self.memory), "-smp", "2"),
             *("-nodefaults", "-rtc", "clock=host"),
             *(self._firmware(disk) if self.image.uefi else ()),
@@ -86,7 +94,7 @@ HOSTS = {
         Host("trixie-server", TRIXIE, setup=DAEMON),
         Host("trixie-guests", TRIXIE, setup=DAEMON, guests=True),
         Host("trixie-bare", TRIXIE, hardware=PLAIN + CARDS),
-        Host("trixie-boot", BOOT),
+        Host("trixie-boot", BOOT, machine=NO_HPET),
         Host("bookworm", BOOKWORM),
         Host("bullseye", BULLSEYE),
         Host("sid", SID),
@@ -94,7 +102,9 @@ HOSTS = {
         Host("trixie-netstack", TRIXIE, setup=NETSTACK, reboot=True),
         Host("trixie-crypt", CRYPTED, setup=CRYPT, reboot=True),
         Host("trixie-nvme", TRIXIE, hardware=DESK, snapshots=False),
-        Host("trixie-amd", TRIXIE, hardware=AMDVI + PLAIN + CARDS, snapshots=False),
+        Host(
+            "trixie-amd", TRIXIE, hardware=AMDVI + PLAIN + CARDS, machine=NO_HPET, snapshots=False
+        ),
         Host("trixie-arm", ARM, hardware=PLAIN + CARDS),
     )
 }

@@ -81,13 +81,14 @@ def domain(
     arch: str = "x86_64",
 ) -> str:
     """A small guest's XML: direct kernel boot, a console in a file, and the devices given."""
+    acpi = "<acpi/>" if arch == "x86_64" else ""  # elsewhere libvirt wants UEFI for it
     return f"""
 <domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{extra}
   <os><type arch='{arch}' machine='{machine}'>hvm</type>
     <kernel>/var/lib/lab/vmlinuz</kernel><initrd>/var/lib/lab/initrd</initrd>
     <cmdline>console=ttyS0 panic=-1</cmdline></os>
-  <features><acpi/></features><on_crash>destroy</on_crash>
+  <features>{acpi}</features><on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-{arch}</emulator>
     <serial type='file'><source path='/var/log/libvirt/qemu/{name}.console'/></serial>

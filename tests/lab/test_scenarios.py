@@ -1,6 +1,7 @@
 """The lab's entries, without starting anything."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,14 +61,19 @@ def test_right_cause_is_right() -> None:
 
 def test_consequence_as_first_cause_is_wrong() -> None:
     """A fault that is found, but not first, is told."""
-    said = complaints(FAULT, _report(_finding("F49"), _finding("F22")))
+    fault = replace(FAULT, also=("F49",))
+    said = complaints(fault, _report(_finding("F49"), _finding("F22")))
 
     assert ["first cause is X, not F22"] == said
 
 
 def test_noise_is_wrong() -> None:
-    """An entry that must stay quiet is told."""
-    assert ["X should be quiet"] == complaints(FAULT, _report(_finding("F22"), _finding("F03")))
+    """An entry that must stay quiet is told, and whatever else gates and was not foreseen."""
+    silent = _report(_finding("F22"), _finding("F03", gates=False))
+    other = _report(_finding("F22"), _finding("F71"))
+
+    assert ["X should be quiet: m"] == complaints(FAULT, silent) == complaints(FAULT, other)
+    assert [] == complaints(replace(FAULT, also=("F71",)), other)
 
 
 def test_missed_fault_is_wrong() -> None:

@@ -31,8 +31,10 @@ def _missed(fault: Fault, report: Report) -> list[str]:
 
 
 def _noise(fault: Fault, report: Report) -> list[str]:
-    loud = report.failing(fault.quiet) if fault.quiet else []
-    return [f"{finding['id']} should be quiet" for finding in loud]
+    allowed = frozenset((*fault.refs, *fault.also))
+    loud = [f for f in report.gating() if f["outcome"] == "fail" and not allowed & set(f["refs"])]
+    loud += report.failing(fault.quiet) if fault.quiet else []
+    return [f"{finding['id']} should be quiet: {finding['message']}" for finding in loud]
 
 
 def _false_alarms(healthy: Healthy, report: Report) -> list[str]:

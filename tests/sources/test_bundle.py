@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 from pathlib import Path
 
@@ -25,6 +28,7 @@ RECORDING = """%vfio-probe 1
 %end denied run as root
 %done 2
 """
+PACKS = (lzma.compress, gzip.compress, bz2.compress)
 
 
 @pytest.fixture
@@ -151,12 +155,27 @@ def test_a_folder_with_nothing_known_names_what_is(tmp_path):
         read_bundle(tmp_path)
 
 
-def test_a_file_that_is_too_large_is_refused_unread(file, monkeypatch):
-    """A text of 256 MiB is no text."""
+@pytest.mark.parametrize("pack", [bytes, *PACKS], ids=["plain", "xz", "gz", "bz2"])
+def test_a_file_that_is_too_large_is_refused(file, monkeypatch, pack):
+    """A text of 256 MiB is no text, packed or not."""
     monkeypatch.setattr(bundle, "LIMIT", 10)
 
     with pytest.raises(BundleError, match="more than 10"):
-        read_bundle(file("[    1.000000] DMAR: IOMMU enabled\n"))
+        read_bundle(file(pack(b"[    1.000000] DMAR: IOMMU enabled\n")))
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=["xz", "gz", "bz2"])
+def test_a_recording_may_be_packed(file, pack):
+    """As the lab's are."""
+    packed = read_bundle(file(pack(RECORDING.encode()), "bmt.vfio.xz"), "case")
+
+    assert read_bundle(file(RECORDING), "case") == packed
+
+
+def test_half_of_a_packed_file_is_told(file):
+    """It is not taken for a text in which nothing is known."""
+    with pytest.raises(BundleError, match="cannot be unpacked"):
+        read_bundle(file(lzma.compress(RECORDING.encode())[:50]))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.facts.pciaddress import split
+from pytest_vfio.facts.pciaddress import compose, split
 from pytest_vfio.facts.pciconfig import ConfigSpace
 from pytest_vfio.facts.pciresource import Region
 from pytest_vfio.facts.pcisysfs import FILES
@@ -167,6 +167,17 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
     def virtfns(self) -> tuple[str, ...]:
         """The VFs of a PF, in their own order."""
         return tuple(self._value("virtfns"))
+
+    @property
+    def vf_places(self) -> tuple[str, ...]:
+        """Where its VFs are, or would be (SR-IOV 1.1, 2.1.2: routing ids by offset and stride)."""
+        offset, stride = self.number("vf_offset"), self.number("vf_stride")
+        if offset is None or stride is None:
+            return ()
+        domain, bus, slot, function = split(self.address)
+        first = (bus << 8 | slot << 3 | function) + int(offset)
+        ids = (first + int(stride) * index for index in range(self.totalvfs or 0))
+        return tuple(compose(domain, id >> 8, id >> 3 & 31, id & 7) for id in ids if id < 1 << 16)
 
     @property
     def totalvfs(self) -> int | None:

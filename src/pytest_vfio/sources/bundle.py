@@ -56,12 +56,27 @@ def _folder(path: Path, name: str) -> Evidence:
     return loose.read_loose(path, name)
 
 
+def _content(path: Path) -> bytes:
+    """What a file holds, unpacked; a byte more than the limit where there is more."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    for magic, opened in sosreport.PACKED:
+        if head.startswith(magic):
+            try:
+                with opened(path) as unpacked:
+                    return unpacked.read(LIMIT + 1)
+            except sosreport.BROKEN as error:
+                raise BundleError(f"{path}: cannot be unpacked: {error}") from error
+    with path.open("rb") as file:
+        return file.read(LIMIT + 1)
+
+
 def _file(path: Path, name: str) -> Evidence:
     if tarfile.is_tarfile(path):
         return sosreport.read_archive(path, name or host_name(path))
-    if path.stat().st_size > LIMIT:
-        raise BundleError(f"{path}: {path.stat().st_size} bytes, more than {LIMIT}")
-    data = path.read_bytes()
+    data = _content(path)
+    if len(data) > LIMIT:
+        raise BundleError(f"{path}: more than {LIMIT} bytes")
     if is_recording(data):
         return load_bundle(data, name or host_name(path))
     for magic, words in _SEALED:

@@ -30,8 +30,9 @@ LIMIT, ALL, UNPACKED, COUNT = 64 << 20, 512 << 20, 8 << 30, 500_000
 #: A link may lead to a link this often.
 _HOPS = 8
 
-_PACKED = ((b"\xfd7zXZ\0", lzma.open), (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
-_BROKEN = (
+#: How a compressed file begins, and who opens it; and what a broken one raises.
+PACKED = ((b"\xfd7zXZ\0", lzma.open), (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
+BROKEN = (
     tarfile.TarError,
     lzma.LZMAError,
     zlib.error,
@@ -103,7 +104,7 @@ def read_archive(file: Path, host: str) -> Evidence:
                     read += len(data)
                     if read > ALL:
                         raise BundleError(f"{file}: more than {ALL} bytes to read")
-    except _BROKEN as error:
+    except BROKEN as error:
         raise BundleError(f"{file}: not a readable archive: {error}") from error
     if not known:
         raise BundleError(f"{file}: an archive, but not a sosreport: it has no sos_commands")
@@ -178,6 +179,6 @@ class _Bounded:
 def _unpacked(file: Path) -> Iterator[IO[bytes]]:
     with file.open("rb") as raw:
         start = raw.read(8)
-    opened: Any = next((way for magic, way in _PACKED if start.startswith(magic)), open)
+    opened: Any = next((way for magic, way in PACKED if start.startswith(magic)), open)
     with opened(file, "rb") as stream:
         yield cast("IO[bytes]", _Bounded(stream))

@@ -22,9 +22,12 @@ FAULTS = (
     Fault(
         "ids-catch-twins",
         "trixie-server",
-        kernel_words(f"vfio-pci.ids={E1000E_ID}") + define("g1", DUAL0, DUAL1),
+        kernel_words(f"vfio-pci.ids={E1000E_ID}"),
+        reboot=True,
+        after=define("g1", DUAL0, DUAL1),
         intent=Intent(f'"{DUAL0}", "{DUAL1}"'),
         refs=("F77",),
+        gates=False,
     ),
     Fault(
         "guest-takes-the-management-nic",
