@@ -1,7 +1,6 @@
 """What QEMU is told to plug into a host: its words, by what they are for."""
 
 VIRTIO = "iommu_platform=on,disable-legacy=on"
-AMDVI = ("-device", "amd-iommu,intremap=on")
 VTD = ("-device", "intel-iommu,intremap=on,caching-mode=on")
 MANAGEMENT = (
     *("-netdev", "user,id=mgmt,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
@@ -18,6 +17,12 @@ NVME_ROOT = (
 )
 PLAIN = MANAGEMENT + ROOT_DISK
 """As much as a system needs to install itself."""
+
+AMD = (
+    *("-device", "amd-iommu,intremap=on"),
+    *(word.replace(f",{VIRTIO}", "") for word in PLAIN),
+)
+"""Disk and NIC without translation: behind the emulated AMD-Vi no request of theirs is answered."""
 
 
 def _port(number: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from tests.lab.kernel import words
 from tests.lab.parts import write
 
 _NETWORK = "/etc/systemd/network"
+_SAME = "MACAddress=52:54:00:0a:00:01"  # QEMU's network remembers whose the address was
 NETSTACK = (
     write(
         f"{_NETWORK}/10-management.network",
@@ -11,13 +12,13 @@ NETSTACK = (
     )
     + write(
         f"{_NETWORK}/bond0.netdev",
-        "[NetDev]\nName=bond0\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms",
+        f"[NetDev]\nName=bond0\nKind=bond\n{_SAME}\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms",
     )
     + write(
         f"{_NETWORK}/bond0.network",
         "[Match]\nName=bond0\n\n[Network]\nBridge=br0\nVLAN=bond0.10",
     )
-    + write(f"{_NETWORK}/br0.netdev", "[NetDev]\nName=br0\nKind=bridge")
+    + write(f"{_NETWORK}/br0.netdev", f"[NetDev]\nName=br0\nKind=bridge\n{_SAME}")
     + write(
         f"{_NETWORK}/br0.network",
         "[Match]\nName=br0\n\n[Network]\nAddress=10.0.2.15/24\nLinkLocalAddressing=no",
