@@ -153,7 +153,7 @@ class Check(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """The first line of the docstring, which names the bad state."""
-        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+        return (self.function.__doc__ or "").strip().partition("\n")[0]
 
     @property
     def doc(self) -> str:
@@ -178,7 +178,11 @@ def check(
         raise TypeError(f"check id {id!r}: expected capitals and three digits, such as DEV003")
 
     def hang(function: F) -> F:
-        names = list(inspect.signature(function).parameters)
+        code = function.__code__
+        more = sum(
+            bool(code.co_flags & flag) for flag in (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS)
+        )
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + more]
         subject = names[1] if len(names) == 2 else "host"
         if not names or names[0] != "hypervisor" or len(names) > 2 or subject not in SUBJECTS:
             raise TypeError(
@@ -192,7 +196,7 @@ def check(
             refs=tuple(refs),
             subject=subject,
             function=function,
-            file=function.__code__.co_filename,
+            file=code.co_filename,
         )
         function.vfio_check = record  # type: ignore[attr-defined]
         return function

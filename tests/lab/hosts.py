@@ -102,6 +102,7 @@ HOSTS = {
         Host("trixie-netstack", TRIXIE, setup=NETSTACK, reboot=True),
         Host("trixie-crypt", CRYPTED, setup=CRYPT, reboot=True),
         Host("trixie-nvme", TRIXIE, hardware=DESK, snapshots=False),
+        # No scenario of its own: under emulation its boot takes more than ten minutes.
         Host("trixie-amd", TRIXIE, hardware=AMD + CARDS, machine=NO_HPET, snapshots=False),
         Host("trixie-arm", ARM, hardware=PLAIN + CARDS),
     )
