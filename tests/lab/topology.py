@@ -35,7 +35,7 @@ NETSTACK = (
 QEMU's network knows no VLANs: nobody answers there, and nothing on this host asks.
 """
 
-CRYPT_NEEDS = words("cryptsetup-initramfs lvm2 fdisk")
+CRYPT_NEEDS = words("cryptsetup-initramfs lvm2 fdisk e2fsprogs")
 CRYPT = """
 sfdisk -q --relocate gpt-bak-std /dev/vda
 printf 'size=400M,type=L\\ntype=L\\n' | sfdisk -q --append --no-reread --force /dev/vda
