@@ -61,7 +61,7 @@ class Host:
     @property
     def recipe(self) -> str:
         """A name for everything that decides what its snapshot holds."""
-        guest = (kernel.recipe(), nested.INIT) if self.guests else ()
+        guest = (kernel.recipe(), nested.INIT, nested.SHELL) if self.guests else ()
         return digest(differing(self), self.command(Path("disk")), self.image.recipe, guest)
 
     def command(self, disk: Path, *extra: str) -> list[str]:

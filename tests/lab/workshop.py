@@ -27,7 +27,7 @@ EMULATOR = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils"}
 FILES = {
     "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
-    "/usr/bin/busybox": "busybox-static",
+    "/usr/share/doc/busybox-static": "busybox-static",  # /bin/busybox may be the linked one
 }
 ARM = {
     "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
