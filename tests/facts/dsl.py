@@ -13,11 +13,11 @@ import pytest
 IASL = shutil.which("iasl")
 needs_iasl = pytest.mark.skipif(IASL is None, reason="iasl is not installed")
 
-_FIELD = re.compile(r"^\[[0-9A-F]{3}h [0-9]{4} +\d+\] +(?P<name>[^:]+?) : (?P<value>.*)$")
+_FIELD = re.compile(r"^\[[0-9A-F]{3}h [0-9]{4} +[0-9A-F]+h?\] +(?P<name>[^:]+?) : (?P<value>.*)$")
 _SOURCE = re.compile(r"^(?P<head>\[000[1248]\] +(?P<name>[^:]+?) : )(?P<value>[0-9A-F]+)$")
 #: What a compiler may not be told anything else about.
 _STRUCTURE = ("Type", "Length", "Count", "Offset", "Revision", "Signature", "Reference", "Variety",
-              "Single")  # fmt: skip
+              "Single", "Reserved", "Format", "CID")  # fmt: skip
 
 Fields = list[tuple[str, str]]
 
@@ -31,6 +31,10 @@ def template(folder: Path, signature: str, start: int) -> bytes:
     """iasl's own template of a table, each number in it replaced by one of its own, compiled."""
     run(folder, "-T", signature)
     source = folder / f"{signature.lower()}.asl"
+    try:
+        run(folder, source.name)
+    except subprocess.CalledProcessError:  # that of 2025 does not know a device entry of IVRS
+        pytest.skip(f"iasl does not compile its own template of {signature}")
     numbers = itertools.count(start)
     inside = False
     lines = []
@@ -53,7 +57,14 @@ def fields(folder: Path, table: bytes) -> Fields:
     run(folder, "-d", "table.aml")
     text = (folder / "table.dsl").read_text(errors="replace")
     found = (_FIELD.match(line) for line in text.splitlines())
-    return [(m["name"].strip(), m["value"].strip()) for m in found if m]
+    return [(_name(m["name"].strip(), m["value"]), m["value"].strip()) for m in found if m]
+
+
+def _name(name: str, value: str) -> str:
+    """A field as iasl of 2020 names it; that of 2025 names some otherwise."""
+    if name == "Subtable Type" and "Device Entry" in value:
+        return "Entry Type"
+    return name.removesuffix(" (decoded below)")
 
 
 def cut(all_fields: Fields, name: str) -> tuple[Fields, list[Fields]]:

@@ -13,6 +13,12 @@ from pytest_vfio.report import terminal
 from tests.report.sample import run
 
 
+@pytest.fixture(autouse=True)
+def terminal_as_wide_as_it_says(monkeypatch):
+    """A dumb terminal has 80 columns, whatever else is said."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def shown(result, *, width=80, tty=True, verbose=False):
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=tty, no_color=True, highlight=False)
