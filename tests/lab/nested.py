@@ -46,7 +46,7 @@ def proof(shell: Shell, guest: str, seconds: float = 300) -> list[str]:
     """The PCI lines on the guest's console, once it has booted."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        said = shell.run(f"cat /var/log/libvirt/qemu/{guest}.console").stdout
+        said = shell.must(f"cat /var/log/libvirt/qemu/{guest}.console || true")
         if READY in said:
             return [line.strip() for line in said.splitlines() if line.startswith("PCI ")]
         time.sleep(2)

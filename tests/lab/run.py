@@ -92,7 +92,8 @@ def _one(scenario: Scenario, free: queue.SimpleQueue[str]) -> Row:
         said += [f"{CHANGED}{line}" for line in witness.changes(before, after)]
         validate = _validate(machine)
     except (RuntimeError, TimeoutError, OSError, ValueError, subprocess.TimeoutExpired) as error:
-        said.append(f"{type(error).__name__}: {error}")
+        *_, last = str(error).strip().splitlines() or [""]  # a command's text stands before it
+        said.append(f"{type(error).__name__}: {last}")
     finally:
         machine.stop()
         free.put(slot)
