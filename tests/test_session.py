@@ -212,6 +212,17 @@ def test_terminal_junit_json_and_exit_code_agree(run, pytester):
     assert result.parseoutcomes()["failed"] == len(gated)
 
 
+@pytest.mark.parametrize("mark", ["cmdline", "security", "group"])
+def test_checks_are_selected_by_layer_severity_and_subject(run, mark):
+    """The words that `--markers` lists are marks of checks."""
+    lines = run(CHECKS, "--host", "bmt", "-m", mark, "--collect-only", "-q").outlines
+    chosen = [line for line in lines if "::" in line]
+
+    assert 0 < len(chosen) < 100
+    if mark == "cmdline":
+        assert all("cmdline/" in line for line in chosen)
+
+
 def test_explain_prints_a_page_without_a_host(run):
     """The check's own words; a typo names the nearest check."""
     page = run("--explain", "FW002")

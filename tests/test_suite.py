@@ -7,7 +7,15 @@ import types
 import pytest
 
 from pytest_vfio.check import BLOCKER, Check, check, passes
-from pytest_vfio.suite import LAYERS, Suite, SuiteError, layer, packaged, packaged_folder
+from pytest_vfio.suite import (
+    LAYERS,
+    Suite,
+    SuiteError,
+    is_packaged,
+    layer,
+    packaged,
+    packaged_folder,
+)
 
 
 def make(id: str, subject: str = "host", needs: tuple[str, ...] = (), file: str = "x/cmdline/t.py"):
@@ -115,3 +123,31 @@ def test_a_decorated_function_is_still_itself():
     assert test_bad("it").message == "it is good"
     assert test_bad.vfio_check.title == "Something is bad"
     assert test_bad.vfio_check.subject == "host"
+
+
+@pytest.mark.parametrize(
+    ("more", "only_checks"),
+    [
+        ("", True),
+        ("def test_mine():\n    assert True\n", False),
+        ("class TestMine:\n    pass\n", False),
+        ("import pytest\npytestmark = pytest.mark.skip\n", False),
+    ],
+)
+def test_a_packaged_file_is_one_with_nothing_but_checks(tmp_path, monkeypatch, more, only_checks):
+    """What pytest would collect or mark otherwise is left to pytest."""
+    monkeypatch.setattr("pytest_vfio.suite.packaged_folder", lambda: tmp_path)
+    file = tmp_path / "iommu" / "test_it.py"
+    file.parent.mkdir()
+    file.write_text(
+        "from pytest_vfio.check import BLOCKER, check, passes\n"
+        '@check("AAA001", severity=BLOCKER)\n'
+        f"def test_one(hypervisor):\n    return passes('fine')\n{more}"
+    )
+
+    assert is_packaged(file) is only_checks
+
+
+def test_a_file_elsewhere_is_not_packaged(tmp_path):
+    """A user's own checks go pytest's own way."""
+    assert not is_packaged(tmp_path / "test_it.py")

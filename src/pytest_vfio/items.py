@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_vfio import suite as suites
 from pytest_vfio.check import Check
 from pytest_vfio.judgement import Key
 from pytest_vfio.outcome import Shown, shown
@@ -28,6 +29,24 @@ class Told(Exception):
         super().__init__(message)
 
 
+class CheckFile(pytest.File):
+    """A file with nothing but checks. `collected` makes the items of one of them."""
+
+    def __init__(
+        self,
+        *,
+        collected: Callable[[pytest.Collector, str, Check], Iterable[pytest.Item]],
+        **arguments: Any,
+    ) -> None:
+        super().__init__(**arguments)
+        self._collected = collected
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The items of each check, in the order of the file."""
+        for check in suites.checks_of_file(self.path):
+            yield from self._collected(self, check.function.__name__, check)
+
+
 class CheckItem(pytest.Item):
     """One check on one subject of one host."""
 
@@ -39,7 +58,9 @@ class CheckItem(pytest.Item):
         for mark in getattr(check.function, "pytestmark", ()):
             self.own_markers.append(mark)
             self.keywords[mark.name] = mark
-        for name in (check.severity.value, check.subject):
+        layer = suites.layer(check)
+        layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
+        for name in (check.severity.value, check.subject, *layers):
             self.add_marker(name)
         self.extra_keyword_matches.update((check.id, *check.refs))
         self.judged: Judged | None = None

@@ -10,13 +10,14 @@ import contextlib
 import gc
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_vfio.check import SUBJECTS, Check, Severity
-from pytest_vfio.suite import LAYERS
+from pytest_vfio.suite import LAYERS, SuiteError, is_packaged
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.hypervisor import Hypervisor
@@ -161,8 +162,10 @@ def _session(config: pytest.Config) -> Session:
 
 def _what_judges() -> ModuleType:
     """All that judges and reports. To import it takes about as long as a host to answer."""
-    from pytest_vfio import session  # noqa: PLC0415 - see above
+    from pytest_vfio import session, suite  # noqa: PLC0415 - see above
 
+    with contextlib.suppress(SuiteError):  # whoever collects the file is told
+        suite.packaged()
     return session
 
 
@@ -205,15 +208,29 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         _session(session.config)
 
 
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
+    """Collect a file of the packaged suite, which is imported for judging, as it is."""
+    with contextlib.suppress(SuiteError):  # pytest tells best what is wrong with a file
+        if is_packaged(module_path):
+            from pytest_vfio.items import CheckFile  # noqa: PLC0415 - see above
+
+            return CheckFile.from_parent(parent, path=module_path, collected=_collected)
+    return None
+
+
+def _collected(collector: pytest.Collector, name: str, check: Check) -> list[pytest.Item]:
+    session = _collecting(collector.config)
+    return [] if session is None else list(session.collected(collector, name, check))
+
+
 def pytest_pycollect_makeitem(
     collector: pytest.Collector, name: str, obj: object
 ) -> list[pytest.Item] | None:
     """Collect a decorated function as items of our own."""
     check = getattr(obj, "vfio_check", None)
-    if not isinstance(check, Check):
-        return None
-    session = _collecting(collector.config)
-    return [] if session is None else list(session.collected(collector, name, check))
+    return _collected(collector, name, check) if isinstance(check, Check) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

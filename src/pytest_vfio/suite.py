@@ -120,6 +120,7 @@ def layer_order(check: Check) -> int:
     return LAYERS.index(name) if name in LAYERS else len(LAYERS)
 
 
+@cache
 def packaged_folder() -> Path:
     """The folder of the packaged suite: in the wheel beside this file, else the checkout's."""
     here = Path(__file__).resolve().parent
@@ -135,7 +136,19 @@ def checks_in(module: ModuleType) -> tuple[Check, ...]:
 
 def checks_of_file(path: Path) -> tuple[Check, ...]:
     """The checks that one file defines. Raises SuiteError where it cannot be imported."""
-    return checks_in(_load(path))
+    return checks_in(load(path))
+
+
+def is_packaged(file: Path) -> bool:
+    """Whether it is a file of the packaged suite with nothing but checks, as its files have.
+
+    Raises SuiteError where it cannot be imported.
+    """
+    if file.parent.parent != packaged_folder():
+        return False
+    module = load(file)
+    tests = [name for name in vars(module) if name.startswith(("test", "Test", "pytest"))]
+    return all(hasattr(getattr(module, name), "vfio_check") for name in tests)
 
 
 def packaged(except_files: Iterable[Path] = ()) -> tuple[Check, ...]:
@@ -150,8 +163,11 @@ def packaged(except_files: Iterable[Path] = ()) -> tuple[Check, ...]:
     return tuple(check for path in rest for check in checks_of_file(path))
 
 
-def _load(path: Path) -> ModuleType:
-    """Import one file under a name of its own, so that pytest's own import is left alone."""
+def load(path: Path) -> ModuleType:
+    """Import one file under a name of its own, so that pytest's own import is left alone.
+
+    Raises SuiteError.
+    """
     name = f"pytest_vfio_suite:{path}"
     if name in sys.modules:
         return sys.modules[name]
