@@ -171,6 +171,7 @@ def _bootstrap(image: Image, root: Path) -> None:
         "--mode=root",
         "--format=directory",
         '--aptopt=Acquire::Languages "none"',
+        '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may be one of an earlier day
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",

@@ -50,12 +50,19 @@ IGB_NEEDS = 8
 def mirror() -> str:
     """The Debian archive that serves this machine's own release."""
     codename = _codename()
+    site = _site(codename)
+    if site is None:  # apt's lists may never have been fetched, or may have been thrown away
+        _apt("update")
+        site = _site(codename)
+    if site is None:
+        raise LookupError(f"apt knows no source for {codename}; is this a Debian machine?")
+    return site
+
+
+def _site(codename: str) -> str | None:
     listing = _output("apt-get", "indextargets", "--format", "$(SITE) $(CODENAME)")
-    for line in listing.splitlines():
-        site, _, name = line.partition(" ")
-        if name == codename:
-            return site
-    raise LookupError(f"apt knows no source for {codename}; is this a Debian machine?")
+    places = (line.partition(" ") for line in listing.splitlines())
+    return next((site for site, _, name in places if name == codename), None)
 
 
 def prepare() -> None:
