@@ -34,9 +34,20 @@ def bundles() -> dict[str, tuple[Path, Declared]]:
 
 
 @cache
+def lab_bundles() -> dict[str, tuple[Path, Declared]]:
+    """The same for the hosts of the lab, healthy and broken."""
+    hosts = load(FIXTURES / "lab" / "inventory.toml").hosts.items()
+    return {name: (host.bundle, host.declared) for name, host in hosts if host.bundle is not None}
+
+
+@cache
 def evidence(name: str) -> Evidence:
     """What was read of a recorded host."""
-    return read_bundle(bundles()[name][0], name)
+    return read_bundle(_of(name)[0], name)
+
+
+def _of(name: str) -> tuple[Path, Declared]:
+    return bundles()[name] if name in bundles() else lab_bundles()[name]
 
 
 @cache
@@ -47,5 +58,5 @@ def whole_suite() -> suite.Suite:
 
 def judge(name: str, read: Evidence | None = None) -> Judgement:
     """The judgement of a recorded host, or of what is left of its evidence."""
-    declared = bundles()[name][1]
+    declared = _of(name)[1]
     return Judgement(whole_suite(), Hypervisor(read or evidence(name), declared))

@@ -15,7 +15,7 @@ from pytest_vfio.diagnosis import HostVerdict, diagnose
 from pytest_vfio.evidence import Evidence, Status
 from pytest_vfio.judgement import Finding, Judgement, Key
 from tests.golden.matrix import POLICY
-from tests.recorded import bundles, evidence, judge
+from tests.recorded import bundles, evidence, judge, lab_bundles
 
 BAD = {Outcome.FAIL, Outcome.UNKNOWN, Outcome.BLOCKED}
 GOOD = {Outcome.PASS, Outcome.SKIP}
@@ -70,6 +70,11 @@ def changed(name: str, item: str, status: Status, data: bytes) -> Evidence:
     return structs.replace(read, items=MappingProxyType({**read.items, item: worse}))
 
 
+def halved(name: str, item: str) -> Evidence:
+    data = evidence(name).item(item).data
+    return changed(name, item, Status.TRUNCATED, data[: len(data) // 2])
+
+
 @each_single
 def test_an_item_less_is_never_better(name, item):
     """Without any one item, nothing that was bad is good, and no finding is gone."""
@@ -79,9 +84,7 @@ def test_an_item_less_is_never_better(name, item):
 @each_single
 def test_half_an_item_is_never_better(name, item):
     """An item whose transfer was cut in the middle proves what it shows, and no more."""
-    data = evidence(name).item(item).data
-
-    assert [] == complaints(name, changed(name, item, Status.TRUNCATED, data[: len(data) // 2]))
+    assert [] == complaints(name, halved(name, item))
 
 
 @each_single
@@ -99,3 +102,23 @@ def test_two_items_less_are_never_better(name, data):
     gone = data.draw(st.lists(st.sampled_from(items), min_size=2, max_size=2))
 
     assert [] == complaints(name, evidence(name).without(gone))
+
+
+@pytest.mark.parametrize("name", lab_bundles())
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_less_of_a_lab_host_is_never_better(name, data):
+    """Broken or healthy, without an item or two, with half of one, or with one denied."""
+    items = sorted(evidence(name).items)
+    gone = data.draw(st.lists(st.sampled_from(items), min_size=1, max_size=2))
+    less = data.draw(
+        st.sampled_from(
+            [
+                evidence(name).without(gone),
+                halved(name, gone[0]),
+                changed(name, gone[0], Status.DENIED, b""),
+            ]
+        )
+    )
+
+    assert [] == complaints(name, less)

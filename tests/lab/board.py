@@ -34,7 +34,7 @@ BOARDS: dict[Arch, Board] = {
         "q35,kernel-irqchip=split",
         "max,la57=off",
         "ttyS0",
-        ("no_timer_check",),  # it counts ticks, which emulation delivers late
+        ("no_timer_check",),  # it counts ticks, which a busy machine delivers late
         Path("/usr/share/OVMF/OVMF_CODE_4M.fd"),
         Path("/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ),
