@@ -47,7 +47,8 @@ def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That none of the ids for vfio-pci on the command line of the entry that the next boot takes
-        matches a function that carries the network, the storage or the console of the host.
+        matches a function that carries the network, the storage or the console of the host. Of
+        several lists the last counts.
     Why it matters:
         The host runs well, and the reboot that the waiting words ask for cuts it off.
     Evidence:
@@ -62,7 +63,7 @@ def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
     """
     entry = hypervisor.boot.next_entry
     lists = [word.value or "" for word in entry.words if word.name == "vfio_pci.ids"]
-    patterns = [p for text in lists for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
+    patterns = [p for text in lists[-1:] for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
     if not patterns:
         return skips("the next boot has no ids for vfio-pci", evidence=entry.quote)
     return _hit(hypervisor, patterns, "the next boot: ") or _free(hypervisor, patterns)

@@ -290,6 +290,13 @@ def test_SAF015_passes_on_ids_of_devices_for_guests():
     assert PASS == of_host("SAF015", **boots("vfio-pci.ids=8086:1572")).outcome
 
 
+def test_SAF015_passes_on_a_list_that_a_later_one_replaces():
+    """Of two lists the kernel keeps the last, so what only the first names is not caught."""
+    words = "vfio-pci.ids=8086:1521 vfio-pci.ids=8086:1572"
+
+    assert PASS == of_host("SAF015", **boots(words)).outcome
+
+
 def test_SAF015_skips_without_ids():
     """Nothing waits for the next boot."""
     assert SKIP == of_host("SAF015", **boots("intel_iommu=on")).outcome

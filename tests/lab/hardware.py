@@ -1,11 +1,30 @@
-"""What QEMU is told to plug into a host: its words, by what they are for."""
+"""What QEMU is told to plug into a host: its words, by what they are for.
+
+``{disk}`` and ``{folder}`` are the machine's, ``{port}`` is where its SSH answers.
+"""
+
+from tests.lab import trunk
 
 VIRTIO = "iommu_platform=on,disable-legacy=on"
 VTD = ("-device", "intel-iommu,intremap=on,caching-mode=on")
-MANAGEMENT = (
-    *("-netdev", "user,id=mgmt,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
-    *("-device", f"virtio-net-pci,netdev=mgmt,mac=52:54:00:0a:00:01,addr=2,{VIRTIO}"),
+CONSOLE = ("-serial", "file:{folder}/console.log")
+NETWORK = ("-netdev", "user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22")
+
+
+def _management(netdev: str) -> tuple[str, ...]:
+    return ("-device", f"virtio-net-pci,netdev={netdev},mac=52:54:00:0a:00:01,addr=2,{VIRTIO}")
+
+
+MANAGEMENT = NETWORK + _management("network")
+BEHIND_TRUNK = (
+    *NETWORK,
+    *("-netdev", f"stream,id=far,server=on,addr.type=unix,addr.path={{folder}}/{trunk.NETWORK}"),
+    *("-netdev", "hubport,id=hub1,hubid=0,netdev=network"),
+    *("-netdev", "hubport,id=hub2,hubid=0,netdev=far"),
+    *("-netdev", f"stream,id=near,server=on,addr.type=unix,addr.path={{folder}}/{trunk.NIC}"),
+    *_management("near"),
 )
+"""The management NIC at a switch port that speaks VLAN, see ``trunk``."""
 DISK = ("-drive", "file={disk},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap")
 ROOT_DISK = (
     *DISK,
@@ -15,14 +34,12 @@ NVME_ROOT = (
     *DISK,
     *("-device", "nvme,drive=root,serial=root,addr=3,bootindex=1"),
 )
-PLAIN = MANAGEMENT + ROOT_DISK
+PLAIN = CONSOLE + MANAGEMENT + ROOT_DISK
 """As much as a system needs to install itself."""
 
-AMD = (
-    *("-device", "amd-iommu,intremap=on"),
-    *(word.replace(f",{VIRTIO}", "") for word in PLAIN),
-)
-"""Disk and NIC without translation: with it, requests to the disk were seen to hang."""
+AMD = ("-device", "amd-iommu,intremap=on,pt=off", *MANAGEMENT, *ROOT_DISK)
+"""No serial port: QEMU 10.0 loses the interrupts of the IOAPIC behind AMD-Vi, and whatever waits
+for the port's waits half a minute.  With ``pt=on``, the default, it translates no DMA."""
 
 
 def _port(number: int) -> tuple[str, ...]:

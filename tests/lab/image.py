@@ -4,6 +4,7 @@ No loop device and no mount on this machine: the file system is filled by ``mke2
 boot loader is installed by the system inside, in one first boot of its own kernel.
 """
 
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ LOADERS: dict[Loader, list[str]] = {
     "systemd-boot": ["systemd-boot", "efibootmgr"],
 }
 
+INITRAMFS = "etc/initramfs-tools/conf.d/lab"
+"""How an initramfs is compressed; it must be there before the first is made."""
 FILES = {
     "etc/fstab": "LABEL=root / ext4 errors=remount-ro 0 1\n",
     "etc/kernel/install.conf": "layout=bls\n",
@@ -42,7 +45,7 @@ FILES = {
         "[Match]\nMACAddress=52:54:00:0a:00:01\n\n[Network]\nAddress=10.0.2.15/24\n"
         "Gateway=10.0.2.2\nLinkLocalAddressing=no\n"
     ),
-    "etc/initramfs-tools/conf.d/lab": "COMPRESS=zstd\nCOMPRESSLEVEL=1\n",
+    INITRAMFS: "COMPRESS=zstd\nCOMPRESSLEVEL=1\n",
     "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin prohibit-password\nUseDNS no\n",
     "etc/default/grub": (
         'GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR="Debian"\n'
@@ -175,8 +178,8 @@ def _bootstrap(image: Image, root: Path) -> None:
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
-        "--essential-hook=mkdir -p $1/etc/initramfs-tools/conf.d; "
-        'printf "COMPRESS=zstd\\nCOMPRESSLEVEL=1\\n" >$1/etc/initramfs-tools/conf.d/lab',
+        f"--essential-hook=mkdir -p $1/{INITRAMFS.rpartition('/')[0]}; "
+        f"printf %s {shlex.quote(image.texts()[INITRAMFS])} >$1/{INITRAMFS}",
         f"--include={','.join(image.contents)}",
         image.suite,
         root,

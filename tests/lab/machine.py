@@ -9,11 +9,12 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.lab import cache
+from tests.lab import cache, trunk
 from tests.lab.qmp import Monitor
 from tests.lab.ssh import Shell, write_config
 
@@ -29,7 +30,6 @@ class Machine:
         self.slot = slot
         self.kept = slot == "kept"
         self.folder = cache.state(slot, name)
-        self.console = self.folder / "console.log"
         self.config = self.folder / "ssh_config"
 
     @property
@@ -43,8 +43,13 @@ class Machine:
         return Monitor(self.folder / "qmp.sock")
 
     def start(self, arguments: Sequence[str]) -> None:
-        """Run QEMU; ``{port}`` in an argument becomes the SSH port on this machine."""
+        """Run QEMU; ``{port}`` in an argument becomes the SSH port on this machine.
+
+        ``{folder}`` becomes the machine's own, where a switch between its NIC and QEMU's network
+        is put if the arguments leave sockets for one.
+        """
         self.stop()
+        (self.folder / "qemu.log").unlink(missing_ok=True)
         port = _free_port()
         write_config(self.config, self.name, port)
         leash = [] if self.kept else ["setpriv", "--pdeathsig", "KILL", "--"]
@@ -52,16 +57,23 @@ class Machine:
         command = [
             *leash,
             *("nice", "-n", "5"),
-            *(word.replace("{port}", str(port)) for word in arguments),
-            *("-qmp", f"unix:{qmp},server=on,wait=off"),
-            *("-serial", f"file:{self.console}", "-display", "none", "-monitor", "none"),
+            *(self._own(word, port) for word in arguments),
+            *("-qmp", f"unix:{qmp},server=on,wait=off", "-display", "none", "-monitor", "none"),
         ]
-        with (self.folder / "qemu.log").open("wb") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        process = self._begin(command)
         (self.folder / "pid").write_text(f"{process.pid}\n")
         self._await(process, qmp)
+        if (self.folder / trunk.NIC).exists():
+            self._begin([sys.executable, trunk.__file__, str(self.folder)])
+
+    def _own(self, word: str, port: int) -> str:
+        return word.replace("{port}", str(port)).replace("{folder}", str(self.folder))
+
+    def _begin(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with (self.folder / "qemu.log").open("ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     def _await(self, process: "subprocess.Popen[bytes]", qmp: Path) -> None:
         end = time.monotonic() + 60
@@ -113,7 +125,7 @@ class Machine:
                 os.killpg(pid, signal.SIGKILL)
             while _alive(pid):
                 time.sleep(0.05)
-        for name in ("pid", "qmp.sock", "control"):
+        for name in ("pid", "qmp.sock", "control", trunk.NIC, trunk.NETWORK):
             (self.folder / name).unlink(missing_ok=True)
 
     def finished(self, seconds: float) -> bool:

@@ -45,12 +45,14 @@ def install(shell: Shell) -> None:
 def proof(shell: Shell, guest: str, seconds: float = 300) -> list[str]:
     """The PCI lines on the guest's console, once it has booted."""
     end = time.monotonic() + seconds
+    lines = [""]
     while time.monotonic() < end:
         said = shell.must(f"cat /var/log/libvirt/qemu/{guest}.console || true")
-        if READY in said:
-            return [line.strip() for line in said.splitlines() if line.startswith("PCI ")]
+        lines = [line.strip() for line in said.splitlines()] or lines
+        if READY in lines:
+            return [line for line in lines if line.startswith("PCI ")]
         time.sleep(2)
-    raise TimeoutError(f"{guest} did not say it is ready in {seconds:.0f} s")
+    raise TimeoutError(f"{guest} is not ready after {seconds:.0f} s, last it said: {lines[-1]!r}")
 
 
 def _initramfs(built: Path, folder: Path) -> Path:

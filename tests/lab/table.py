@@ -21,7 +21,10 @@ The emulated CPU is an AMD one, on most hosts in a machine with Intel's IOMMU: w
 alone makes it say is marked so.
 
 """
-EMULATION = ("IVRS", "Secure Guest")
+EMULATION = {
+    "IVRS": "but on a host without any IOMMU, the emulation alone",
+    "secure guest": "the emulation alone",
+}
 
 
 def page(rows: Iterable[Row], minutes: float | None = None) -> str:
@@ -105,8 +108,8 @@ def _other(row: Row, notes: dict[str, int]) -> str:
 
 
 def _note(line: str) -> str:
-    emulated = any(word in line for word in EMULATION)
-    return f"{line}{' — the emulation alone' if emulated else ''}"
+    marks = [f" — {mark}" for word, mark in EMULATION.items() if word in line]
+    return line + "".join(marks)
 
 
 def _row(*cells: str) -> str:

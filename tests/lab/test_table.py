@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.lab.row import Row
+from tests.lab.run import not_passed
 from tests.lab.table import page
 
 FAULT = Row(
@@ -15,7 +18,7 @@ FAULT = Row(
     "intel_iommu=off comes after intel_iommu=on",
     "not ready",
     (),
-    ("Checking for IOMMU: WARN (no ACPI IVRS table found)", "Checking for X: FAIL"),
+    ("Checking for secure guest support: WARN", "Checking for X: FAIL"),
     40.0,
     20.4,
     "abc1234",
@@ -43,8 +46,21 @@ def test_what_another_tool_says_stands_once():
 
     others = {row[1]: row[-1] for row in _rows(text) if row[0].startswith("F")}
     assert {"off-comes-later": "1, 2", "no-viommu": "nothing"} == others
-    assert "1. Checking for IOMMU: WARN (no ACPI IVRS table found) — the emulation alone" in text
+    assert "1. Checking for secure guest support: WARN — the emulation alone" in text
     assert text.count("Checking for X: FAIL") == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "  QEMU: Checking for a  : PASS\n  QEMU: Checking for b : WARN (no b)\n",
+        "QEMU: Checking for a : PASS\n  (SVM)\n\nQEMU: Checking for b : WARN (no b)\n",
+    ],
+    ids=["libvirt 7", "libvirt 12"],
+)
+def test_what_passes_is_no_note(said: str):
+    """Of virt-host-validate's words only warnings and failures are kept."""
+    assert ("Checking for b : WARN (no b)",) == not_passed(said)
 
 
 def test_one_revision_is_told_once():

@@ -16,24 +16,18 @@ NETSTACK = (
     )
     + write(
         f"{_NETWORK}/bond0.network",
-        "[Match]\nName=bond0\n\n[Network]\nBridge=br0\nVLAN=bond0.10",
+        "[Match]\nName=bond0\n\n[Network]\nVLAN=bond0.10\nLinkLocalAddressing=no",
     )
+    + write(f"{_NETWORK}/vlan.netdev", "[NetDev]\nName=bond0.10\nKind=vlan\n\n[VLAN]\nId=10")
+    + write(f"{_NETWORK}/vlan.network", "[Match]\nName=bond0.10\n\n[Network]\nBridge=br0")
     + write(f"{_NETWORK}/br0.netdev", f"[NetDev]\nName=br0\nKind=bridge\n{_SAME}")
     + write(
         f"{_NETWORK}/br0.network",
-        "[Match]\nName=br0\n\n[Network]\nAddress=10.0.2.15/24\nLinkLocalAddressing=no",
-    )
-    + write(f"{_NETWORK}/vlan.netdev", "[NetDev]\nName=bond0.10\nKind=vlan\n\n[VLAN]\nId=10")
-    + write(
-        f"{_NETWORK}/vlan.network",
-        "[Match]\nName=bond0.10\n\n[Network]\nAddress=10.0.10.2/24\nGateway=10.0.10.1\n"
+        "[Match]\nName=br0\n\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n"
         "LinkLocalAddressing=no",
     )
 )
-"""The management NIC under bond0; SSH comes in by br0 on it, the default route goes by VLAN 10.
-
-QEMU's network knows no VLANs: nobody answers there, and nothing on this host asks.
-"""
+"""The management NIC in a bond, a VLAN on the bond, a bridge on the VLAN: all traffic goes so."""
 
 CRYPT_NEEDS = words("cryptsetup-initramfs lvm2 fdisk e2fsprogs")
 CRYPT = """

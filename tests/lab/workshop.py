@@ -42,6 +42,16 @@ AARCH64 = (
     ":/usr/bin/qemu-aarch64-static:F"
 )
 """An ELF header of an AArch64 program; F opens the interpreter now, so that a chroot has it."""
+GUARD = """
+[ -e $1/register ] || { mount -t binfmt_misc binfmt_misc $1; ours=yes; }
+forget() { [ ! -e $1/lab-aarch64 ] || echo -1 >$1/lab-aarch64; }
+trap 'forget "$1"; [ -z "${ours-}" ] || umount $1' EXIT
+forget "$1"
+printf %s "$2" >$1/register
+echo ready
+cat >/dev/null
+"""
+"""Holds the handler until its standard input ends: with the lab, however that ends."""
 IGB_NEEDS = 8
 """First QEMU release with the igb SR-IOV device."""
 
@@ -101,23 +111,17 @@ def programs(arch: Arch) -> Iterator[None]:
     if arch == "amd64":
         yield
         return
-    register, handler = BINFMT / "register", BINFMT / "lab-aarch64"
-    ours = not register.exists()
-    if ours:
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
-    try:
-        _forget(handler)
-        register.write_text(AARCH64)
+    guard = subprocess.Popen(
+        ["sh", "-ec", GUARD, "guard", BINFMT, AARCH64],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with guard:  # closes the pipes at its end, and waits
+        assert guard.stdout is not None
+        if guard.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"{BINFMT} takes no handler for {arch}")
         yield
-    finally:
-        _forget(handler)
-        if ours:
-            subprocess.run(["umount", BINFMT], check=True)
-
-
-def _forget(handler: Path) -> None:
-    if handler.exists():
-        handler.write_text("-1")
 
 
 def _codename() -> str:

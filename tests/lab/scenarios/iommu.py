@@ -34,6 +34,24 @@ FAULTS = (
         quiet=("F03", "F08"),
     ),
     Fault(
+        "amd-iommu-off",
+        "trixie-amd",
+        kernel_words("amd_iommu=off"),
+        reboot=True,
+        after=define("g1", NIC),
+        refs=("F22",),
+        quiet=("F04", "F21"),
+    ),
+    Fault(
+        "words-that-do-nothing-on-amd",
+        "trixie-amd",
+        kernel_words("amd_iommu=on intel_iommu=on"),
+        reboot=True,
+        after=define("g1", NIC),
+        refs=("F26",),
+        gates=False,
+    ),
+    Fault(
         "unsafe-interrupts-live",
         "trixie-server",
         define("g1", NIC) + "modprobe vfio_iommu_type1\n"

@@ -54,5 +54,6 @@ HEALTHY = (
         intent=Intent(f'"{NVME}", "{DISPLAY}"'),
     ),
     Healthy("sid", "sid", define("g1", NIC)),
+    Healthy("amd", "trixie-amd", define("g1", NIC)),
     Healthy("arm", "trixie-arm", define("g1", NIC, arch="aarch64", machine="virt")),
 )
