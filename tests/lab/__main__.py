@@ -5,11 +5,13 @@ import fcntl
 import signal
 import sys
 import time
+from collections.abc import Iterable
 
 from tests.lab import cache, lab, workshop
 from tests.lab.fault import Scenario
 from tests.lab.fixture import publish
 from tests.lab.hosts import HOSTS
+from tests.lab.local import say
 from tests.lab.machine import running
 from tests.lab.row import kept
 from tests.lab.run import play, replay
@@ -81,18 +83,16 @@ def _down(names: list[str], *, everything: bool) -> int:
     return 0
 
 
-def _build(names: list[str]) -> int:
+def _build(names: Iterable[str]) -> int:
+    started = time.monotonic()
     workshop.prepare()
     for name in names:
-        started = time.monotonic()
         lab.prepare(HOSTS[name])
-        print(lab.timed(name, started), flush=True)
+    say(lab.timed("hosts ready", started))
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if not arguments.again:
-        workshop.prepare()
     scenarios: list[Scenario] = [*FAULTS, *HEALTHY]
     if arguments.smoke:
         scenarios = [scenario for scenario in scenarios if scenario.smoke]
@@ -102,6 +102,8 @@ def _run(arguments: argparse.Namespace) -> int:
         scenarios = [scenario for scenario in scenarios if scenario.name in arguments.scenario]
     with (cache.root() / "run.lock").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
+        if not arguments.again:
+            _build(dict.fromkeys(scenario.host for scenario in scenarios))
         started = time.monotonic()
         rows = replay(scenarios) if arguments.again else play(scenarios)
         minutes = (time.monotonic() - started) / 60

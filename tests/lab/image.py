@@ -6,22 +6,19 @@ boot loader is installed by the system inside, in one first boot of its own kern
 
 import shlex
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.lab import cache, kernel, workshop
+from tests.lab import cache, kernel, system, workshop
 from tests.lab.board import BOARDS, Arch
 from tests.lab.kernel import words
+from tests.lab.local import run
 from tests.lab.recipe import differing, digest
 
 MIB = 1024 * 1024
 ROOT_START = 300 * MIB
 DISK = 5 * 1024 * MIB
-
-LEASH = words("setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child")
-"""What runs behind it ends with us, with all its children and mounts, however we end."""
 
 Loader = Literal["grub", "grub-efi", "systemd-boot"]
 
@@ -143,7 +140,7 @@ def unfinished(image: Image) -> tuple[Path, Path, Path]:
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
     with workshop.programs(image.arch):
-        _bootstrap(image, root)
+        system.make(root, image.suite, image.contents, _compression(image), arch=image.arch)
         _furnish(image, root)
     if image.kernel is None:
         _own_kernel(root)
@@ -159,32 +156,14 @@ def key() -> Path:
     """The lab's own SSH key, made on first use."""
     private = cache.root() / "id_ed25519"
     if not private.exists():
-        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", private)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", private)
     return private
 
 
-def _bootstrap(image: Image, root: Path) -> None:
-    _run(
-        *LEASH,
-        "mmdebstrap",
-        f"--architectures={image.arch}",
-        "--skip=check/qemu",
-        "--quiet",
-        "--variant=minbase",
-        "--mode=root",
-        "--format=directory",
-        '--aptopt=Acquire::Languages "none"',
-        '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may be one of an earlier day
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-        f"--essential-hook=mkdir -p $1/{INITRAMFS.rpartition('/')[0]}; "
-        f"printf %s {shlex.quote(image.texts()[INITRAMFS])} >$1/{INITRAMFS}",
-        f"--include={','.join(image.contents)}",
-        image.suite,
-        root,
-        f"deb {workshop.mirror()} {image.suite} main",
-    )
+def _compression(image: Image) -> str:
+    """An option of mmdebstrap: the file is there before the kernel's package wants it."""
+    folder, text = INITRAMFS.rpartition("/")[0], shlex.quote(image.texts()[INITRAMFS])
+    return f"--essential-hook=mkdir -p $1/{folder}; printf %s {text} >$1/{INITRAMFS}"
 
 
 def _furnish(image: Image, root: Path) -> None:
@@ -194,7 +173,7 @@ def _furnish(image: Image, root: Path) -> None:
         target.unlink(missing_ok=True)
         target.write_text(text)
     shutil.copy(key().with_suffix(".pub"), root / "key.pub")
-    _run(*LEASH, "chroot", root, "sh", "-eux", "-c", SETTLE + image.settle)
+    system.inside(root, SETTLE + image.settle)
 
 
 def _own_kernel(root: Path) -> None:
@@ -202,9 +181,8 @@ def _own_kernel(root: Path) -> None:
     release = kernel.release(built)
     shutil.copy(built / "vmlinuz", root / f"boot/vmlinuz-{release}")
     shutil.copy(built / "config", root / f"boot/config-{release}")
-    _run("cp", "-a", built / "lib/modules", root / "usr/lib")
-    _run("chroot", root, "depmod", release)
-    _run(*LEASH, "chroot", root, "update-initramfs", "-c", "-k", release)
+    run("cp", "-a", built / "lib/modules", root / "usr/lib")
+    system.inside(root, f"depmod {release}; update-initramfs -c -k {release}")
 
 
 def _newest(root: Path, stem: str) -> Path:
@@ -226,16 +204,12 @@ def _partition(disk: Path) -> None:
         f"start=2MiB, size={esp}MiB, type=U\n"
         f"start={ROOT_START // MIB}MiB, size={(DISK - ROOT_START) // MIB - 1}MiB, type=L\n"
     )
-    subprocess.run(["sfdisk", "-q", disk], input=layout, text=True, check=True)
+    run("sfdisk", "-q", disk, text=layout)
     esp_blocks = str(esp * 1024)
-    _run("mkfs.vfat", "-F", "32", "-n", "ESP", "--offset", str(2 * MIB // 512), disk, esp_blocks)
+    run("mkfs.vfat", "-F", "32", "-n", "ESP", "--offset", str(2 * MIB // 512), disk, esp_blocks)
 
 
 def _fill(disk: Path, root: Path) -> None:
     blocks = f"{(DISK - ROOT_START) // MIB - 1}M"
     offset = f"offset={ROOT_START},lazy_itable_init=1"
-    _run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", root, "-E", offset, disk, blocks)
-
-
-def _run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], check=True)
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", root, "-E", offset, disk, blocks)

@@ -1,6 +1,5 @@
 """Build a host once, snapshot it running, restore it in seconds."""
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from tests.lab.board import BOARDS
 from tests.lab.hardware import PLAIN
 from tests.lab.hosts import Host, variables
 from tests.lab.image import FINISH, Image, unfinished
+from tests.lab.local import run, say
 from tests.lab.machine import Machine
 
 READY = "ready"
@@ -29,10 +29,11 @@ def installed(image: Image) -> Path:
 
 
 def _install(image: Image) -> None:
+    say(f"building the image {image.name}")
     raw, kernel, initrd = unfinished(image)
     machine = Machine(image.name, "image")
     disk = image.disk.with_suffix(".part")
-    _run("qemu-img", "convert", "-O", "qcow2", raw, disk)
+    run("qemu-img", "convert", "-O", "qcow2", raw, disk)
     raw.unlink()
     _new_variables(image, disk)
     boot = ("-kernel", str(kernel), "-initrd", str(initrd))
@@ -57,7 +58,7 @@ def _overlay(host: Host) -> Path:
     base = installed(host.image)
     disk = _disk(host)
     disk.unlink(missing_ok=True)
-    _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk, ROOM)
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, disk, ROOM)
     if host.image.uefi:
         _copy(variables(base), variables(disk))
     return disk
@@ -70,11 +71,11 @@ def _disk(host: Host) -> Path:
 def _new_variables(image: Image, disk: Path) -> None:
     template = BOARDS[image.arch].variables
     if image.uefi:
-        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", template, variables(disk))
+        run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", template, variables(disk))
 
 
 def _copy(source: Path, target: Path) -> None:
-    _run("cp", "--reflink=auto", "--sparse=always", source, target)
+    run("cp", "--reflink=auto", "--sparse=always", source, target)
 
 
 def prepare(host: Host) -> Path:
@@ -89,6 +90,7 @@ def prepare(host: Host) -> Path:
 
 def _prepare(host: Host) -> None:
     disk = _overlay(host)
+    say(f"setting up the host {host.name}")
     machine = Machine(host.name, "build")
     machine.start(host.command(disk))
     try:
@@ -138,10 +140,7 @@ def _power_off(machine: Machine) -> None:
         raise TimeoutError(f"{machine.name} did not power off")
 
 
-def _run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], check=True)
-
-
 def timed(label: str, started: float) -> str:
     """How long something took, for a person."""
-    return f"{label} in {time.monotonic() - started:.1f} s"
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    return f"{label} in {minutes} min {seconds} s" if minutes else f"{label} in {seconds} s"

@@ -25,8 +25,6 @@ SLOTS = ("run1", "run2")
 
 def play(scenarios: Sequence[Scenario]) -> list[Row]:
     """Every scenario on its restored host, two at a time, those that boot first."""
-    for host in dict.fromkeys(scenario.host for scenario in scenarios):
-        lab.prepare(HOSTS[host])
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for slot in SLOTS:
         free.put(slot)

@@ -68,7 +68,7 @@ def _sum(faults: Sequence[Row], healthy: Sequence[Row]) -> str:
 
 def _when(rows: Sequence[Row], minutes: float | None) -> str:
     revisions = dict.fromkeys(row.revision for row in rows)
-    took = f", in {minutes:.0f} minutes for all" if minutes else ""
+    took = f", in {minutes:.0f} minutes for all on built hosts" if minutes else ""
     return f"Judged at revision {', '.join(revisions)}{took}.\n"
 
 

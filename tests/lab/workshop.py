@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab.board import BOARDS, Arch
+from tests.lab.local import run, say
 
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -75,24 +76,30 @@ def _site(codename: str) -> str | None:
     return next((site for site, _, name in places if name == codename), None)
 
 
+def only_root(task: str) -> None:
+    """End with a message where the user may not do what comes next."""
+    if os.geteuid() != 0:
+        raise SystemExit(f"lab: only root can {task}; run it as root")
+
+
 def prepare() -> None:
     """Install what is missing, QEMU from the release's backports where its own is too old."""
     wanted = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
     wanted += [package for file, package in FILES.items() if not Path(file).exists()]
     if wanted:
         _apt("update")
-        install(wanted)
+        _install(wanted)
     if _qemu_version() >= IGB_NEEDS:
         return
     _apt("update")
     if _candidate("qemu-system-x86") >= IGB_NEEDS:
-        install(EMULATOR.values())
+        _install(EMULATOR.values())
     else:
         suite = f"{_codename()}-backports"
         source = Path("/etc/apt/sources.list.d/pytest-vfio-lab.list")
         source.write_text(f"deb {mirror()} {suite} main\n")
         _apt("update")
-        install(EMULATOR.values(), "-t", suite)
+        _install(EMULATOR.values(), "-t", suite)
 
 
 def board(arch: Arch) -> None:
@@ -102,7 +109,7 @@ def board(arch: Arch) -> None:
     if wanted:
         _apt("update")
         backports = "~bpo" in _output("dpkg-query", "-Wf", "${Version}", "qemu-system-x86")
-        install(wanted, *(("-t", f"{_codename()}-backports") if backports else ()))
+        _install(wanted, *(("-t", f"{_codename()}-backports") if backports else ()))
 
 
 @contextmanager
@@ -149,14 +156,17 @@ def _major(version: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def install(packages: Iterable[str], *options: str) -> None:
-    """Add Debian packages to this machine."""
+def _install(packages: Iterable[str], *options: str) -> None:
+    packages = list(packages)
+    say(f"installing Debian packages: {' '.join(packages)}")
     _apt("install", "-y", "--no-install-recommends", *options, *packages)
 
 
 def _apt(*words: str) -> None:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "-q", *words], check=True, env=environment)
+    if not shutil.which("apt-get"):
+        raise SystemExit("lab: no apt-get here; the lab builds on Debian and its kind")
+    only_root("install Debian packages")
+    run("apt-get", "-q", *words)
 
 
 def _output(*words: str) -> str:
