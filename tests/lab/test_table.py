@@ -65,7 +65,9 @@ def test_what_passes_is_no_note(said: str):
 
 def test_one_revision_is_told_once():
     """Rows of more than one revision are told too."""
-    assert "Judged at revision abc1234, in 31 minutes for all on built hosts." in page([FAULT, HEALTHY], 31.2)
+    assert "Judged at revision abc1234, in 31 minutes for all on built hosts." in page(
+        [FAULT, HEALTHY], 31.2
+    )
     assert "Judged at revision abc1234, def." in page([FAULT, replace(HEALTHY, revision="def")])
 
 
