@@ -17,6 +17,7 @@ def _management(netdev: str) -> tuple[str, ...]:
 
 MANAGEMENT = NETWORK + _management("network")
 BEHIND_TRUNK = (
+    "-S",
     *NETWORK,
     *("-netdev", f"stream,id=far,server=on,addr.type=unix,addr.path={{folder}}/{trunk.NETWORK}"),
     *("-netdev", "hubport,id=hub1,hubid=0,netdev=network"),

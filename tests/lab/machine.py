@@ -45,8 +45,8 @@ class Machine:
     def start(self, arguments: Sequence[str]) -> None:
         """Run QEMU; ``{port}`` in an argument becomes the SSH port on this machine.
 
-        ``{folder}`` becomes the machine's own, where a switch between its NIC and QEMU's network
-        is put if the arguments leave sockets for one.
+        ``{folder}`` becomes the machine's own. A machine that starts halted (``-S``) waits for a
+        switch between its NIC and QEMU's network.
         """
         self.stop()
         (self.folder / "qemu.log").unlink(missing_ok=True)
@@ -63,8 +63,19 @@ class Machine:
         process = self._begin(command)
         (self.folder / "pid").write_text(f"{process.pid}\n")
         self._await(process, qmp)
-        if (self.folder / trunk.NIC).exists():
-            self._begin([sys.executable, trunk.__file__, str(self.folder)])
+        if "-S" in arguments:
+            self._plug_in()
+
+    def _plug_in(self) -> None:
+        """Put the switch between NIC and network, and let the halted machine run.
+
+        A frame that QEMU 10.0 is to send before it listens for the switch ends it by SIGSEGV.
+        """
+        monitor = self.monitor
+        while monitor.type("info network").count("listening") < len(trunk.ENDS):
+            time.sleep(0.05)
+        self._begin([sys.executable, trunk.__file__, str(self.folder)])
+        monitor.type("cont")
 
     def _own(self, word: str, port: int) -> str:
         return word.replace("{port}", str(port)).replace("{folder}", str(self.folder))
@@ -125,7 +136,7 @@ class Machine:
                 os.killpg(pid, signal.SIGKILL)
             while _alive(pid):
                 time.sleep(0.05)
-        for name in ("pid", "qmp.sock", "control", trunk.NIC, trunk.NETWORK):
+        for name in ("pid", "qmp.sock", "control", *trunk.ENDS):
             (self.folder / name).unlink(missing_ok=True)
 
     def finished(self, seconds: float) -> bool:

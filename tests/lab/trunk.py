@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 VLAN = 10
-NIC, NETWORK = "nic.sock", "network.sock"
+NIC, NETWORK = ENDS = ("nic.sock", "network.sock")
 """QEMU's ends, in the machine's folder."""
 _ADDRESSES = 12
 _TAG = b"\x81\x00" + VLAN.to_bytes(2, "big")
@@ -21,7 +21,7 @@ _TAG = b"\x81\x00" + VLAN.to_bytes(2, "big")
 
 def main(folder: Path) -> None:
     """Carry frames both ways until one side closes."""
-    nic, network = (_connected(folder / name) for name in (NIC, NETWORK))
+    nic, network = (_connected(folder / name) for name in ENDS)
     spoken = threading.Event()
     threading.Thread(target=_inwards, args=(network, nic, spoken), daemon=True).start()
     _outwards(nic, network, spoken)
