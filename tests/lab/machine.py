@@ -90,7 +90,8 @@ class Machine:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if process.poll() is not None:
-                raise RuntimeError((self.folder / "qemu.log").read_text()[-2000:])
+                said = (self.folder / "qemu.log").read_text()[-2000:]
+                raise RuntimeError(f"{said}\n{self.name}: QEMU ended with {process.returncode}")
             with contextlib.suppress(OSError):
                 Monitor(qmp)
                 return
