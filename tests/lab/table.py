@@ -22,7 +22,7 @@ alone makes it say is marked so.
 
 """
 EMULATION = {
-    "IVRS": "but on a host without any IOMMU, the emulation alone",
+    "IVRS": "the emulation alone, but on a host without any IOMMU",
     "secure guest": "the emulation alone",
 }
 
