@@ -9,6 +9,7 @@ from pytest_vfio.facts import vfioids
 from pytest_vfio.facts.hypervisor import Hypervisor
 from pytest_vfio.facts.modules import IdPattern, Modules
 from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
+from pytest_vfio.facts.words import Word, named
 
 
 @check("SAF004", severity=BLOCKER, refs=["F195", "F77"])
@@ -48,7 +49,7 @@ def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That none of the ids for vfio-pci on the command line of the entry that the next boot takes
         matches a function that carries the network, the storage or the console of the host. Of
-        several lists the last counts.
+        several lists the last counts, before a bare `--` and behind it, where a module reads on.
     Why it matters:
         The host runs well, and the reboot that the waiting words ask for cuts it off.
     Evidence:
@@ -62,8 +63,8 @@ def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
         F195, F77, S09; drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids.
     """
     entry = hypervisor.boot.next_entry
-    lists = [word.value or "" for word in entry.words if word.name == "vfio_pci.ids"]
-    patterns = [p for text in lists[-1:] for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
+    lists = [word.value or "" for word in _last_lists(entry.words)]
+    patterns = [p for text in lists for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
     if not patterns:
         return skips("the next boot has no ids for vfio-pci", evidence=entry.quote)
     return _hit(hypervisor, patterns, "the next boot: ") or _free(hypervisor, patterns)
@@ -229,6 +230,16 @@ def test_denylist_disabled(hypervisor: Hypervisor) -> Verdict:
         raise Missing(item)
     modules.options("vfio_pci")  # raises unless every place that could set it was read
     return passes("nothing sets disable_denylist of vfio-pci")
+
+
+def _last_lists(line: Iterable[Word]) -> Iterator[Word]:
+    """The last list before a bare `--`, all that a built-in driver reads, and the last behind it.
+
+    Which of the two counts depends on the kernel that will boot, so neither is left out.
+    """
+    lists = named(line, "vfio_pci.ids")
+    for behind in (False, True):
+        yield from [word for word in lists if word.after_dashes is behind][-1:]
 
 
 def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") -> Verdict | None:

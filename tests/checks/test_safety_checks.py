@@ -297,6 +297,19 @@ def test_SAF015_passes_on_a_list_that_a_later_one_replaces():
     assert PASS == of_host("SAF015", **boots(words)).outcome
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "vfio-pci.ids=8086:1521 -- vfio-pci.ids=8086:1572",
+        "vfio-pci.ids=8086:1572 -- vfio-pci.ids=8086:1521",
+    ],
+    ids=["a built-in driver takes the first", "a module takes the second"],
+)
+def test_SAF015_fails_on_either_side_of_the_dashes(words: str):
+    """Which list counts depends on the kernel that boots: neither replaces the other."""
+    assert FAIL == of_host("SAF015", **boots(words)).outcome
+
+
 def test_SAF015_skips_without_ids():
     """Nothing waits for the next boot."""
     assert SKIP == of_host("SAF015", **boots("intel_iommu=on")).outcome
