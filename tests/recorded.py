@@ -18,13 +18,19 @@ FIXTURES = ROOT / "fixtures"
 
 
 @cache
+def bundles_of(inventory: Path) -> dict[str, tuple[Path, Declared]]:
+    """The recordings that an inventory names: where each is, and what the host is for."""
+    hosts = load(inventory).hosts.items()
+    return {name: (host.bundle, host.declared) for name, host in hosts if host.bundle is not None}
+
+
+@cache
 def bundles() -> dict[str, tuple[Path, Declared]]:
     """Every recorded host by name: where it is, and its intent from an inventory beside it."""
     found = {
-        name: (host.bundle, host.declared)
+        name: one
         for file in sorted(FIXTURES.glob("*.toml"))
-        for name, host in load(file).hosts.items()
-        if host.bundle is not None
+        for name, one in bundles_of(file).items()
     }
     named = {path.resolve() for path, _ in found.values()}
     for path in sorted((FIXTURES / "hosts").iterdir()):
@@ -33,11 +39,9 @@ def bundles() -> dict[str, tuple[Path, Declared]]:
     return found
 
 
-@cache
 def lab_bundles() -> dict[str, tuple[Path, Declared]]:
     """The same for the hosts of the lab, healthy and broken."""
-    hosts = load(FIXTURES / "lab" / "inventory.toml").hosts.items()
-    return {name: (host.bundle, host.declared) for name, host in hosts if host.bundle is not None}
+    return bundles_of(FIXTURES / "lab" / "inventory.toml")
 
 
 @cache

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.lab.again import judge_again, recorded
+from tests.lab.again import judge_again
 from tests.lab.fixture import FOLDER
+from tests.recorded import bundles_of
 
 INVENTORY = FOLDER / "inventory.toml"
 OUTCOMES = ("fail", "blocked", "unknown", "error")
@@ -17,7 +18,7 @@ OUTCOMES = ("fail", "blocked", "unknown", "error")
 
 def names() -> tuple[str, ...]:
     """The recordings of the lab."""
-    return tuple(recorded(INVENTORY)) if INVENTORY.exists() else ()
+    return tuple(bundles_of(INVENTORY)) if INVENTORY.exists() else ()
 
 
 def digest_file(name: str) -> Path:

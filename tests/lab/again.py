@@ -2,40 +2,30 @@
 
 import datetime
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from pytest_vfio import suite
 from pytest_vfio.check import Severity
 from pytest_vfio.diagnosis import diagnose
 from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import Declared
-from pytest_vfio.inventory import load
 from pytest_vfio.judgement import Judgement
 from pytest_vfio.policy import Policy
 from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.report.results import to_json
 from pytest_vfio.sources import read_bundle
 from tests.lab.suite import Report
+from tests.recorded import bundles_of, whole_suite
 
 FAIL_ON = (Severity.BLOCKER, Severity.SECURITY)
 POLICY = Policy(frozenset(FAIL_ON), strict=False, waivers=(), today=datetime.date(2026, 1, 1))
 
 
 @cache
-def recorded(inventory: Path) -> Mapping[str, tuple[Path, Declared]]:
-    """The recordings that an inventory names, each with what the host is for."""
-    hosts = load(inventory).hosts.items()
-    return {name: (host.bundle, host.declared) for name, host in hosts if host.bundle is not None}
-
-
-@cache
 def judge_again(inventory: Path, name: str) -> Report:
     """What `results.json` says of a recorded host now."""
-    bundle, declared = recorded(inventory)[name]
+    bundle, declared = bundles_of(inventory)[name]
     evidence = read_bundle(bundle, name)
-    judgement = Judgement(_suite(), Hypervisor(evidence, declared))
+    judgement = Judgement(whole_suite(), Hypervisor(evidence, declared))
     judged = POLICY.judge(judgement)
     host = HostResult(
         name,
@@ -46,11 +36,6 @@ def judge_again(inventory: Path, name: str) -> Report:
         judged=tuple(judged),
         diagnosis=diagnose(judgement, judged),
     )
-    run = RunResult(_suite(), (host,), "", 0.0, complete=True, fail_on=FAIL_ON, product="")
+    run = RunResult(whole_suite(), (host,), "", 0.0, complete=True, fail_on=FAIL_ON, product="")
     (told,) = json.loads(to_json(run))["hosts"]
     return Report(told, int(any(one.gates for one in judged)))
-
-
-@cache
-def _suite() -> suite.Suite:
-    return suite.combined(())

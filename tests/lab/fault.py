@@ -31,6 +31,8 @@ class Scenario:
     reboot: bool = False
     after: str = ""
     """Shell run after the reboot."""
+    inside: tuple[str, ...] = ()
+    """Devices that the guest g1 must show on its console, as ``nested`` prints them."""
     intent: Intent = Intent()
     account: str = "root"
     smoke: bool = False

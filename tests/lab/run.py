@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tests.lab import cache, lab, nested, witness
-from tests.lab.again import judge_again, recorded
+from tests.lab.again import judge_again
 from tests.lab.fault import Fault, Scenario
 from tests.lab.fixture import inventory
 from tests.lab.hosts import HOSTS
@@ -16,6 +16,7 @@ from tests.lab.machine import Machine, running
 from tests.lab.row import Row, kept, revision
 from tests.lab.suite import Report, judge
 from tests.lab.verdict import complaints
+from tests.recorded import bundles_of
 
 SLOW = 600.0
 CHANGED = "changed: "
@@ -55,7 +56,7 @@ def replay(scenarios: Sequence[Scenario]) -> list[Row]:
     rows = []
     last = inventory(cache.folder("recordings"), scenarios)
     for scenario in scenarios:
-        if scenario.name not in recorded(last):
+        if scenario.name not in bundles_of(last):
             continue
         report = judge_again(last, scenario.name)
         (was,) = kept([scenario.name]) or [_row(scenario, report, [], (), 0.0, 0.0)]
@@ -138,13 +139,10 @@ def _inject(machine: Machine, scenario: Scenario) -> None:
         shell.run("systemctl is-system-running --wait", timeout=SLOW)
     if scenario.after:
         shell.must(scenario.after, timeout=SLOW)
-    if scenario.name == "guest-running":
-        _prove_device(nested.proof(shell, "g1"))
-
-
-def _prove_device(lines: list[str]) -> None:
-    if "PCI 0x8086:0x10c9 igb" not in lines:
-        raise RuntimeError(f"the guest does not see its card: {lines}")
+    if scenario.inside:
+        seen = nested.proof(shell, "g1")
+        if lacking := set(scenario.inside) - set(seen):
+            raise RuntimeError(f"the guest does not see {lacking}, it sees {seen}")
 
 
 def _validate(machine: Machine) -> tuple[str, ...]:

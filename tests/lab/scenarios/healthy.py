@@ -69,7 +69,12 @@ HEALTHY = (
         reboot=True,
         after=UNMANAGED,
     ),
-    Healthy("guest-running", "trixie-guests", define("g1", NIC) + f"{VIRSH} start g1\n"),
+    Healthy(
+        "guest-running",
+        "trixie-guests",
+        define("g1", NIC) + f"{VIRSH} start g1\n",
+        inside=("PCI 0x8086:0x10c9 igb",),
+    ),
     Healthy(
         "vfs-for-guests",
         "trixie-server",
