@@ -1,6 +1,5 @@
 """Commands on this machine; what they say is shown only where they fail."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -17,7 +16,6 @@ def run(*words: str | Path, text: str = "") -> None:
         input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
         text=True,
         errors="replace",
         check=False,

@@ -71,8 +71,10 @@ class Machine:
 
         A frame that QEMU 10.0 is to send before it listens for the switch ends it by SIGSEGV.
         """
-        monitor = self.monitor
-        while monitor.type("info network").count("listening") < len(trunk.ENDS):
+        monitor, end = self.monitor, time.monotonic() + 60
+        while (said := monitor.type("info network")).count("listening") < len(trunk.ENDS):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name}: QEMU does not listen for the switch: {said}")
             time.sleep(0.05)
         self._begin([sys.executable, trunk.__file__, str(self.folder)])
         monitor.type("cont")

@@ -49,7 +49,7 @@ def proof(shell: Shell, guest: str, seconds: float = 300) -> list[str]:
     while time.monotonic() < end:
         said = shell.must(f"cat /var/log/libvirt/qemu/{guest}.console || true")
         lines = [line.strip() for line in said.splitlines()] or lines
-        if READY in lines:
+        if READY in said:
             return [line for line in lines if line.startswith("PCI ")]
         time.sleep(2)
     raise TimeoutError(f"{guest} is not ready after {seconds:.0f} s, last it said: {lines[-1]!r}")

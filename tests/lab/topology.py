@@ -2,8 +2,10 @@
 
 from tests.lab.kernel import words
 from tests.lab.parts import write
+from tests.lab.trunk import VLAN
 
 _NETWORK = "/etc/systemd/network"
+_VLAN = f"bond0.{VLAN}"
 _SAME = "MACAddress=52:54:00:0a:00:01"  # QEMU's network remembers whose the address was
 NETSTACK = (
     write(
@@ -16,10 +18,10 @@ NETSTACK = (
     )
     + write(
         f"{_NETWORK}/bond0.network",
-        "[Match]\nName=bond0\n\n[Network]\nVLAN=bond0.10\nLinkLocalAddressing=no",
+        f"[Match]\nName=bond0\n\n[Network]\nVLAN={_VLAN}\nLinkLocalAddressing=no",
     )
-    + write(f"{_NETWORK}/vlan.netdev", "[NetDev]\nName=bond0.10\nKind=vlan\n\n[VLAN]\nId=10")
-    + write(f"{_NETWORK}/vlan.network", "[Match]\nName=bond0.10\n\n[Network]\nBridge=br0")
+    + write(f"{_NETWORK}/vlan.netdev", f"[NetDev]\nName={_VLAN}\nKind=vlan\n\n[VLAN]\nId={VLAN}")
+    + write(f"{_NETWORK}/vlan.network", f"[Match]\nName={_VLAN}\n\n[Network]\nBridge=br0")
     + write(f"{_NETWORK}/br0.netdev", f"[NetDev]\nName=br0\nKind=bridge\n{_SAME}")
     + write(
         f"{_NETWORK}/br0.network",

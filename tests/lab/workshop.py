@@ -166,7 +166,7 @@ def _apt(*words: str) -> None:
     if not shutil.which("apt-get"):
         raise SystemExit("lab: no apt-get here; the lab builds on Debian and its kind")
     only_root("install Debian packages")
-    run("apt-get", "-q", *words)
+    run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *words)
 
 
 def _output(*words: str) -> str:
