@@ -1,0 +1,1 @@
+"""Text in, values out: knows quotes, no evidence and no host."""
