@@ -5,10 +5,10 @@ import re
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import Cure, tuning
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.groups import Group
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor.groups import Group
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 PAYLOAD = (re.compile(r"can't set Max Payload Size to [0-9]+"),)
 #: Before this version a group does not tell its domain type.
