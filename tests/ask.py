@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from pytest_vfio import suite
 from pytest_vfio.check import Check, Outcome, Verdict
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.judge import suite
 
 
 @cache

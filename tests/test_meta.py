@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_vfio.check import HEADINGS, Check
-from pytest_vfio.suite import LAYERS, layer
-from tests.recorded import whole_suite
+from pytest_vfio.judge.suite import LAYERS, layer
+from tests.hosts.recorded import whole_suite
 from tools.failures_page import catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -183,10 +183,12 @@ STDLIB = {"__future__", "collections", "collections.abc", "dataclasses", "enum",
 def test_checks_import_facts_words_and_cures_only(path: Path):
     """A check knows no pytest, no source, no report, and does no I/O."""
     allowed = (
-        "pytest_vfio.facts",
         "pytest_vfio.check",
         "pytest_vfio.cures",
         "pytest_vfio.evidence",
+        "pytest_vfio.facts",
+        "pytest_vfio.hypervisor",
+        "pytest_vfio.parse",
     )
 
     assert {
@@ -196,7 +198,7 @@ def test_checks_import_facts_words_and_cures_only(path: Path):
     } == set()
 
 
-@pytest.mark.parametrize("folder", ["facts", "cures"])
+@pytest.mark.parametrize("folder", ["parse", "facts", "hypervisor", "cures"])
 def test_facts_and_cures_read_nothing(folder):
     """Facts and cures are made of evidence alone: no file, process, clock or environment."""
     forbidden = {"os", "pathlib", "subprocess", "socket", "time", "datetime", "shutil", "tempfile",

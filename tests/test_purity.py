@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from pytest_vfio.diagnosis import diagnose
+from pytest_vfio.judge.diagnosis import diagnose
 from tests.golden.matrix import POLICY
-from tests.recorded import bundles, judge
+from tests.hosts.recorded import bundles, judge
 
 _seen: list[str] | None = None
 

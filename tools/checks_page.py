@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_vfio.check import Check
-from pytest_vfio.explain import sections
-from pytest_vfio.suite import LAYERS, Suite, layer
+from pytest_vfio.judge.suite import LAYERS, Suite, layer
+from pytest_vfio.plugin.explain import sections
 
 _INTRO = """\
 # The checks

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.facts import boot as chain
-from pytest_vfio.facts.entries import Entry
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.linediff import Difference, differences, relevant
+from pytest_vfio.facts.boot import chain
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse.entries import Entry
+from pytest_vfio.parse.linediff import Difference, differences, relevant
 
 
 @check("CMD010", severity=BLOCKER, needs=["CMD013"], refs=["F31", "S16", "S17"])

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from pytest_vfio.check import BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
-from pytest_vfio.facts import switches
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.words import Word
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import switches
+from pytest_vfio.parse.words import Word
 
 #: Options of modules that are often written without their module.
 BARE = {

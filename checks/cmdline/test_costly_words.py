@@ -15,10 +15,10 @@ from pytest_vfio.check import (
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts import switches
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
-from pytest_vfio.facts.words import Word
+from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import switches
+from pytest_vfio.parse.words import Word
 
 
 @check("CMD030", severity=ADVICE, refs=["F48"])

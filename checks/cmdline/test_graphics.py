@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.facts import switches
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse import switches
 
 #: Intel's integrated graphics is always here.
 INTEGRATED = "0000:00:02."

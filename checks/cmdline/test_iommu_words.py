@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.facts import iommu_kind, switches
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.switches import Switch
-from pytest_vfio.facts.words import Word
+from pytest_vfio.hypervisor import iommu_kind
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import switches
+from pytest_vfio.parse.switches import Switch
+from pytest_vfio.parse.words import Word
 
 #: What can keep a wanted word away from the kernel: each is the first cause of what follows.
 LOST = ["CMD005", "CMD010", "CMD011", "CMD012", "CMD013", "CMD014"]

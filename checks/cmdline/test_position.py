@@ -3,10 +3,10 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.cmdline import SIZE
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.linediff import relevant
-from pytest_vfio.facts.words import Word
+from pytest_vfio.facts.kernel.cmdline import SIZE
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse.linediff import relevant
+from pytest_vfio.parse.words import Word
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])

@@ -4,8 +4,8 @@ from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts import vfioids
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import vfioids
 
 
 @check("CMD020", severity=BLOCKER, refs=["F40", "S08"])

@@ -4,11 +4,12 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.cures import guests, sriov
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts import devicelog, handover
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction, is_vfio_driver
-from pytest_vfio.facts.pins import Pins
+from pytest_vfio.facts.drivers.pins import Pins
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor import handover
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 #: `vfio_pci_is_denylisted` (drivers/vfio/pci/vfio_pci.c): Intel QAT, DSA and IAA, with their VFs.
 DENYLIST = frozenset(

@@ -3,9 +3,10 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts import devicelog, identity
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci import identity
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("DEV001", severity=BLOCKER, refs=["F19", "F145", "F20"])

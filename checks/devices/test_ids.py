@@ -3,10 +3,10 @@
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts import handover
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.vfioids import IdPattern
+from pytest_vfio.hypervisor import handover
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.vfioids import IdPattern
 
 
 @check("DEV005", severity=DEGRADED, refs=["F77"])

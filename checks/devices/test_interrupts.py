@@ -4,9 +4,10 @@ import re
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips, unknown
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.facts import devicelog, irqlines
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.iommu import irqlines
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 _NOBODY_CARED = re.compile(r"irq ([0-9]+): nobody cared")
 

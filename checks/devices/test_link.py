@@ -3,11 +3,11 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts import devicelog
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction
-from pytest_vfio.facts.pciconfig import EXT_ATS, EXT_PASID, EXT_PRI
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.pciconfig import EXT_ATS, EXT_PASID, EXT_PRI
 
 #: Corrected errors an hour that are no noise any more; a healthy link has none for days.
 CORRECTED_AN_HOUR = 100

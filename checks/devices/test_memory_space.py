@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Quote
-from pytest_vfio.facts import devicelog, iomem
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction
-from pytest_vfio.facts.pciconfig import EXT_REBAR
+from pytest_vfio.facts.kernel import devicelog, iomem
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.pciconfig import EXT_REBAR
 
 #: vfio-pci evicts the firmware's framebuffer from VGA devices since (F108).
 EVICTS_SINCE = (6, 1, 0)

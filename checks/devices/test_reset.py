@@ -3,10 +3,10 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts import devicelog
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 #: AMD graphics of the Polaris, Vega and Navi 10 families by device id (F105).
 _AMD_FAMILIES = (

@@ -3,10 +3,10 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts import handover
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.hypervisor import handover
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 BEFORE = ["DRV001", "DRV002", "CMD010", "CMD011", "CMD014", "CMD020", "CMD021", "CMD022", "DEV001"]
 

@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 #: By kind of IOMMU, the build options of which one has to be set.
 DRIVERS = {

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: What an install line runs in order to do nothing.
 NOTHING = ("false", "true", ":")

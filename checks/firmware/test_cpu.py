@@ -3,7 +3,7 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: All that KVM has said of a CPU that firmware locked, 4.15 to 6.12, and arm64's own words.
 _REFUSED = (

@@ -15,7 +15,7 @@ from pytest_vfio.cures import Cure
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
 from pytest_vfio.evidence import Missing, Quote, Tree
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _REJECTED = (
     r"Loading of unsigned module is rejected|Loading of module with unavailable key is rejected"

@@ -3,9 +3,9 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 _DISPLAY, _USB = 0x03, 0x0C03
 _REFUSED = (

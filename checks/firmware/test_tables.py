@@ -3,7 +3,7 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _BROKEN = (
     r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,40}(?:DRHD|DMAR|RMRR)"

@@ -13,10 +13,10 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import groups as cures
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts import handover, isolation
-from pytest_vfio.facts.groups import NOIOMMU, Group
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor import handover, isolation
+from pytest_vfio.hypervisor.groups import NOIOMMU, Group
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 @check("GRP001", severity=BLOCKER, needs=["IOM001", "SAF002"], refs=["F92", "F93", "F138"])

@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse.hostdevs import Hostdev
 
 _GIB = 1 << 30
 #: Up to here both firmwares find a place below 4 GiB or in their default window.

@@ -3,12 +3,12 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.domainxml import DomainXml
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.domainxml import DomainXml
+from pytest_vfio.parse.hostdevs import Hostdev
 
 
 @check("GST001", severity=BLOCKER, needs=["LIB001"], refs=["F144", "F145"])

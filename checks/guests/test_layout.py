@@ -2,11 +2,11 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.facts import guestlayout as layout
-from pytest_vfio.facts.domainxml import DomainXml
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.libvirt import layout
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse.domainxml import DomainXml
+from pytest_vfio.parse.hostdevs import Hostdev
 
 
 def _assigned(guest: Domain) -> list[DomainXml]:

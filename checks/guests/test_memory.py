@@ -2,10 +2,10 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.facts import guestlayout as layout
-from pytest_vfio.facts import hugepages
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.libvirt import layout
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.hypervisor import hugepages
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 @check("GST010", severity=BLOCKER, refs=["F147", "S32"])

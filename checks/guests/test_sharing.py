@@ -2,10 +2,10 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.facts import guestlayout as layout
-from pytest_vfio.facts.groups import Group
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.libvirt import layout
+from pytest_vfio.hypervisor.groups import Group
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("GST007", severity=BLOCKER, refs=["F143", "F159"])

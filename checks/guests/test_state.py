@@ -4,10 +4,11 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.cures import libvirt
 from pytest_vfio.evidence import Missing, Status
-from pytest_vfio.facts import guestview, qemulog
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.hypervisor import guestview
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import qemulog
+from pytest_vfio.parse.hostdevs import Hostdev
 
 
 @check(

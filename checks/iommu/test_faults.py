@@ -3,9 +3,9 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.iommu_faults import Fault
+from pytest_vfio.facts.iommu.faults import Fault
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 _STALLED = (
     r"AMD-Vi: Completion-Wait loop timed out|VT-d detected Invalidation (?:Time-out|Queue) Error"

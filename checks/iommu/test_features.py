@@ -3,7 +3,7 @@
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _UNLIKE = (
     r"DMAR: IOMMU feature [a-z0-9_]{1,40} inconsistent|EFR mismatch\. Use IVHD EFR"

@@ -5,8 +5,8 @@ import re
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: Above this the memory of an older machine type reaches into the hole at 1012 to 1024 GiB.
 _BELOW_HOLE = 1010 << 20  # KiB

@@ -2,7 +2,7 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _GAVE_UP = (
     r"DMAR: Initialization failed|DMAR: dmar\d+: Failed to map|Cannot get a valid agaw for iommu"

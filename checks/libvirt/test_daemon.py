@@ -3,9 +3,9 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing, Quote, Status
-from pytest_vfio.facts.guests import STORED_FOLDER
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.libvirt import DAEMONS, QEMU_DAEMONS
+from pytest_vfio.facts.libvirt.daemon import DAEMONS, QEMU_DAEMONS
+from pytest_vfio.facts.libvirt.guests import STORED_FOLDER
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: Of a folder: says not even whether it exists, as a refusal does.
 _SILENT = (Status.NOT_COLLECTED, Status.FAILED)

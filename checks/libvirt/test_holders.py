@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.facts import openers
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.host import openers
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("LIB009", severity=DEGRADED, needs=["DEV001", "DEV004"], refs=["F163"])

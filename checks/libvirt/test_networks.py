@@ -3,8 +3,8 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts import pools
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor import pools
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 @check("LIB008", severity=BLOCKER, needs=["LIB001"], refs=["F136"])

@@ -3,10 +3,10 @@
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.facts import nodedevs
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pciviews import SYSFS, Known
+from pytest_vfio.facts.pci.views import SYSFS, Known
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse import nodedevs
 
 
 @check("LIB003", severity=DEGRADED, needs=["LIB001", "DEV001"], refs=["F165"])

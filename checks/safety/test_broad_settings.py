@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts import vfioids
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.modules import IdPattern, Modules
-from pytest_vfio.facts.pci import PciFunction, is_vfio_driver
-from pytest_vfio.facts.words import Word, named
+from pytest_vfio.facts.drivers.modules import IdPattern, Modules
+from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import vfioids
+from pytest_vfio.parse.words import Word, named
 
 
 @check("SAF004", severity=BLOCKER, refs=["F195", "F77"])

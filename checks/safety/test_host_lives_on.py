@@ -2,11 +2,11 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
-from pytest_vfio.facts.groups import Group
-from pytest_vfio.facts.holding import held
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.protected import out_of_use
+from pytest_vfio.hypervisor.groups import Group
+from pytest_vfio.hypervisor.holding import held
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.hypervisor.protected import out_of_use
 
 ISA_BRIDGE, SMBUS = 0x0601, 0x0C05
 #: The entry of the catalogue for each kind of what the host needs.

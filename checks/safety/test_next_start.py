@@ -3,11 +3,11 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import is_vfio_driver
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.hostdevs import Hostdev
 
 
 @check("SAF006", severity=BLOCKER, refs=["F203"])

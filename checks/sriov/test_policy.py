@@ -4,12 +4,13 @@ from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails,
 from pytest_vfio.cures import groups as group_cures
 from pytest_vfio.cures import sriov as cures
 from pytest_vfio.evidence import Item, Missing, Tree
-from pytest_vfio.facts import handover, vfinfo
-from pytest_vfio.facts.groups import Group
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
-from pytest_vfio.facts.vfinfo import VfPolicy
+from pytest_vfio.facts.pci import vfinfo
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.facts.pci.vfinfo import VfPolicy
+from pytest_vfio.hypervisor import handover
+from pytest_vfio.hypervisor.groups import Group
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 _UP = 0x1
 

@@ -3,12 +3,12 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import sriov as cures
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts import devicelog
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import DISPLAY_CLASS, PciFunction, is_vfio_driver
-from pytest_vfio.facts.pciaddress import split
-from pytest_vfio.facts.pciresource import VF_BARS
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.pciaddress import split
+from pytest_vfio.parse.pciresource import VF_BARS
 
 
 def _wanted(device: IntendedDevice) -> int:

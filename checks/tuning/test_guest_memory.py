@@ -13,12 +13,12 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.facts.demand import GIB
-from pytest_vfio.facts.domainxml import DomainXml
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.memory import cpuset
+from pytest_vfio.facts.host.memory import cpuset
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.hypervisor.demand import GIB
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse.domainxml import DomainXml
+from pytest_vfio.parse.hostdevs import Hostdev
 
 #: From this size on, pinning and mapping 4 KiB pages is felt.
 BIG = 16 * GIB

@@ -3,10 +3,10 @@
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import Cure, tuning
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.modules import Modules
-from pytest_vfio.facts.pciresource import ROM
+from pytest_vfio.facts.drivers.modules import Modules
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.parse.pciresource import ROM
 
 PAGE = 4096
 

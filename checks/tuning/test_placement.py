@@ -3,9 +3,9 @@
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("TUN001", severity=ADVICE, needs=["DEV001"], refs=["F16"])

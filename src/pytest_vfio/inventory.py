@@ -16,8 +16,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from pytest_vfio.facts import pci
-from pytest_vfio.facts.intent import Declared, WantedDevice, WantedGuest
+from pytest_vfio.facts.pci import functions as pci
+from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
 
 _ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _NETDEV = re.compile(r"[^\s/:]{1,15}")

@@ -6,15 +6,15 @@ import datetime
 
 from pytest_vfio.check import ADVICE, BLOCKER, Check, Severity, fails, passes, skips
 from pytest_vfio.cures import UNSAFE, Cure
-from pytest_vfio.diagnosis import diagnose
 from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.facts.intent import Declared, WantedDevice
+from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.inventory import Waiver
-from pytest_vfio.judgement import Judgement
-from pytest_vfio.policy import Policy
+from pytest_vfio.judge.diagnosis import diagnose
+from pytest_vfio.judge.judgement import Judgement
+from pytest_vfio.judge.policy import Policy
+from pytest_vfio.judge.suite import Suite
 from pytest_vfio.report import HostResult, RunResult
-from pytest_vfio.suite import Suite
-from tests.build import hypervisor
+from tests.hosts.plain import hypervisor
 
 NASTY = "\x1b[31m<b>&[bold]\x00\ud800]]>\u202e$(reboot)"
 DEVICE = "0000:01:00.0"

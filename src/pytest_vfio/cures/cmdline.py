@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from pytest_vfio.cures import MANUAL, UNSAFE, Cure
 from pytest_vfio.evidence import Missing, Status
-from pytest_vfio.facts.boot import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
-from pytest_vfio.facts.words import parse
+from pytest_vfio.facts.boot.chain import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
+from pytest_vfio.parse.words import parse
 
 _DROP_IN = "/etc/default/grub.d/zz-vfio.cfg"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure, cmdline
 from pytest_vfio.evidence import Evidence, Status
-from pytest_vfio.facts.boot import Boot
+from pytest_vfio.facts.boot.chain import Boot
 
 
 def install_drivers(release: str) -> Cure:

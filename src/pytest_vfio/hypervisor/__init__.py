@@ -1,0 +1,1 @@
+"""All topics of one host together: the only room that holds the whole host."""
