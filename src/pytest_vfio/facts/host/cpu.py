@@ -73,12 +73,6 @@ class Cpu:
             return None
 
     @property
-    def model_name(self) -> str | None:
-        """The marketing name, where there is one."""
-        name = self._fields.get("model name")
-        return name.strip() if name is not None else None
-
-    @property
     def physical_bits(self) -> int:
         """The width of a physical address, in bits. Raises Missing where it is not shown."""
         found = re.match(r"([0-9]{1,3}) bits physical", self._fields.get("address sizes", ""))
