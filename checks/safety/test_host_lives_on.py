@@ -43,7 +43,7 @@ def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDe
         F190, F191, F192, F193; Documentation/ABI/testing/sysfs-class-net, sysfs-block.
     """
     path = hypervisor.protected.known.get(device.name)
-    if path is not None and device.wanted is not None and device.wanted.vfs:
+    if path is not None and device.keeps_host_driver:
         return skips(f"{device.name} stays with the host, only its VFs are given away")
     if path is not None:
         return fails(
@@ -160,7 +160,7 @@ def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: Intende
         F204; Documentation/PCI/pci-iov-howto.rst.
     """
     function = device.function
-    wanted = device.wanted is not None and bool(device.wanted.vfs)
+    wanted = device.keeps_host_driver
     parent = device.name if wanted else function.physfn
     if parent is None:
         return skips(f"{device.name} is no VF and none are wanted of it")
@@ -197,7 +197,7 @@ def test_host_uses_device(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
     References:
         F190, F191.
     """
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{device.name} stays with the host, only its VFs are given away")
     function = device.function
     if out_of_use(function):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome, Severity, Verdict
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Extent, Item, Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.judge import suite
 from tests.ask import ask
 from tests.hosts import plain as build
