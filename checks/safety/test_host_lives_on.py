@@ -20,8 +20,10 @@ REFS = {
 
 
 @check("SAF001", severity=BLOCKER, needs=["DEV001"], refs=["F190", "F191", "F192", "F193"])
-def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The host lives on the intended device
+def test_host_does_not_depend_on_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host does not depend on the device
 
     Checks:
         That neither the way to the host (default routes of all tables, live SSH sessions) nor its
@@ -66,8 +68,10 @@ def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDe
 
 
 @check("SAF002", severity=BLOCKER, needs=["IOM001"], refs=["F194"])
-def test_group_holds_protected_function(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group of an intended device holds a function the host lives on
+def test_host_depends_on_no_other_member_of_the_group(
+    hypervisor: Hypervisor, group: Group
+) -> Verdict:
+    """Host depends on no other member of the IOMMU group
 
     Checks:
         That no other member of the group, that is not intended itself, carries the network, the
@@ -105,8 +109,10 @@ def test_group_holds_protected_function(hypervisor: Hypervisor, group: Group) ->
 
 
 @check("SAF003", severity=DEGRADED, needs=["IOM001"], refs=["F100"])
-def test_group_holds_chipset_function(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group of an intended device holds the chipset's own functions
+def test_group_holds_no_isa_bridge_and_no_smbus_controller(
+    hypervisor: Hypervisor, group: Group
+) -> Verdict:
+    """IOMMU group holds no ISA bridge and no SMBus controller
 
     Checks:
         That the group has no ISA/LPC bridge (class 0601) and no SMBus controller (class 0c05)
@@ -141,8 +147,10 @@ def test_group_holds_chipset_function(hypervisor: Hypervisor, group: Group) -> V
 
 
 @check("SAF008", severity=ADVICE, needs=["DEV001"], refs=["F204"])
-def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """VFs are made on an adapter that the host lives on
+def test_host_does_not_depend_on_the_adapter_of_the_vfs(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host does not depend on the adapter of the VFs
 
     Checks:
         Whether the physical function of an intended VF, or the one that the inventory wants VFs
@@ -179,8 +187,10 @@ def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: Intende
 
 
 @check("SAF016", severity=DEGRADED, needs=["DEV001", "SAF001"], refs=["F190", "F191"])
-def test_host_uses_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The host has addresses or volumes on the intended device
+def test_host_has_no_address_and_no_volume_on_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host has no address and no volume on the device
 
     Checks:
         That no interface on the intended device has an address or belongs to a bridge, bond or
