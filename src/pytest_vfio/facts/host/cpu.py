@@ -27,8 +27,15 @@ class Cpu:
     """The processors of a host; all are taken to be alike, as KVM does."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._item = evidence.item("proc/cpuinfo")
-        self._uname = evidence.item("uname")
+        self._evidence = evidence
+
+    @cached_property
+    def _item(self) -> Item:
+        return self._evidence.item("proc/cpuinfo")
+
+    @cached_property
+    def _uname(self) -> Item:
+        return self._evidence.item("uname")
 
     @cached_property
     def _fields(self) -> dict[str, str]:
