@@ -111,8 +111,9 @@ class Session:
     def pytest_unconfigure(self) -> None:
         """Take the private folder away, and leave pytest's own words to who counts after us."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        for word in words.OURS if reporter is not None else ():
-            reporter.stats.setdefault("skipped", []).extend(reporter.stats.pop(word, ()))
+        if reporter is not None:
+            for word in words.OURS:
+                reporter.stats.setdefault("skipped", []).extend(reporter.stats.pop(word, ()))
         if self.private is not None:
             shutil.rmtree(self.private, ignore_errors=True)
 
