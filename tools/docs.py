@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.recorded import whole_suite
+from tests.hosts.recorded import whole_suite
 from tools import checks_page, evidence_page, failures_page, readme
 
 #: Each generated page, and what makes it.

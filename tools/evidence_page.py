@@ -14,10 +14,10 @@ import msgspec
 
 from pytest_vfio.check import Check
 from pytest_vfio.evidence import Evidence, Item, Missing
-from pytest_vfio.judgement import Judgement, subjects_of
+from pytest_vfio.judge.judgement import Judgement, subjects_of
+from pytest_vfio.judge.subjects import Subject
 from pytest_vfio.sources import items
-from pytest_vfio.subjects import Subject
-from tests.recorded import bundles, evidence, judge, whole_suite
+from tests.hosts.recorded import bundles, evidence, judge, whole_suite
 
 _INTRO = """\
 # What is read from a host

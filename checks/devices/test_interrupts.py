@@ -4,16 +4,19 @@ import re
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips, unknown
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.facts import devicelog, irqlines
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.iommu import irqlines
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 _NOBODY_CARED = re.compile(r"irq ([0-9]+): nobody cared")
 
 
 @check("DEV020", severity=BLOCKER, needs=["DEV001"], refs=["F111"])
-def test_shared_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device has only INTx, and shares its line
+def test_vfio_can_use_the_interrupts_of_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """VFIO can use the interrupts of the device
 
     Checks:
         For a device without MSI and MSI-X: that nobody else uses its interrupt line, or that it
@@ -62,8 +65,10 @@ def test_shared_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV021", severity=ADVICE, needs=["DEV001"], refs=["F112"])
-def test_broken_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device cannot mask INTx
+def test_kernel_log_reports_no_broken_intx(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no broken INTx of the device
 
     Checks:
         That the kernel did not have to hide INTx of the device.
@@ -93,8 +98,8 @@ def test_broken_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV022", severity=BLOCKER, refs=["F113"])
-def test_interrupt_shut_down(hypervisor: Hypervisor) -> Verdict:
-    """The kernel shut an interrupt line down
+def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) -> Verdict:
+    """Kernel log reports no interrupt line that was shut down
 
     Checks:
         That no line was disabled because nobody answered its interrupts.

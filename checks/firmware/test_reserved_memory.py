@@ -3,9 +3,9 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 _DISPLAY, _USB = 0x03, 0x0C03
 _REFUSED = (
@@ -15,8 +15,10 @@ _REFUSED = (
 
 
 @check("FW007", severity=BLOCKER, needs=["IOM001", "DEV001"], refs=["F15", "S25"])
-def test_firmware_reserves_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Firmware reserves memory for the device (RMRR)
+def test_no_reserved_memory_blocks_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No firmware-reserved memory (RMRR) blocks the device
 
     Checks:
         That no `direct` region is reserved for the device's group. `direct-relaxable` (USB and

@@ -2,14 +2,16 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.facts import openers
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
+from pytest_vfio.facts.host import openers
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("LIB009", severity=DEGRADED, needs=["DEV001", "DEV004"], refs=["F163"])
-def test_held_by_another_program(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A program other than a guest of libvirt holds the device
+def test_no_program_other_than_a_guest_holds_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No program other than a libvirt guest holds the device
 
     Checks:
         That nobody has /dev/vfio/N of the device's group open, unless a running guest has a device

@@ -6,9 +6,9 @@ import datetime
 from pathlib import Path
 
 from pytest_vfio.check import Severity
-from pytest_vfio.diagnosis import diagnose
-from pytest_vfio.policy import Policy
-from tests.recorded import judge
+from pytest_vfio.judge.diagnosis import diagnose
+from pytest_vfio.judge.policy import Policy
+from tests.hosts.recorded import judge
 
 POLICY = Policy(
     fail_on=frozenset({Severity.BLOCKER, Severity.SECURITY}),

@@ -1,1 +1,1 @@
-"""Text in, values out: knows quotes, no evidence and no host."""
+"""Text -> values. Knows a quote of the text it reads, and nothing of hosts or of evidence."""
