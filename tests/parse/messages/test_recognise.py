@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vfio.parse.messages import ROWS, Message, Speaker, Weight, bare, recognise, standing
+from tests.hosts.recorded import evidence, lab_bundles
 from tests.lab.scenarios import HEALTHY
-from tests.recorded import evidence, lab_bundles
 
 EXAMPLES = sorted({example for row in ROWS for form in row.forms for example in form.examples})
 

@@ -15,8 +15,9 @@ from itertools import accumulate
 
 import msgspec
 
-from pytest_vfio.parse.messages.row import DEVICE, HARMLESS, PASSED, Form, Row, Speaker
+from pytest_vfio.parse.messages.row import HARMLESS, PASSED, Form, Row, Speaker
 from pytest_vfio.parse.messages.table import ROWS
+from pytest_vfio.parse.pciaddress import PATTERN, address
 
 _LONGEST = 20_000  # characters of a line that are looked at
 _NEAR = 12  # lines within which a frame's reason stands
@@ -26,8 +27,7 @@ _TYPED = str.maketrans(
 )
 _ESCAPE = re.compile(r"\\{1,4}(?:u([0-9a-fA-F]{4})|([\"'/nrt]))")
 _MEANT = {"n": "\n", "r": "\n", "t": "\t"}
-_BEFORE = re.compile(rf"({DEVICE})(?![0-9a-fA-F])")
-_IS_DEVICE = re.compile(rf"(?<![0-9a-fA-F:.]){DEVICE}(?![0-9a-fA-F])")
+_BEFORE = re.compile(rf"({PATTERN})(?![0-9a-fA-F])")
 
 _PREFIX = re.compile(
     r"(?:[\s>|]+"
@@ -216,16 +216,9 @@ def _apart(hits: list[tuple[Row, re.Match[str]]]) -> list[tuple[Row, re.Match[st
 
 def _names(match: re.Match[str]) -> dict[str, str]:
     """What a match names, and the device that stands before it where it names none itself."""
-    names = {name: _plain(value) for name, value in match.groupdict().items() if value}
+    names = {name: address(value) or value for name, value in match.groupdict().items() if value}
     if "device" not in names:
         before = _BEFORE.findall(match.string, 0, match.start())
-        if before:
-            names["device"] = _plain(before[-1])
+        if before and (found := address(before[-1])):
+            names["device"] = found
     return names
-
-
-def _plain(value: str) -> str:
-    """A value in its one form: a device with its domain, in lower case."""
-    if not _IS_DEVICE.fullmatch(value):
-        return value
-    return value.lower() if value.count(":") == 2 else f"0000:{value.lower()}"

@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from pytest_vfio.parse.pciaddress import PATTERN
+
 
 class Speaker(enum.StrEnum):
     """Who says a message, as a reader calls it."""
@@ -127,11 +129,8 @@ def form(template: str, *examples: str) -> Form:
     return Form(template, examples)
 
 
-#: An address of a PCI function as messages write it.
-DEVICE = r"(?:[0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]"
-
 _KINDS = {
-    "device": DEVICE,
+    "device": PATTERN,
     "group": r"\d{1,9}",
     "count": r"-?\d{1,20}",
     "number": r"(?:0x)?[0-9a-fA-F]{1,20}",

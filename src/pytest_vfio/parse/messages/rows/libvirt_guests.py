@@ -6,7 +6,7 @@ src/network/bridge_driver.c, src/conf/domain_validate.c of libvirt 7.0, 9.0 and 
 
 from __future__ import annotations
 
-from pytest_vfio.parse.messages.row import HARMLESS, HURTS, PASSED, Row, Speaker, form
+from pytest_vfio.parse.messages.row import HARMLESS, HURTS, Row, Speaker, form
 from pytest_vfio.parse.messages.words import OF_DEVICE, STARTED
 
 LIBVIRT = Speaker.LIBVIRT
@@ -33,7 +33,7 @@ ROWS = (
         cure="The capability SYS_RESOURCE, or a limit that is high enough from the start.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "hostdev-twice",
         LIBVIRT,
@@ -53,7 +53,7 @@ ROWS = (
         cure="Take one of the two out; often virt-manager added it and an <interface> or a second "
         "<hostdev> has it too.",
         acts="libvirt",
-    ),,
+    ),
     Row(
         "migration-blocked",
         LIBVIRT,
@@ -78,7 +78,7 @@ ROWS = (
         decide=("grep ON_SHUTDOWN /etc/default/libvirt-guests /etc/sysconfig/libvirt-guests",),
         cure="Shut such guests down instead of saving them (ON_SHUTDOWN=shutdown).",
         acts="libvirt",
-    ),,
+    ),
     Row(
         "unplug-rejected",
         LIBVIRT,
@@ -98,7 +98,7 @@ ROWS = (
         decide=("virsh dumpxml <guest> | grep -A 6 '<hostdev'",),
         cure="Unload its driver in the guest, or shut the guest down.",
         acts="guest",
-    ),,
+    ),
     Row(
         "pool-exhausted",
         LIBVIRT,
@@ -119,7 +119,7 @@ ROWS = (
         decide=("virsh net-dumpxml NETWORK", "ip link show"),
         cure="More VFs, or fewer guests.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "vf-in-use-elsewhere",
         LIBVIRT,
@@ -135,7 +135,7 @@ ROWS = (
         weight=HURTS,
         decide=(OF_DEVICE,),
         cure="List the VFs by address in the network (forward mode='hostdev').",
-    ),,
+    ),
     Row(
         "pf-not-online",
         LIBVIRT,
@@ -152,7 +152,7 @@ ROWS = (
         decide=("ip link show <interface>",),
         cure="ip link set <interface> up, and up at boot.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "interface-hostdev-needs-vf",
         LIBVIRT,
@@ -169,7 +169,7 @@ ROWS = (
         cure="A plain <hostdev> for a whole card.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "vf-has-no-netdev",
         LIBVIRT,
@@ -193,7 +193,7 @@ ROWS = (
         decide=(OF_DEVICE,),
         cure="Leave the PF on its host driver; give VFs away.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "hook-failed",
         LIBVIRT,
@@ -212,7 +212,7 @@ ROWS = (
         ),
         cure="Mend the script; what it printed stands in the message.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "hook-not-executable",
         LIBVIRT,
@@ -227,7 +227,7 @@ ROWS = (
         weight=HURTS,
         decide=("ls -l <path>",),
         cure="chmod +x the script.",
-    ),,
+    ),
     Row(
         "domain-high-privileges",
         LIBVIRT,
@@ -245,7 +245,7 @@ ROWS = (
             ),
         ),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "isolation-group-unknown",
         LIBVIRT,
@@ -258,5 +258,5 @@ ROWS = (
             ),
         ),
         weight=HARMLESS,
-    ),,
+    ),
 )

@@ -6,7 +6,7 @@ libvirt 7.0, 9.0 and 11.3; tools/virsh-{domain,nodedev}.c.
 
 from __future__ import annotations
 
-from pytest_vfio.parse.messages.row import HARMLESS, HURTS, PASSED, Row, Speaker, form
+from pytest_vfio.parse.messages.row import PASSED, Row, Speaker, form
 from pytest_vfio.parse.messages.words import OF_DEVICE, STARTED
 
 LIBVIRT = Speaker.LIBVIRT
@@ -21,21 +21,21 @@ ROWS = (
             form(r"Domain <guest> started", "Domain g1 started"),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "device-detached-from-host",
         LIBVIRT,
         "libvirt took the device from its host driver.",
         (form(r"Device pci_<node:word> detached", "Device pci_0000_01_00_0 detached"),),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "device-reattached",
         LIBVIRT,
         "libvirt gave the device back to its host driver.",
         (form(r"Device pci_<node:word> re-attached", "Device pci_0000_01_00_0 re-attached"),),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "qemu-died-at-start",
         LIBVIRT,
@@ -60,7 +60,7 @@ ROWS = (
         cure="What QEMU's log of the guest says.",
         frame=True,
         over=STARTED,
-    ),,
+    ),
     Row(
         "passthrough-not-supported",
         LIBVIRT,
@@ -88,7 +88,7 @@ ROWS = (
         cure="Switch the IOMMU on (firmware, and intel_iommu=on where the kernel needs it), and "
         "modprobe vfio-pci.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "legacy-kvm-assignment",
         LIBVIRT,
@@ -109,7 +109,7 @@ ROWS = (
         cure="<driver name='vfio'/>, or no <driver>.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "unmanaged-not-detached",
         LIBVIRT,
@@ -126,7 +126,7 @@ ROWS = (
         cure="managed='yes', or virsh nodedev-detach before the start, or vfio-pci at boot.",
         over=("qemu-starts", "domain-started"),
         acts="libvirt",
-    ),,
+    ),
     Row(
         "device-in-use-by-guest",
         LIBVIRT,
@@ -161,7 +161,7 @@ ROWS = (
         cure="Stop the other guest, or give this one another device.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "source-address-missing",
         LIBVIRT,
@@ -187,7 +187,7 @@ ROWS = (
         cure="Name the address that the device has now; for a VF, make the VFs before guests start.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "pci-header-type-127",
         LIBVIRT,
@@ -205,7 +205,7 @@ ROWS = (
         cure="Power the host off and on; then look at how the device resets.",
         over=STARTED,
         acts="vendor",
-    ),,
+    ),
     Row(
         "config-space-unreadable",
         LIBVIRT,
@@ -227,7 +227,7 @@ ROWS = (
         decide=(OF_DEVICE, "dmesg | tail -30"),
         cure="Power-cycle; compare the address with lspci.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-reset-libvirt",
         LIBVIRT,
@@ -250,7 +250,7 @@ ROWS = (
         "it.",
         over=STARTED,
         acts="vendor",
-    ),,
+    ),
     Row(
         "vfio-module-prohibited",
         LIBVIRT,
@@ -268,7 +268,7 @@ ROWS = (
         decide=("modprobe -c | grep vfio", "cat /proc/cmdline"),
         cure="Take the blacklist of vfio-pci away.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "vfio-module-missing",
         LIBVIRT,
@@ -298,7 +298,7 @@ ROWS = (
         cure="The kernel's package of modules, or a kernel that has VFIO; after an update of the "
         "kernel, reboot.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "bind-to-vfio-failed",
         LIBVIRT,
@@ -328,7 +328,7 @@ ROWS = (
         decide=("dmesg | tail -20", OF_DEVICE),
         cure="The kernel's line of that moment says why: no group (-22), or still in use.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "detach-failed",
         LIBVIRT,
@@ -346,7 +346,7 @@ ROWS = (
         cure="What the line behind it says.",
         frame=True,
         over=("device-detached-from-host",),
-    ),,
+    ),
     Row(
         "bridge-not-assignable",
         LIBVIRT,
@@ -371,7 +371,7 @@ ROWS = (
         cure="Name the endpoint behind it; pcieport stays where it is.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "behind-switch-without-acs",
         LIBVIRT,
@@ -388,5 +388,5 @@ ROWS = (
         cure="Another slot.",
         over=STARTED,
         acts="vendor",
-    ),,
+    ),
 )

@@ -1,6 +1,7 @@
 """The kernel's PCI core: errors, hot-plug, links, isolation and interrupt lines.
 
-Wordings: drivers/pci/pcie, drivers/pci/hotplug, drivers/pci/{probe,quirks}.c, kernel/irq of Linux 4.15 to 6.12.
+Wordings: drivers/pci/pcie, drivers/pci/hotplug, drivers/pci/{probe,quirks}.c, kernel/irq of Linux
+4.15 to 6.12.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ ROWS = (
         cure="Reseat the card, shorten or leave out the riser, a lower link speed in the firmware's "
         "setup, ASPM off.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "aer-uncorrected",
         PCI,
@@ -68,7 +69,7 @@ ROWS = (
         cure="Reseat the card, another slot or riser, its power; firmware of card and board.",
         over=("recovery-successful",),
         acts="vendor",
-    ),,
+    ),
     Row(
         "recovery-successful",
         PCI,
@@ -81,7 +82,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "recovery-failed",
         PCI,
@@ -102,7 +103,7 @@ ROWS = (
         cure="Power-cycle; then slot, riser, power and firmware of the card.",
         over=("recovery-successful",),
         acts="vendor",
-    ),,
+    ),
     Row(
         "dpc-containment",
         PCI,
@@ -118,7 +119,7 @@ ROWS = (
         cure="Slot, riser, power and firmware of the card.",
         over=("recovery-successful",),
         acts="vendor",
-    ),,
+    ),
     Row(
         "link-down",
         PCI,
@@ -135,7 +136,7 @@ ROWS = (
         cure="Seat and power of the card; a reset of the card may look like this on a hot-plug slot.",
         over=("link-up",),
         acts="vendor",
-    ),,
+    ),
     Row(
         "link-up",
         PCI,
@@ -147,7 +148,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "header-type-unreadable",
         PCI,
@@ -166,7 +167,7 @@ ROWS = (
         decide=(OF_DEVICE, "dmesg | grep <device>"),
         cure="Power the host off and on; slot, riser and power of the card.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "link-limited",
         PCI,
@@ -182,7 +183,7 @@ ROWS = (
         weight=HARMLESS,
         decide=("lspci -vvs <device> | grep Lnk",),
         cure="A slot with more lanes, if the speed matters.",
-    ),,
+    ),
     Row(
         "payload-size",
         PCI,
@@ -203,7 +204,7 @@ ROWS = (
         weight=HURTS,
         decide=("lspci -vvs <device> | grep MaxPayload",),
         cure="pci=pcie_bus_safe, or the firmware's option.",
-    ),,
+    ),
     Row(
         "ats-quirk",
         PCI,
@@ -214,7 +215,7 @@ ROWS = (
         ),
         refs=("F118",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "acs-override-on",
         PCI,
@@ -232,7 +233,7 @@ ROWS = (
         decide=("cat /proc/cmdline", "lspci -vv | grep -e ACSCap -e ACSCtl"),
         cure="Another slot or board where groups are apart by themselves, then the override away.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "acs-configured",
         PCI,
@@ -245,7 +246,7 @@ ROWS = (
         weight=EXPOSES,
         decide=("cat /proc/cmdline",),
         cure="Take pci=disable_acs_redir= or pci=config_acs= away unless it is meant.",
-    ),,
+    ),
     Row(
         "flags-mismatch",
         PCI,
@@ -260,7 +261,7 @@ ROWS = (
         refs=("F111",),
         decide=("cat /proc/interrupts",),
         cure="Another slot, or the other device off its host driver.",
-    ),,
+    ),
     Row(
         "irq-nobody-cared",
         PCI,
@@ -276,5 +277,5 @@ ROWS = (
         refs=("F113",),
         decide=("cat /proc/interrupts",),
         cure="Let the device use MSI in the guest; look which devices share the line.",
-    ),,
+    ),
 )

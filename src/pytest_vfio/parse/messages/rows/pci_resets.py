@@ -5,7 +5,7 @@ Wordings: drivers/pci/{pci,rom,vpd,pci-sysfs}.c of Linux 4.15 to 6.12.
 
 from __future__ import annotations
 
-from pytest_vfio.parse.messages.row import EXPOSES, HARMLESS, HURTS, PASSED, Row, Speaker, form
+from pytest_vfio.parse.messages.row import HARMLESS, HURTS, PASSED, Row, Speaker, form
 from pytest_vfio.parse.messages.words import OF_DEVICE
 
 PCI = Speaker.PCI
@@ -24,7 +24,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "reset-waiting",
         PCI,
@@ -42,7 +42,7 @@ ROWS = (
         cure="Wait for `ready` or `giving up`.",
         over=("reset-ready", "reset-gave-up"),
         acts="vendor",
-    ),,
+    ),
     Row(
         "reset-gave-up",
         PCI,
@@ -61,7 +61,7 @@ ROWS = (
         "reset between guests.",
         over=("reset-ready",),
         acts="vendor",
-    ),,
+    ),
     Row(
         "pending-transactions",
         PCI,
@@ -80,7 +80,7 @@ ROWS = (
         decide=("dmesg | grep <device>",),
         cure="Stop the guest's driver before the guest ends; harmless if the device comes back.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "power-state-inaccessible",
         PCI,
@@ -113,7 +113,7 @@ ROWS = (
         cure="Power the host off and on; if it comes back with the idle device, "
         "vfio-pci.disable_idle_d3=1 and d3cold_allowed=0.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "reset-methods-off",
         PCI,
@@ -128,7 +128,7 @@ ROWS = (
         weight=HURTS,
         decide=("cat /sys/bus/pci/devices/<device>/reset_method",),
         cure="echo default > /sys/bus/pci/devices/.../reset_method",
-    ),,
+    ),
     Row(
         "reset-method-unknown",
         PCI,
@@ -144,7 +144,7 @@ ROWS = (
         weight=HURTS,
         decide=("cat /sys/bus/pci/devices/<device>/reset_method",),
         cure="One of the names that the file shows.",
-    ),,
+    ),
     Row(
         "rom-signature",
         PCI,
@@ -177,7 +177,7 @@ ROWS = (
         decide=("cat /sys/bus/pci/devices/<device>/boot_vga",),
         cure="Nothing, unless the guest's screen stays dark: then a ROM file of the same card, or "
         "another boot display.",
-    ),,
+    ),
     Row(
         "vpd-unreadable",
         PCI,
@@ -203,5 +203,5 @@ ROWS = (
         ),
         refs=("F124",),
         weight=HARMLESS,
-    ),,
+    ),
 )

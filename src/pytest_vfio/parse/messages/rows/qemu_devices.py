@@ -5,11 +5,8 @@ Wordings: hw/vfio of QEMU 2.5 to 10.0 (`pci.c`, `helpers.c`), hw/pci/pci.c.
 
 from __future__ import annotations
 
-from pytest_vfio.parse.messages.row import HARMLESS, HURTS, PASSED, Row, Speaker, form
+from pytest_vfio.parse.messages.row import HARMLESS, HURTS, Row, Speaker, form
 from pytest_vfio.parse.messages.words import (
-    BOOT_LOG,
-    GROUP_HOLDERS,
-    GROUP_MEMBERS,
     OF_DEVICE,
     STARTED,
 )
@@ -37,7 +34,7 @@ ROWS = (
         cure="Take one of the two out of the guest.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "pcie-type-not-assignable",
         QEMU,
@@ -53,7 +50,7 @@ ROWS = (
         cure="Name the endpoint behind it.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "capability-overlaps",
         QEMU,
@@ -78,7 +75,7 @@ ROWS = (
         "does not fit, x-msix-relocation.",
         over=STARTED,
         acts="vendor",
-    ),,
+    ),
     Row(
         "stuck-in-d3",
         QEMU,
@@ -93,7 +90,7 @@ ROWS = (
         decide=(OF_DEVICE, "dmesg | grep -e D3cold -e 'not ready'"),
         cure="Power the host off and on; if it comes back with the idle device, "
         "vfio-pci.disable_idle_d3=1 and d3cold_allowed=0.",
-    ),,
+    ),
     Row(
         "reset-needs-other-group",
         QEMU,
@@ -119,7 +116,7 @@ ROWS = (
         cure="Give every function behind the same port to the guest, or use another slot; harmless "
         "where the device resets by a function reset.",
         acts="guest",
-    ),,
+    ),
     Row(
         "no-reset",
         QEMU,
@@ -136,7 +133,7 @@ ROWS = (
         decide=("cat /sys/bus/pci/devices/<device>/reset_method",),
         cure="Nothing, if the guest's second start works; else power-cycle between starts.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "unrecoverable-error",
         QEMU,
@@ -153,7 +150,7 @@ ROWS = (
         decide=("dmesg | grep -e AER -e <device>", "lspci -vvvs <device>"),
         cure="Look for the AER lines of the kernel: slot, riser, power or the card itself.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "intx-busy",
         QEMU,
@@ -173,7 +170,7 @@ ROWS = (
         decide=("cat /proc/interrupts", "dmesg | grep 'Flags mismatch'"),
         cure="Another slot, or free the other device on that line from its host driver.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "irqs-not-set-up",
         QEMU,
@@ -200,7 +197,7 @@ ROWS = (
         decide=(OF_DEVICE, "dmesg | tail -30"),
         cure="A device that is dead or in D3 gives no interrupts: look whether it answers.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "bar-not-mapped",
         QEMU,
@@ -217,7 +214,7 @@ ROWS = (
         decide=("sudo grep -e <device> -e efifb -e BOOTFB -e simple /proc/iomem",),
         cure="Free the memory: another boot display in the firmware's setup, or no framebuffer "
         "driver on it.",
-    ),,
+    ),
     Row(
         "bar-unreadable",
         QEMU,
@@ -241,7 +238,7 @@ ROWS = (
         refs=("F106", "F108"),
         decide=(OF_DEVICE, "dmesg | grep <device>"),
         cure="Power-cycle a device that has fallen off its bus; free a BAR that the host holds.",
-    ),,
+    ),
     Row(
         "x-vga-not-supported",
         QEMU,
@@ -258,7 +255,7 @@ ROWS = (
         cure="Leave x-vga out; UEFI guests do not need it.",
         over=STARTED,
         acts="guest",
-    ),,
+    ),
     Row(
         "error-recovery-off",
         QEMU,
@@ -270,5 +267,5 @@ ROWS = (
             ),
         ),
         weight=HARMLESS,
-    ),,
+    ),
 )

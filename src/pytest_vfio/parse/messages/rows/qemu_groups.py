@@ -5,7 +5,7 @@ Wordings: hw/vfio of QEMU 2.5 to 10.0 (`pci.c`, `common.c`, `container.c`, `iomm
 
 from __future__ import annotations
 
-from pytest_vfio.parse.messages.row import HARMLESS, HURTS, PASSED, Row, Speaker, form
+from pytest_vfio.parse.messages.row import PASSED, Row, Speaker, form
 from pytest_vfio.parse.messages.words import (
     BOOT_LOG,
     GROUP_HOLDERS,
@@ -30,7 +30,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "group-not-viable",
         QEMU,
@@ -60,7 +60,7 @@ ROWS = (
         cure="Bind every endpoint of the group to vfio-pci, or leave it without a driver, and give "
         "the group to one guest; if the host needs a member, no device of the group can go.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-device-from-group",
         QEMU,
@@ -89,7 +89,7 @@ ROWS = (
         cure="Bind the device and every endpoint of its group to vfio-pci, and stop whoever else "
         "holds the group.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-iommu-group",
         QEMU,
@@ -112,7 +112,7 @@ ROWS = (
         cure="Switch the IOMMU on: in the firmware's setup (VT-d, AMD IOMMU), and on the kernel "
         "line where the kernel does not by itself (intel_iommu=on).",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-such-host-device",
         QEMU,
@@ -137,7 +137,7 @@ ROWS = (
         cure="Name the address that the device has now.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "no-vfio-node",
         QEMU,
@@ -155,7 +155,7 @@ ROWS = (
         decide=(OF_DEVICE, "ls -l /dev/vfio", "ls -l /sys/kernel/iommu_groups/<group>/devices"),
         cure="Bind the device to vfio-pci before the guest starts.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-vfio-container-node",
         QEMU,
@@ -172,7 +172,7 @@ ROWS = (
         decide=("ls -l /dev/vfio", "lsmod | grep vfio"),
         cure="modprobe vfio-pci, and load it at boot.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "vfio-node-no-permission",
         QEMU,
@@ -193,7 +193,7 @@ ROWS = (
         "or give the node to QEMU's group by a udev rule.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "vfio-node-not-permitted",
         QEMU,
@@ -212,7 +212,7 @@ ROWS = (
         cure="Allow the node in the device control group: the runtime's device option, a <hostdev> "
         "in libvirt, or cgroup_device_acl.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "vfio-node-busy",
         QEMU,
@@ -230,7 +230,7 @@ ROWS = (
         cure="Give the whole group to one guest, and stop whoever holds it.",
         over=STARTED,
         acts="libvirt",
-    ),,
+    ),
     Row(
         "group-in-two-spaces",
         QEMU,
@@ -249,7 +249,7 @@ ROWS = (
         "the guest without an IOMMU.",
         over=STARTED,
         acts="guest",
-    ),,
+    ),
     Row(
         "no-interrupt-remapping-qemu",
         QEMU,
@@ -268,7 +268,7 @@ ROWS = (
         cure="What the kernel's log says decides: interrupt remapping on (firmware, no intremap=off), "
         "or the firmware's option that frees the slot of its reserved memory.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "iommu-refuses-group",
         QEMU,
@@ -291,7 +291,7 @@ ROWS = (
         cure="What the kernel says at that moment decides: memory that firmware reserves for the "
         "device (RMRR), or a domain that is still in use.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-iommu-models",
         QEMU,
@@ -308,7 +308,7 @@ ROWS = (
         decide=("lsmod | grep vfio", "modprobe vfio_iommu_type1"),
         cure="modprobe vfio_iommu_type1, and load it at boot.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "container-setup-failed",
         QEMU,
@@ -325,7 +325,7 @@ ROWS = (
         cure="The rest of the message, or the kernel's log of that moment, says what to do.",
         frame=True,
         over=STARTED,
-    ),,
+    ),
     Row(
         "iommufd-bind-refused",
         QEMU,
@@ -341,7 +341,7 @@ ROWS = (
         decide=GROUP_MEMBERS,
         cure="Bind every endpoint of the group to vfio-pci.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "iommufd-attach-refused",
         QEMU,
@@ -357,7 +357,7 @@ ROWS = (
         decide=("dmesg | tail -30",),
         cure="What the kernel says at that moment decides; without iommufd QEMU uses the group.",
         over=STARTED,
-    ),,
+    ),
     Row(
         "no-vfio-cdev",
         QEMU,
@@ -391,5 +391,5 @@ ROWS = (
         cure="Use the group interface (no iommufd), or a kernel with IOMMUFD and VFIO_DEVICE_CDEV.",
         over=STARTED,
         acts="vendor",
-    ),,
+    ),
 )

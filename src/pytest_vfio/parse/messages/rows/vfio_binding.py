@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pytest_vfio.parse.messages.row import (
     EXPOSES,
-    HARMLESS,
-    HURTS,
     PASSED,
     Row,
     Speaker,
@@ -31,7 +29,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "vfio-probe-22",
         VFIO,
@@ -54,7 +52,7 @@ ROWS = (
         ),
         cure="Switch the IOMMU on: in the firmware's setup (VT-d, AMD IOMMU), and on the kernel line "
         "where the kernel does not by itself (intel_iommu=on). Some boards have none.",
-    ),,
+    ),
     Row(
         "vfio-probe-16",
         VFIO,
@@ -77,7 +75,7 @@ ROWS = (
         refs=("F82",),
         decide=("cat /sys/bus/pci/devices/<device>/sriov_numvfs", "sudo fuser -v /dev/vfio/*"),
         cure="Set sriov_numvfs to 0 first, or leave the PF on its driver and give VFs away.",
-    ),,
+    ),
     Row(
         "vfio-probe-other",
         VFIO,
@@ -96,7 +94,7 @@ ROWS = (
         refs=("F82", "F106"),
         decide=("dmesg | grep <device>", OF_DEVICE),
         cure="The kernel's lines before it say why.",
-    ),,
+    ),
     Row(
         "ids-malformed",
         VFIO,
@@ -119,7 +117,7 @@ ROWS = (
         refs=("F41",),
         decide=("cat /proc/cmdline", "grep -r vfio /etc/modprobe.d"),
         cure="ids=vendor:device,vendor:device, in hexadecimal, without blanks.",
-    ),,
+    ),
     Row(
         "denylist",
         VFIO,
@@ -137,7 +135,7 @@ ROWS = (
         decide=("lspci -nns <device>",),
         cure="A newer device; disable_denylist=1 only for guests that are trusted.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "denylist-off",
         VFIO,
@@ -154,7 +152,7 @@ ROWS = (
         weight=EXPOSES,
         cure="Take disable_denylist=1 away where guests are not trusted.",
         decide=("grep -r disable_denylist /etc/modprobe.d /proc/cmdline",),
-    ),,
+    ),
     Row(
         "no-interrupt-remapping",
         VFIO,
@@ -173,7 +171,7 @@ ROWS = (
         cure="Interrupt remapping on: the firmware's option or update, no intremap=off and no "
         "nointremap. allow_unsafe_interrupts lets a guest attack the host.",
         acts="firmware",
-    ),,
+    ),
     Row(
         "unsafe-interrupts",
         VFIO,
@@ -191,5 +189,5 @@ ROWS = (
         decide=BOOT_LOG,
         cure="Get interrupt remapping to work, then take allow_unsafe_interrupts away.",
         acts="firmware",
-    ),,
+    ),
 )

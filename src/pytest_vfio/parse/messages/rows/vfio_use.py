@@ -14,7 +14,7 @@ from pytest_vfio.parse.messages.row import (
     Speaker,
     form,
 )
-from pytest_vfio.parse.messages.words import BOOT_LOG, OF_DEVICE
+from pytest_vfio.parse.messages.words import OF_DEVICE
 
 VFIO = Speaker.VFIO
 
@@ -45,7 +45,7 @@ ROWS = (
         cure="A <hostdev> in libvirt raises the limit by itself; raw QEMU needs ulimit -l unlimited; "
         "a hard_limit must be larger than the guest.",
         acts="libvirt",
-    ),,
+    ),
     Row(
         "device-requested-back",
         VFIO,
@@ -70,7 +70,7 @@ ROWS = (
         refs=("F163", "F128", "F197"),
         decide=("sudo fuser -v /dev/vfio/*", "virsh list"),
         cure="Shut the guest down, or detach the device from it.",
-    ),,
+    ),
     Row(
         "bars-restored",
         VFIO,
@@ -89,7 +89,7 @@ ROWS = (
         cure="Once at a guest's start it is harmless; repeated, the device does not survive its "
         "reset: power-cycle.",
         acts="vendor",
-    ),,
+    ),
     Row(
         "capability-hidden",
         VFIO,
@@ -105,7 +105,7 @@ ROWS = (
         ),
         refs=("F121",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "capability-conflict",
         VFIO,
@@ -122,7 +122,7 @@ ROWS = (
             ),
         ),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "intx-broken",
         VFIO,
@@ -139,7 +139,7 @@ ROWS = (
         ),
         refs=("F112",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "igd-regions-failed",
         VFIO,
@@ -156,7 +156,7 @@ ROWS = (
         decide=("grep VFIO_PCI_IGD /boot/config-$(uname -r)",),
         cure="A GPU that the firmware has set up (not disabled as secondary display), and "
         "CONFIG_VFIO_PCI_IGD.",
-    ),,
+    ),
     Row(
         "vf-token",
         VFIO,
@@ -179,7 +179,7 @@ ROWS = (
         refs=("F131",),
         decide=("readlink /sys/bus/pci/devices/<device>/physfn",),
         cure="Leave the PF on its host driver and give VFs away, or hand the same vf-token to both.",
-    ),,
+    ),
     Row(
         "vf-captured",
         VFIO,
@@ -199,7 +199,7 @@ ROWS = (
         weight=HURTS,
         decide=(OF_DEVICE,),
         cure="Leave the PF on its host driver.",
-    ),,
+    ),
     Row(
         "noiommu-device",
         VFIO,
@@ -219,7 +219,7 @@ ROWS = (
         weight=EXPOSES,
         decide=("cat /sys/module/vfio/parameters/enable_unsafe_noiommu_mode",),
         cure="A real IOMMU, and enable_unsafe_noiommu_mode off.",
-    ),,
+    ),
     Row(
         "saved-state-lost",
         VFIO,
@@ -238,7 +238,7 @@ ROWS = (
         weight=HURTS,
         decide=(OF_DEVICE,),
         cure="Power-cycle if the device no longer answers.",
-    ),,
+    ),
     Row(
         "irq-bypass-off",
         VFIO,
@@ -251,7 +251,7 @@ ROWS = (
             ),
         ),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "vga-decodes-changed",
         VFIO,
@@ -268,7 +268,7 @@ ROWS = (
         ),
         refs=("F119",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "quirk-reset-result",
         VFIO,
@@ -280,7 +280,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "quirk-reset-failed",
         VFIO,
@@ -304,5 +304,5 @@ ROWS = (
         cure="Power-cycle the host; reset_method=device_specific before the next start.",
         over=("quirk-reset-result",),
         acts="vendor",
-    ),,
+    ),
 )

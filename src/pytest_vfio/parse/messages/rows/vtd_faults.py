@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pytest_vfio.parse.messages.row import (
     EXPOSES,
-    HARMLESS,
     HURTS,
     PASSED,
     Row,
@@ -31,7 +30,7 @@ ROWS = (
             ),
         ),
         weight=PASSED,
-    ),,
+    ),
     Row(
         "dmar-fault",
         VTD,
@@ -62,7 +61,7 @@ ROWS = (
         cure="A fault or two of the display while the IOMMU comes on are harmless. Else look whose "
         "device it is: a function that does not exist is an alias, a reset before rebinding stops "
         "leftovers of a driver.",
-    ),,
+    ),
     Row(
         "dmar-fault-status",
         VTD,
@@ -82,7 +81,7 @@ ROWS = (
         decide=("dmesg | grep 'Request device'",),
         cure="What the fault itself says.",
         frame=True,
-    ),,
+    ),
     Row(
         "dmar-interrupt-fault",
         VTD,
@@ -101,7 +100,7 @@ ROWS = (
         weight=HURTS,
         decide=("lspci -nnks <device>",),
         cure="Reset the device before it is bound again; a firmware update where it is the chipset.",
-    ),,
+    ),
     Row(
         "vtd-invalidation-timeout",
         VTD,
@@ -126,7 +125,7 @@ ROWS = (
         decide=("dmesg | grep -B 20 Invalidation | grep vfio-pci", "lspci -nnk"),
         cure="Power-cycle; then another way to reset the card, or ATS off for it (pci=noats).",
         acts="vendor",
-    ),,
+    ),
     Row(
         "rmrr-refused",
         VTD,
@@ -152,7 +151,7 @@ ROWS = (
         cure="The vendor's option that frees the slot (HPE: shared memory, HP's conrep), or another "
         "slot.",
         acts="firmware",
-    ),,
+    ),
     Row(
         "rmrr-relaxed",
         VTD,
@@ -168,5 +167,5 @@ ROWS = (
         weight=EXPOSES,
         decide=("cat /proc/cmdline",),
         cure="The vendor's option that frees the slot, then relax_rmrr away.",
-    ),,
+    ),
 )

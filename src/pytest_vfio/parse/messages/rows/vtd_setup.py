@@ -6,10 +6,8 @@ Wordings: drivers/iommu/intel/{dmar,iommu,irq_remapping}.c of Linux 4.15 to 6.12
 from __future__ import annotations
 
 from pytest_vfio.parse.messages.row import (
-    EXPOSES,
     HARMLESS,
     HURTS,
-    PASSED,
     Row,
     Speaker,
     form,
@@ -43,7 +41,7 @@ ROWS = (
         refs=("F06",),
         weight=HARMLESS,
         acts="firmware",
-    ),,
+    ),
     Row(
         "dmar-table-broken",
         VTD,
@@ -70,7 +68,7 @@ ROWS = (
         cure="A firmware update.",
         over=("vtd-on",),
         acts="firmware",
-    ),,
+    ),
     Row(
         "no-dmar-devices",
         VTD,
@@ -81,7 +79,7 @@ ROWS = (
         cure="VT-d on in the firmware's setup.",
         over=("vtd-on",),
         acts="firmware",
-    ),,
+    ),
     Row(
         "vtd-init-failed",
         VTD,
@@ -105,7 +103,7 @@ ROWS = (
         cure="A firmware update; then a report to the kernel's developers.",
         over=("vtd-on",),
         acts="firmware",
-    ),,
+    ),
     Row(
         "vtd-off-by-word",
         VTD,
@@ -115,7 +113,7 @@ ROWS = (
         decide=("cat /proc/cmdline",),
         cure="Take intel_iommu=off (or the later of two words) away; reboot.",
         over=("vtd-on",),
-    ),,
+    ),
     Row(
         "vtd-unknown-option",
         VTD,
@@ -125,7 +123,7 @@ ROWS = (
         decide=("cat /proc/cmdline", "ls /sys/class/iommu"),
         cure="intel_iommu=on",
         over=("vtd-on",),
-    ),,
+    ),
     Row(
         "igpu-without-iommu",
         VTD,
@@ -151,7 +149,7 @@ ROWS = (
         weight=HURTS,
         decide=("cat /proc/cmdline", "readlink /sys/bus/pci/devices/0000:00:02.0/iommu_group"),
         cure="Where the integrated GPU is wanted: take igfx_off away, intel_iommu=on on Debian.",
-    ),,
+    ),
     Row(
         "vtd-width",
         VTD,
@@ -170,7 +168,7 @@ ROWS = (
         decide=("dmesg | grep 'Host address width'",),
         cure="<maxphysaddr mode='emulate' bits='39'/> in the guest's <cpu>.",
         acts="guest",
-    ),,
+    ),
     Row(
         "vtd-forced-on",
         VTD,
@@ -184,7 +182,7 @@ ROWS = (
         ),
         refs=("F61",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "ir-not-enabled-intel",
         VTD,
@@ -217,7 +215,7 @@ ROWS = (
         decide=("grep IR- /proc/interrupts", "cat /proc/cmdline"),
         cure="The firmware's option for interrupt remapping or an update; no intremap=off.",
         acts="firmware",
-    ),,
+    ),
     Row(
         "x2apic-opt-out",
         VTD,
@@ -240,7 +238,7 @@ ROWS = (
         refs=("F09",),
         weight=HARMLESS,
         acts="firmware",
-    ),,
+    ),
     Row(
         "translation-copied",
         VTD,
@@ -262,7 +260,7 @@ ROWS = (
         ),
         refs=("F64",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "features-differ-intel",
         VTD,
@@ -275,7 +273,7 @@ ROWS = (
         ),
         refs=("F66",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "domain-type-differs",
         VTD,
@@ -290,7 +288,7 @@ ROWS = (
         ),
         refs=("F67",),
         weight=HARMLESS,
-    ),,
+    ),
     Row(
         "virtual-vtd",
         VTD,
@@ -307,5 +305,5 @@ ROWS = (
         ),
         refs=("F65",),
         weight=HARMLESS,
-    ),,
+    ),
 )
