@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Item, Missing, Status, asked
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Intent:
         for guest in declared.guests.values():
             for address in guest.hostdevs:
                 search.add(address, "inventory", WantedDevice(address=address))
-        return search.devices(), tuple(search.unread.values())
+        return search.devices(), asked(search.unread.values())
 
 
 class _Search:

@@ -71,13 +71,12 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
         return self._unread(SYSFS, f"{self.address}/{file}" if file else self.address)
 
     def _unread(self, source: str, path: str) -> tuple[Item, ...]:
-        item = self.pci.evidence.item(source)
-        if not item.whole:
-            return (item,)
         tree = self.pci.trees.get(source)
-        word = tree.unread.get(path, "") if tree is not None else ""
-        status = Status(word) if word in set(Status) else Status.NOT_COLLECTED
-        return (Item(f"{source}/{path}", status),)
+        lacking = tree.lacks(path) if tree is not None else None
+        item = self.pci.evidence.item(source)
+        if lacking is None and not item.whole:
+            lacking = item
+        return (lacking or Item(f"{source}/{path}", Status.NOT_COLLECTED),)
 
     def missing(self, name: str) -> Missing:
         """What to raise where a source told only part of a field."""
