@@ -143,7 +143,9 @@ class Evidence(msgspec.Struct, frozen=True):
             return found
         if self.unasked and not self.unasked.isdisjoint({name, name[: name.rfind("/") + 1]}):
             return Item(name, Status.NOT_ASKED, detail="the recording is older")
-        return Item(name, Status.NOT_COLLECTED)
+        below = f"{name}/"
+        parts = (one.removeprefix(below) for one in self.unasked if one.startswith(below))
+        return Item(name, Status.NOT_COLLECTED, unasked=tuple(sorted(parts)))
 
     def read(self, name: str) -> str | None:
         """The whole text of an item, None where it is known not to exist.
@@ -254,11 +256,9 @@ class Tree(msgspec.Struct, frozen=True):
         name = f"{self.item.name}/{path}"
         if path in self.unread:
             return Item(name, _status(self.unread[path]))
-        if not self.item.whole:
-            return self.item
         if any(_fits(pattern, path) for pattern in self.item.unasked):
             return Item(name, Status.NOT_ASKED, detail="the recording is older")
-        return None
+        return None if self.item.whole else self.item
 
     def _must_be_absent(self, path: str) -> None:
         lacking = self.lacks(path)

@@ -16,7 +16,7 @@ from pytest_vfio.sources.items import ROWS
 from pytest_vfio.sources.row import FIRST, Row
 
 
-def known(rows: Iterable[Row] = ROWS, *, but: frozenset[str] = frozenset()) -> str:
+def known(rows: Iterable[Row], *, but: frozenset[str] = frozenset()) -> str:
     """How a probe of these rows says what it knows."""
     return " ".join((FIRST, *(name for name in _younger(rows) if name not in but)))
 

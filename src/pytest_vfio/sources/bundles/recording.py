@@ -35,7 +35,7 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.sources import age
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import PLAIN_NAMES
+from pytest_vfio.sources.items import PLAIN_NAMES, ROWS
 
 HEADER = b"%vfio-probe 1"
 #: Larger streams are not read to their end, in bytes.
@@ -172,7 +172,7 @@ def dump_recording(evidence: Evidence, *, redact: bool = True) -> bytes:
         lines.append(b"%about collected " + _one_line(evidence.collected))
     if evidence.live and not redact:
         lines.append(b"%about live yes")
-    lines.append(b"%about items " + _one_line(age.known(but=evidence.unasked)))
+    lines.append(b"%about items " + _one_line(age.known(ROWS, but=evidence.unasked)))
     from pytest_vfio.sources.bundles.redact import redacted  # noqa: PLC0415 - slow, and seldom needed
 
     kept = list(evidence.items.values())
