@@ -4,7 +4,6 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.cures import guests, sriov
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts.drivers.pins import Pins
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
 from pytest_vfio.hypervisor import handover
@@ -55,7 +54,7 @@ def test_device_is_bound_to_a_vfio_driver_where_required(
         F71, F78, F89, F146, S21, S22; libvirt src/hypervisor/virhostdev.c.
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     driver = function.driver
     if is_vfio_driver(driver):
@@ -103,7 +102,7 @@ def test_driver_override_is_unset_or_names_a_vfio_driver(
         F79, F89, S22; Documentation/ABI/testing/sysfs-bus-pci.
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     override, quote = function.driver_override, function.quote("driver_override")
     if override is None or is_vfio_driver(override):
@@ -183,9 +182,9 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
         F80; driverctl(8).
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
-    pins = Pins(hypervisor.evidence)
+    pins = hypervisor.pins
     for pin in pins.known:
         if pin.address == function.address and not is_vfio_driver(pin.driver):
             return fails(
@@ -315,7 +314,7 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
         F82; vfio_pci_core_register_device.
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} stays with the host, its VFs go to guests")
     count, quote = function.numvfs, function.quote("numvfs")
     if not count:

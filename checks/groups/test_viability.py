@@ -70,7 +70,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
 def _leaves(hypervisor: Hypervisor, address: str) -> bool:
     """A device to be passed through, or one that libvirt detaches for a guest."""
     device = hypervisor.intent.get(address)
-    if device is not None and not (device.wanted is not None and device.wanted.vfs):
+    if device is not None and not device.keeps_host_driver:
         return True
     return handover.released(hypervisor, address)
 

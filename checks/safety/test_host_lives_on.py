@@ -45,7 +45,7 @@ def test_host_does_not_depend_on_the_device(
         F190, F191, F192, F193; Documentation/ABI/testing/sysfs-class-net, sysfs-block.
     """
     path = hypervisor.protected.known.get(device.name)
-    if path is not None and device.wanted is not None and device.wanted.vfs:
+    if path is not None and device.keeps_host_driver:
         return skips(f"{device.name} stays with the host, only its VFs are assigned")
     if path is not None:
         return fails(
@@ -168,7 +168,7 @@ def test_host_does_not_depend_on_the_adapter_of_the_vfs(
         F204; Documentation/PCI/pci-iov-howto.rst.
     """
     function = device.function
-    wanted = device.wanted is not None and bool(device.wanted.vfs)
+    wanted = device.keeps_host_driver
     parent = device.name if wanted else function.physfn
     if parent is None:
         return skips(f"{device.name} is no VF and none are wanted of it")
@@ -208,7 +208,7 @@ def test_host_has_no_address_and_no_volume_on_the_device(
     References:
         F190, F191.
     """
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{device.name} stays with the host, only its VFs are assigned")
     function = device.function
     if out_of_use(function):

@@ -23,7 +23,7 @@ def _physical(hypervisor: Hypervisor, device: IntendedDevice) -> PciFunction | N
         if found is None:
             raise function.missing("physfn")
         return found
-    return function if device.wanted is not None and device.wanted.vfs else None
+    return function if device.keeps_host_driver else None
 
 
 @check("SRV010", severity=DEGRADED, needs=["DEV001"], refs=["F133"])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.judge import suite
 from pytest_vfio.judge.judgement import Judgement
 from tests.hosts.in_use import (
