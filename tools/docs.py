@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pytest_vfio.judge.suite import LAYERS
 from tests.hosts.recorded import whole_suite
-from tools import checks_page, evidence_page, failures_page, readme
+from tools import checks_page, evidence_page, failures_page, messages_page, readme
 
 
 def _layer(name: str) -> str:
@@ -24,6 +24,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         **{f"docs/checks/{name}.md": partial(_layer, name) for name in LAYERS},
         "docs/evidence.md": evidence_page.page,
         "docs/failures.md": lambda: failures_page.page(whole_suite()),
+        "docs/messages.md": messages_page.page,
         "README.md": readme.page,
     }
 )
