@@ -395,6 +395,15 @@ def test_a_waiver_holds_and_a_typo_in_it_does_not(run, pytester):
     typo.stderr.fnmatch_lines(["*'FWW002'; did you mean 'FW002'?"])
 
 
+def test_a_waiver_of_a_replaced_check_holds_for_the_one_in_its_place(run, pytester):
+    """With a sentence that names it."""
+    waiver = '[[waivers]]\ncheck = "TUN005"\nreason = "TICKET-7"\nexpires = 2999-01-31\n'
+    pytester.path.joinpath("inventory.toml").write_text(INVENTORY + waiver)
+
+    told = ["waiver of TUN005 (TICKET-7) is one of CMD031, which has replaced it"]
+    run(CHECKS, "--host", "sick").stdout.fnmatch_lines(told)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
