@@ -20,9 +20,10 @@ from pathlib import Path
 import testinfra
 
 from bench import generated, loopback
-from pytest_vfio import sources, suite
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.judgement import Judgement
+from pytest_vfio import sources
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.judge import suite
+from pytest_vfio.judge.judgement import Judgement
 
 ROOT = Path(__file__).parents[1]
 DEVICES = (10, 100, 1000)

@@ -6,9 +6,9 @@ import pytest
 
 from bench.generated import host
 from pytest_vfio.check import Outcome
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.judgement import Judgement
-from tests.recorded import whole_suite
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.judge.judgement import Judgement
+from tests.hosts.recorded import whole_suite
 
 
 @pytest.mark.parametrize("devices", [1, 9, 300])

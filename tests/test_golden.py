@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.golden.matrix import file, matrix
-from tests.recorded import bundles
+from tests.hosts.recorded import bundles
 
 
 @pytest.mark.parametrize("name", bundles())

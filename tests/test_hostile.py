@@ -12,7 +12,7 @@ import jsonschema
 import junitparser
 import pytest
 
-from tests.test_session import CHECKS
+from tests.plugin.test_session import CHECKS
 
 ESCAPE = "\x1b[31mred\x1b]0;owned\x07\x9b2J"
 #: Names that a shell, a terminal, a markup, a path, XML or pytest might act on.

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pytest_vfio.check import Outcome
-from pytest_vfio.diagnosis import HostVerdict, diagnose
 from pytest_vfio.evidence import Evidence, Status
-from pytest_vfio.judgement import Finding, Judgement, Key
+from pytest_vfio.judge.diagnosis import HostVerdict, diagnose
+from pytest_vfio.judge.judgement import Finding, Judgement, Key
 from tests.golden.matrix import POLICY
-from tests.recorded import bundles, evidence, judge, lab_bundles
+from tests.hosts.recorded import bundles, evidence, judge, lab_bundles
 
 BAD = {Outcome.FAIL, Outcome.UNKNOWN, Outcome.BLOCKED}
 GOOD = {Outcome.PASS, Outcome.SKIP}

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pytest_vfio.suite import Suite
+from pytest_vfio.judge.suite import Suite
 from tests.lab.scenarios import FAULTS
 from tools.checks_page import cell
 

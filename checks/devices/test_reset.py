@@ -3,10 +3,10 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts import devicelog
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.intent import IntendedDevice
-from pytest_vfio.facts.pci import PciFunction
+from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.intent import IntendedDevice
 
 #: AMD graphics of the Polaris, Vega and Navi 10 families by device id (F105).
 _AMD_FAMILIES = (
@@ -16,15 +16,15 @@ _AMD_FAMILIES = (
 
 
 @check("DEV012", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F103", "F107"])
-def test_no_reset(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The kernel knows no way to reset the device
+def test_kernel_can_reset_the_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Kernel can reset the device
 
     Checks:
         That /sys/bus/pci/devices/*/reset exists and reset_method was not emptied.
     Why it matters:
-        Between two starts of a guest the device keeps its state: the second start finds it as the
-        first one left it, and data of one guest can reach the next. A reset of the whole bus is
-        still possible where everything on the bus is assigned together.
+        Otherwise the device keeps its state between two starts of a guest: the second start finds
+        it as the first one left it, and data of one guest can reach the next. A reset of the whole
+        bus is still possible where everything on the bus is assigned together.
     Evidence:
         reset and reset_method in /sys/bus/pci/devices, the configuration bytes.
     Fix:
@@ -56,8 +56,10 @@ def test_no_reset(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV013", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F98"])
-def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Resetting the device would reset what stays with others
+def test_bus_reset_hits_only_its_own_group(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Bus reset of the device hits only its own IOMMU group
 
     Checks:
         For a device that only a bus reset can reset: that no function of the same bus is outside
@@ -108,15 +110,17 @@ def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -
 
 
 @check("DEV014", severity=DEGRADED, needs=["DEV001"], refs=["F105"])
-def test_amd_reset_bug(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The AMD graphics card does not survive a reset
+def test_amd_graphics_card_has_a_device_specific_reset(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """AMD graphics card has a device-specific reset
 
     Checks:
         For Polaris, Vega and Navi 10: that the device specific reset of vendor-reset comes first,
         before 5.15 that the module is loaded.
     Why it matters:
-        The card works once for each boot of the host; the next reset hangs it, and with it the
-        IOMMU and the host.
+        Without it the card works once for each boot of the host; the next reset hangs it, and with
+        it the IOMMU and the host.
     Evidence:
         vendor:device, reset_method, /sys/module.
     Fix:
@@ -151,14 +155,16 @@ def test_amd_reset_bug(hypervisor: Hypervisor, device: IntendedDevice) -> Verdic
 
 
 @check("DEV015", severity=BLOCKER, needs=["DEV001"], refs=["F104", "F105"])
-def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device did not come back from a reset
+def test_kernel_log_reports_no_failed_reset(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no failed reset of the device
 
     Checks:
-        That the kernel never gave up waiting for the device after a reset in this boot.
+        That the kernel logged no timeout of a reset of the device in this boot.
     Why it matters:
-        The device is gone until the host is powered off; QEMU hangs in the kernel, and the host
-        may follow.
+        A device that does not come back is gone until the host is powered off; QEMU hangs in the
+        kernel, and the host may follow.
     Evidence:
         The kernel log.
     Fix:
@@ -181,21 +187,24 @@ def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict
                 cure=cures.other_reset(function.address),
             )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel never waited in vain for {function.address}")
+    return passes(f"the kernel logged no reset timeout for {function.address}")
 
 
 @check("DEV028", severity=DEGRADED, needs=["DEV001"], refs=["F122"])
-def test_reset_behind_back(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device was reset while in use
+def test_kernel_log_reports_no_reset_in_use(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no reset of the device while it is in use
 
     Checks:
         That vfio-pci did not have to restore the BARs of the device.
     Why it matters:
-        Something resets it behind QEMU's back: the guest, a neighbour on the bus, a flapping link.
+        Otherwise something resets it without QEMU: the guest, a neighbour on the bus, an unstable
+        link.
     Evidence:
         The kernel log.
     Fix:
-        Give the neighbours on the bus to the same guest; look at power and link.
+        Assign the neighbours on the bus to the same guest; check power and link.
     Fix safety:
         Manual.
     References:

@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.facts.hostdevs import Hostdev
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse.hostdevs import Hostdev
 
 _GIB = 1 << 30
 #: Up to here both firmwares find a place below 4 GiB or in their default window.
@@ -13,14 +13,15 @@ _WINDOW = 32 * _GIB
 
 
 @check("GST024", severity=ADVICE, needs=["GST002"], refs=["F172"])
-def test_bars_too_large(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The guest's firmware may have no room for the device's memory
+def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Guest's firmware has room for the BARs of the device
 
     Checks:
         That a device with 1 GiB of memory regions or more is in a guest with UEFI firmware, and
-        one with 32 GiB or more in one with the host's own CPU as well.
+        one with 32 GiB or more in one with the host's own CPU too.
     Why it matters:
-        The guest sees the device and cannot place its BARs: "can't assign; no space", Code 12.
+        Otherwise the guest sees the device and cannot place its BARs: "can't assign; no space",
+        Code 12.
     Evidence:
         The regions in /sys/bus/pci/devices/*/resource; the guest's XML.
     Fix:

@@ -5,8 +5,8 @@ import re
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.facts.guests import Domain
-from pytest_vfio.facts.hypervisor import Hypervisor
+from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: Above this the memory of an older machine type reaches into the hole at 1012 to 1024 GiB.
 _BELOW_HOLE = 1010 << 20  # KiB
@@ -14,8 +14,10 @@ _MACHINE = re.compile(r"pc-(?:q35|i440fx)-([0-9]{1,3})\.([0-9]{1,3})")
 
 
 @check("IOM015", severity=BLOCKER, needs=["IOM001"], refs=["F60"])
-def test_guest_in_amd_hole(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """Guest is too large for its machine type on an AMD host
+def test_guest_memory_avoids_the_addresses_an_amd_iommu_reserves(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Guest's memory avoids the addresses that an AMD IOMMU reserves
 
     Checks:
         That a guest of more than 1010 GiB with host devices, on a host with an AMD IOMMU, has a

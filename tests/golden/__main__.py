@@ -6,7 +6,7 @@ import sys
 
 from tests.golden.digest import digest, digest_file, names
 from tests.golden.matrix import file, matrix
-from tests.recorded import bundles
+from tests.hosts.recorded import bundles
 
 for name in sys.argv[1:] or (*bundles(), *names()):
     target, text = (file, matrix) if name in bundles() else (digest_file, digest)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from tests.hosts.recorded import bundles_of
 from tests.lab.again import judge_again
 from tests.lab.fixture import FOLDER
-from tests.recorded import bundles_of
 
 INVENTORY = FOLDER / "inventory.toml"
 OUTCOMES = ("fail", "blocked", "unknown", "error")

@@ -6,15 +6,15 @@ from functools import cache
 from pathlib import Path
 
 from pytest_vfio.check import Severity
-from pytest_vfio.diagnosis import diagnose
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.judgement import Judgement
-from pytest_vfio.policy import Policy
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.judge.diagnosis import diagnose
+from pytest_vfio.judge.judgement import Judgement
+from pytest_vfio.judge.policy import Policy
 from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.report.results import to_json
 from pytest_vfio.sources import read_bundle
+from tests.hosts.recorded import bundles_of, whole_suite
 from tests.lab.suite import Report
-from tests.recorded import bundles_of, whole_suite
 
 FAIL_ON = (Severity.BLOCKER, Severity.SECURITY)
 POLICY = Policy(frozenset(FAIL_ON), strict=False, waivers=(), today=datetime.date(2026, 1, 1))

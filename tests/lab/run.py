@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from tests.hosts.recorded import bundles_of
 from tests.lab import cache, lab, nested, witness
 from tests.lab.again import judge_again
 from tests.lab.fault import Fault, Scenario
@@ -16,7 +17,6 @@ from tests.lab.machine import Machine, running
 from tests.lab.row import Row, kept, revision
 from tests.lab.suite import Report, judge
 from tests.lab.verdict import complaints
-from tests.recorded import bundles_of
 
 SLOW = 600.0
 CHANGED = "changed: "

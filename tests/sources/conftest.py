@@ -1,5 +1,5 @@
 """A real sshd for whoever asks for it."""
 
-from tests.sshd import sshd
+from tests.hosts.sshd import sshd
 
 __all__ = ["sshd"]

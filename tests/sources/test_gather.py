@@ -18,9 +18,9 @@ from pytest_vfio.sources import (
     gather,
     gather_now,
     libvirt_target,
-    local,
     target,
 )
+from pytest_vfio.sources.live import local
 
 
 def test_readings_come_in_the_order_of_the_targets(tmp_path):

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 
 from pytest_vfio.check import Severity
-from pytest_vfio.diagnosis import Diagnosis
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.inventory import Waiver
-from pytest_vfio.judgement import Key
-from pytest_vfio.policy import Judged
-from pytest_vfio.suite import Suite
+from pytest_vfio.declared import Waiver
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.judge.diagnosis import Diagnosis
+from pytest_vfio.judge.judgement import Key
+from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.suite import Suite
 
 
 class HostResult(msgspec.Struct, frozen=True, dict=True):

@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 from junit_xml import TestCase, TestSuite
 
 from pytest_vfio.check import Outcome
-from pytest_vfio.outcome import label, shown
-from pytest_vfio.policy import Judged
+from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.suite import Suite, layer
 from pytest_vfio.printable import printable
 from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.report.results import ask
-from pytest_vfio.suite import Suite, layer
+from pytest_vfio.report.words import label, shown
 
 #: Consumers put the message into one line of a table.
 _MESSAGE = 200

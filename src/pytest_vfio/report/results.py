@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_vfio.diagnosis import Cause, Diagnosis
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.hypervisor import Hypervisor
-from pytest_vfio.facts.pci import PciFunction
-from pytest_vfio.judgement import Key
-from pytest_vfio.policy import Judged
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.judge.diagnosis import Cause, Diagnosis
+from pytest_vfio.judge.judgement import Key
+from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.suite import layer
 from pytest_vfio.report import HostResult, RunResult
-from pytest_vfio.suite import layer
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -128,7 +128,7 @@ def _finding(one: Judged, host: HostResult) -> Json:
         "acts": finding.acts,
         "fix": cure
         and {
-            "grade": cure.grade,
+            "grade": cure.grade.value,
             "title": cure.title,
             "reboot": cure.reboot,
             "undo": cure.undo,

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_vfio.check import Outcome, Severity
-from pytest_vfio.diagnosis import Cause, DeviceSentence, HostVerdict, counts, listed
-from pytest_vfio.judgement import Finding
+from pytest_vfio.judge.diagnosis import Cause, DeviceSentence, HostVerdict, counts, listed
+from pytest_vfio.judge.judgement import Finding
 from pytest_vfio.printable import ascii_only, printable
 from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.report.results import ask, on_off

@@ -5,6 +5,12 @@ Whatever the way, what comes of it is `Evidence`, or `Unreachable` where there i
 
 from __future__ import annotations
 
+from pytest_vfio.sources.bundles.recording import (
+    dump_recording,
+    load_recording,
+    recording_path,
+    write_recording,
+)
 from pytest_vfio.sources.errors import BundleError, TargetError
 from pytest_vfio.sources.gather import (
     Progress,
@@ -14,12 +20,7 @@ from pytest_vfio.sources.gather import (
     gather_now,
     read_bundle,
 )
-from pytest_vfio.sources.recording import (
-    dump_recording,
-    load_recording,
-    recording_path,
-    write_recording,
-)
+from pytest_vfio.sources.probe.text import probe_text
 from pytest_vfio.sources.target import (
     Target,
     Unreachable,
@@ -27,7 +28,6 @@ from pytest_vfio.sources.target import (
     libvirt_target,
     target,
 )
-from pytest_vfio.sources.text import probe_text
 
 __all__ = [
     "BundleError",

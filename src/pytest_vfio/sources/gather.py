@@ -23,7 +23,7 @@ def expand(target: Target) -> list[Target]:
     """The hosts that a testinfra spec means (`ansible://group` means several); else just it."""
     if target.kind != "testinfra":
         return [target]
-    from pytest_vfio.sources import testinfra  # noqa: PLC0415 - slow, and seldom needed
+    from pytest_vfio.sources.live import testinfra  # noqa: PLC0415 - slow, and seldom needed
 
     return testinfra.expand(target)
 
@@ -84,20 +84,20 @@ def gather_now(
 async def _read(target: Target, limit: float) -> Reading:
     """Send a target to its source. Sources are imported when they are needed: start-up counts."""
     if target.kind == "local":
-        from pytest_vfio.sources import local  # noqa: PLC0415
+        from pytest_vfio.sources.live import local  # noqa: PLC0415
 
         return await local.read(target, limit)
     if target.kind == "ssh":
-        from pytest_vfio.sources import openssh  # noqa: PLC0415
+        from pytest_vfio.sources.live import openssh  # noqa: PLC0415
 
         return await openssh.read(target, limit)
     if target.kind == "bundle":
         return await asyncio.to_thread(_bundle, target)
     if target.kind == "libvirt":
-        from pytest_vfio.sources import libvirt_api  # noqa: PLC0415
+        from pytest_vfio.sources.live import libvirt_api  # noqa: PLC0415
 
         return await libvirt_api.read(target, limit)
-    from pytest_vfio.sources import testinfra  # noqa: PLC0415
+    from pytest_vfio.sources.live import testinfra  # noqa: PLC0415
 
     return await testinfra.read(target, limit)
 
@@ -115,6 +115,6 @@ def read_bundle(path: Path, name: str = "") -> Evidence:
 
     Raises BundleError.
     """
-    from pytest_vfio.sources import bundle  # noqa: PLC0415
+    from pytest_vfio.sources.bundles import bundle  # noqa: PLC0415
 
     return bundle.read_bundle(path, name)

@@ -1,0 +1,1 @@
+"""What boots: configured, generated, running."""

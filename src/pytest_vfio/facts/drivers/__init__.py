@@ -1,0 +1,1 @@
+"""Drivers: modules, modprobe.d, the initramfs, pins."""

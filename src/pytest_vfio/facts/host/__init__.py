@@ -1,0 +1,1 @@
+"""The machine and what it carries: CPU, memory, disks, interfaces."""

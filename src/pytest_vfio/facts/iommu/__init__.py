@@ -1,0 +1,1 @@
+"""Remapping units, the faults they reported, and interrupts."""

@@ -1,0 +1,1 @@
+"""The running kernel: release, command line, log, memory map."""

@@ -1,0 +1,1 @@
+"""libvirt itself, and its domains."""

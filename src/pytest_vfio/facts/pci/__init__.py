@@ -1,0 +1,1 @@
+"""PCI functions, by whatever shows them."""

@@ -1,0 +1,1 @@
+"""(suite, hypervisor) -> findings -> verdict and causes. Knows no pytest, does no I/O."""

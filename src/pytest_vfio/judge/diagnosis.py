@@ -1,0 +1,197 @@
+"""Orders and words the causes: what a person must act on first, and what follows from what.
+
+Pure: findings in, sentences out.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from pytest_vfio.check import Check, Outcome, Severity
+from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.judge.judgement import Finding, Judgement, Key
+from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.suite import Suite, layer, layer_order
+
+
+class HostVerdict(enum.StrEnum):
+    """What is to be said of a whole host."""
+
+    READY = "ready"
+    NOT_READY = "not ready"
+    CANNOT_TELL = "cannot tell"
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """A root cause, and the findings that are its consequences."""
+
+    finding: Finding
+    explains: tuple[Key, ...]
+
+
+class DeviceSentence(msgspec.Struct, frozen=True):
+    """Whether an intended device can be assigned (yes, no, unknown), in one sentence."""
+
+    device: IntendedDevice
+    assignable: str
+    sentence: str
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What is the matter with a host: verdict, ordered causes, a sentence for each device."""
+
+    verdict: HostVerdict
+    causes: tuple[Cause, ...]
+    devices: tuple[DeviceSentence, ...]
+    unread: tuple[str, ...]
+
+
+_OTHERS = ("device", "group")
+_STOPS = (Outcome.FAIL, Outcome.BLOCKED, Outcome.UNKNOWN, Outcome.ERROR)
+
+
+def diagnose(judgement: Judgement, judged: Sequence[Judged]) -> Diagnosis:
+    """Diagnose one host by all its findings, after policy."""
+    findings = [one.finding for one in judged]
+    blockers = _Blockers(judgement, findings)
+    devices = tuple(map(blockers.sentence, judgement.hypervisor.intent.known))
+    return Diagnosis(
+        _verdict(judgement, judged, devices),
+        _causes(judgement.suite, findings),
+        devices,
+        _unread(findings),
+    )
+
+
+def _causes(suite: Suite, findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    explains: dict[Key, list[Key]] = {}
+    for finding in findings:
+        for root in finding.blocked_by:
+            explains.setdefault(root, []).append(finding.key)
+    causes = [
+        Cause(finding, tuple(explains.get(finding.key, ())))
+        for finding in findings
+        if finding.outcome is Outcome.FAIL
+        and (finding.severity is not Severity.ADVICE or finding.key in explains)
+    ]
+    return tuple(sorted(causes, key=lambda cause: _order(suite, cause)))
+
+
+def _order(suite: Suite, cause: Cause) -> tuple[object, ...]:
+    """What stops or endangers first; then the layer in which to act; then what others need."""
+    finding = cause.finding
+    check = suite[finding.id]
+    hurts = finding.severity in (Severity.BLOCKER, Severity.SECURITY)
+    return (
+        not hurts,
+        layer_order(check),
+        suite.depth[check.id],
+        -len(cause.explains),
+        finding.id,
+        finding.name,
+    )
+
+
+class _Blockers:
+    """The findings that can stop a device, by the subject that they are on."""
+
+    def __init__(self, judgement: Judgement, findings: Iterable[Finding]) -> None:
+        self.subjects = judgement.subjects
+        self.by_key = {finding.key: finding for finding in findings}
+        self.on: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.by_key.values():
+            serious = finding.severity is Severity.BLOCKER and finding.outcome in _STOPS
+            if serious and _concerns_assignment(judgement.suite[finding.id], finding):
+                self.on.setdefault((finding.kind, finding.name), []).append(finding)
+        self.hostdevs: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for hostdev in self.subjects.of("hostdev").known:
+            for below in hostdev.stands_on:
+                self.hostdevs.setdefault(below, []).append(hostdev.key)
+
+    def sentence(self, device: IntendedDevice) -> DeviceSentence:
+        """Told by the blockers on the device and on all that it has to do with."""
+        own = [finding for key in self._concerned(device) for finding in self.on.get(key, ())]
+        to = f" to {device.guest}" if device.guest else ""
+        for finding in self._causes(own):
+            words = f"{device.name} cannot be assigned{to}: {finding.message}"
+            return DeviceSentence(device, "no", words)
+        broken = [finding.id for finding in own if finding.outcome is Outcome.ERROR]
+        if broken:
+            words = f"{device.name}: cannot tell: {listed(broken)} failed by a mistake of its own"
+            return DeviceSentence(device, "unknown", words)
+        unread = _unread(own)
+        if unread:
+            words = f"{device.name}: cannot tell: {listed(unread)} not read"
+            return DeviceSentence(device, "unknown", words)
+        return DeviceSentence(device, "yes", f"{device.name} can be assigned{to}")
+
+    def _concerned(self, device: IntendedDevice) -> list[tuple[str, str]]:
+        """The host, the device's group, itself, its guests and their hostdevs of it."""
+        key = ("device", self.subjects.stand_in(device.name))
+        subject = self.subjects.get(key)
+        stands_on = subject.stands_on if subject is not None else ()
+        guests = [("guest", name) for name in device.guests]
+        return [self.subjects.host.key, *stands_on, key, *guests, *self.hostdevs.get(key, ())]
+
+    def _causes(self, own: Iterable[Finding]) -> list[Finding]:
+        """The root failures among the findings and behind them, each once."""
+        roots: dict[Key, Finding] = {}
+        for finding in own:
+            if finding.outcome is Outcome.FAIL:
+                roots[finding.key] = finding
+            for key in finding.blocked_by:
+                roots[key] = self.by_key[key]
+        return list(roots.values())
+
+
+def _concerns_assignment(check: Check, finding: Finding) -> bool:
+    """Whether a failure of this check can stop the assignment of the device it is about."""
+    if finding.kind in _OTHERS:
+        return True
+    # What endangers the host elsewhere, or when it starts again, stops no assignment. That there
+    # may be other devices says nothing of this one.
+    others = finding.kind == "host" and check.subject in _OTHERS
+    return layer(check) != "safety" and not others
+
+
+def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The names of the evidence for lack of which something is unknown, each once."""
+    names: dict[str, None] = {}
+    for finding in findings:
+        if finding.outcome is Outcome.UNKNOWN:
+            names.update(dict.fromkeys(entry.partition(": ")[0] for entry in finding.missing))
+    return tuple(names)
+
+
+def _verdict(
+    judgement: Judgement, judged: Sequence[Judged], devices: Sequence[DeviceSentence]
+) -> HostVerdict:
+    sick = any(
+        one.gates and one.finding.outcome in (Outcome.FAIL, Outcome.BLOCKED, Outcome.ERROR)
+        for one in judged
+    )
+    if sick:
+        return HostVerdict.NOT_READY
+    unsure = any(one.serious and one.finding.outcome is Outcome.UNKNOWN for one in judged)
+    sure = judgement.hypervisor.intent.whole and devices
+    if unsure or not sure or any(device.assignable != "yes" for device in devices):
+        return HostVerdict.CANNOT_TELL
+    return HostVerdict.READY
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """`a, b and 3 more`."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+
+
+def counts(judged: Iterable[Judged]) -> Mapping[Outcome, int]:
+    """How many findings there are of each outcome."""
+    tally = dict.fromkeys(Outcome, 0)
+    for one in judged:
+        tally[one.finding.outcome] += 1
+    return tally

@@ -1,0 +1,1 @@
+"""The firmware's tables that describe the IOMMU."""

@@ -1,0 +1,285 @@
+"""The pytest plugin: the command line, and the session that does the work. Thin.
+
+Every pytest run of an environment loads this file, most of them to judge nothing: what does the
+work is imported once a host is named, or a check is collected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_vfio.check import SUBJECTS, Check, Severity
+from pytest_vfio.judge.suite import LAYERS, SuiteError, is_packaged
+from pytest_vfio.printable import printable
+
+if TYPE_CHECKING:
+    from pytest_vfio.hypervisor.hypervisor import Hypervisor
+    from pytest_vfio.plugin.session import Session
+
+SESSION = pytest.StashKey["Session"]()
+MISTAKE = pytest.StashKey[pytest.UsageError]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command line of section 8 of the design."""
+    group = parser.getgroup("vfio", "PCI passthrough of KVM/libvirt hypervisors")
+    group.addoption(
+        "--host",
+        dest="vfio_hosts",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host to judge: a name in the inventory, local, an OpenSSH alias or user@host, a "
+        "testinfra spec (ssh://, docker://, ansible://group), or @FILE with one a line; repeat, "
+        "or separate by commas",
+    )
+    group.addoption(
+        "--inventory",
+        dest="vfio_inventory",
+        metavar="FILE",
+        help="hosts and what each is meant to pass through; default: inventory.toml beside "
+        "pyproject.toml, else the shipped one, which has bmt",
+    )
+    group.addoption(
+        "--bundle",
+        dest="vfio_bundles",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="judge recorded evidence instead of a host: a recording, a sosreport (folder or "
+        "archive), a folder of loose files, or a text with anything pasted together; repeat",
+    )
+    group.addoption(
+        "--libvirt-uri",
+        dest="vfio_libvirt_uris",
+        action="append",
+        default=[],
+        metavar="URI",
+        help="read a host through libvirt's API, read-only; repeat",
+    )
+    group.addoption(
+        "--print-probe",
+        dest="vfio_print_probe",
+        action="store_true",
+        help="print the script that reads a host, and exit; what it prints on a host is a bundle",
+    )
+    group.addoption(
+        "--record",
+        dest="vfio_record",
+        metavar="DIR",
+        help="keep what was read from each host as a bundle in DIR, secrets redacted",
+    )
+    group.addoption(
+        "--fail-on",
+        dest="vfio_fail_on",
+        default="blocker,security",
+        metavar="LIST",
+        help="severities whose failures make the run fail, of blocker, security, degraded, "
+        "advice; default: blocker,security",
+    )
+    group.addoption(
+        "--strict-unknown",
+        dest="vfio_strict_unknown",
+        action="store_true",
+        help="fail also where it cannot be told",
+    )
+    group.addoption(
+        "--report",
+        dest="vfio_reports",
+        default="junit,json",
+        metavar="LIST",
+        help="reports to write, of junit, json, or none; default: junit,json",
+    )
+    group.addoption(
+        "--report-dir",
+        dest="vfio_report_dir",
+        metavar="DIR",
+        help="folder for the reports; default: reports/ beside pyproject.toml",
+    )
+    group.addoption(
+        "--explain",
+        dest="vfio_explain",
+        metavar="WHAT",
+        help="print the page of a check (CMD004), a layer's checks (CMD), or what an error message "
+        "means ('group 1 is not viable'), and exit",
+    )
+    group.addoption(
+        "--parallel-hosts",
+        dest="vfio_parallel",
+        type=int,
+        default=32,
+        metavar="N",
+        help="hosts read at the same time; default: 32",
+    )
+    group.addoption(
+        "--host-timeout",
+        dest="vfio_timeout",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds after which the reading of a host is cut off; default: 60",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(args: list[str]) -> None:
+    """Keep `--host @FILE` for ourselves: argparse would put the file's lines in its place."""
+    for at in range(len(args) - 1, 0, -1):
+        if args[at - 1] == "--host" and args[at].startswith("@"):
+            args[at - 1 : at + 1] = [f"--host={args[at]}"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the words known by which checks can be selected with -m."""
+    for severity in Severity:
+        config.addinivalue_line("markers", f"{severity.value}: a check of this severity")
+    for subject in SUBJECTS:
+        config.addinivalue_line("markers", f"{subject}: a check about a {subject}")
+    for layer in LAYERS:
+        config.addinivalue_line("markers", f"{layer}: a check of this layer")
+
+
+def _session(config: pytest.Config) -> Session:
+    """The session of this process, started by whoever asks first. Raises pytest.UsageError."""
+    if SESSION not in config.stash:
+        from pytest_vfio.plugin import reading  # noqa: PLC0415 - see above
+
+        with _everything_stays():
+            asked = reading.asked(config)
+            readings = reading.read(config, asked, meanwhile=_what_judges)
+            session = _what_judges().Session(config, asked, readings)
+        session.start()
+        config.stash[SESSION] = session
+        config.pluginmanager.register(session, "vfio-session")
+    return config.stash[SESSION]
+
+
+def _what_judges() -> ModuleType:
+    """All that judges and reports. To import it takes about as long as a host to answer."""
+    from pytest_vfio.judge import suite  # noqa: PLC0415 - see above
+    from pytest_vfio.plugin import session  # noqa: PLC0415 - see above
+
+    with contextlib.suppress(SuiteError):  # whoever collects the file is told
+        suite.packaged()
+    return session
+
+
+@contextlib.contextmanager
+def _everything_stays() -> Iterator[None]:
+    """No search for garbage: what is imported and read is needed to the end, and it is much."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if searching:
+            gc.enable()
+
+
+def _collecting(config: pytest.Config) -> Session | None:
+    """The same while files are collected, where an error would be taken for one in the file."""
+    if MISTAKE not in config.stash:
+        try:
+            return _session(config)
+        except pytest.UsageError as error:
+            config.stash[MISTAKE] = error
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Say what could not be said while files were collected."""
+    if MISTAKE in config.stash:
+        raise config.stash[MISTAKE]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where hosts are named, read them before anything is collected."""
+    option = session.config.option
+    named = option.vfio_hosts or option.vfio_bundles or option.vfio_libvirt_uris
+    if named or option.vfio_inventory or "vfio" in getattr(session.config, "workerinput", {}):
+        _session(session.config)
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
+    """Collect a file of the packaged suite, which is imported for judging, as it is."""
+    with contextlib.suppress(SuiteError):  # pytest tells best what is wrong with a file
+        if is_packaged(module_path):
+            from pytest_vfio.plugin.items import CheckFile  # noqa: PLC0415 - see above
+
+            return CheckFile.from_parent(parent, path=module_path, collected=_collected)
+    return None
+
+
+def _collected(collector: pytest.Collector, name: str, check: Check) -> list[pytest.Item]:
+    session = _collecting(collector.config)
+    try:
+        return [] if session is None else list(session.collected(collector, name, check))
+    except SuiteError as error:
+        collector.config.stash.setdefault(MISTAKE, pytest.UsageError(printable(str(error))))
+        return []
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Collector, name: str, obj: object
+) -> list[pytest.Item] | None:
+    """Collect a decorated function as items of our own."""
+    check = getattr(obj, "vfio_check", None)
+    return _collected(collector, name, check) if isinstance(check, Check) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """An ordinary test may ask for `hypervisor`: it runs once for each host that was read."""
+    if "hypervisor" in metafunc.fixturenames:
+        session = _collecting(metafunc.config)
+        names = [] if session is None else [one.host for one in session.run.evidences]
+        metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """xdist: a worker that had checks and no host says so."""
+    if getattr(node, "workeroutput", {}).get("vfio_no_host"):
+        _session(node.config).no_host = True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """--print-probe and --explain, which need no session and no host."""
+    if config.option.vfio_print_probe:
+        from pytest_vfio import sources  # noqa: PLC0415 - see above
+
+        sys.stdout.write(sources.probe_text())
+        return 0
+    if config.option.vfio_explain:
+        from rich.console import Console  # noqa: PLC0415 - see above
+
+        from pytest_vfio.plugin import explain  # noqa: PLC0415 - see above
+
+        console = Console(no_color=config.option.color == "no" or None, highlight=False)
+        explain.show(config.option.vfio_explain, config.args, console)
+        return 0
+    return None
+
+
+@pytest.fixture(scope="session")
+def hypervisor(request: pytest.FixtureRequest) -> Hypervisor:
+    """The facts of a host, for a test that is no check; the test runs once for each host."""
+    return request.config.stash[SESSION].run.hypervisor(request.param)
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Our letters and words."""
+    return tuple(report.vfio_shown) if hasattr(report, "vfio_shown") else None

@@ -1,0 +1,199 @@
+"""A check as a pytest item, and the host as one. Knows pytest; judges nothing itself.
+
+An item ends with pytest's own exceptions: what gates with that of `pytest.fail`, all else but a
+pass with that of `pytest.skip`. So whatever counts, stops at or reports the outcomes of tests is
+right about checks, and what a finding is called stands in the item's `user_properties`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_vfio.check import Check
+from pytest_vfio.judge import suite as suites
+from pytest_vfio.judge.judgement import Key
+from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.subjects import Subject
+from pytest_vfio.judge.suite import SuiteError
+from pytest_vfio.printable import printable
+from pytest_vfio.report.words import Shown, shown
+
+#: Marks for which an item may end without having told its finding.
+SILENCING = ("skip", "skipif")
+
+#: Marks that a check cannot bear, and what to do instead.
+_REFUSED = {
+    "parametrize": "a check is asked once about each subject of each host; ask in a loop, or "
+    "write a check for each value",
+    "usefixtures": "a check is a function of facts and takes no fixture; what needs one is an "
+    "ordinary test with the `hypervisor` fixture",
+    "xfail": "a failure that is to be put up with is waived in the inventory, by [[waivers]]",
+}
+
+
+class Gates(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """Raised by an item whose finding makes the run fail; carries how it is shown."""
+
+    def __init__(self, how: Shown, message: str) -> None:
+        self.how = how
+        super().__init__(printable(message), pytrace=False)
+
+
+class Told(pytest.skip.Exception):  # type: ignore[name-defined,misc]
+    """Raised by an item whose finding is no pass and does not gate; carries how it is shown."""
+
+    def __init__(self, how: Shown, message: str) -> None:
+        self.how = how
+        super().__init__(printable(message), _use_item_location=True)
+
+
+def must_bear(collector: pytest.Collector, check: Check) -> None:
+    """Raise SuiteError where a check bears a mark that has no meaning for it."""
+    marks = [*getattr(check.function, "pytestmark", ()), *collector.iter_markers()]
+    for mark in marks:
+        if mark.name in _REFUSED:
+            raise SuiteError(
+                f"check {check.id} ({check.file}) is marked {mark.name}: {_REFUSED[mark.name]}"
+            )
+
+
+class CheckFile(pytest.File):
+    """A file with nothing but checks. `collected` makes the items of one of them."""
+
+    def __init__(
+        self,
+        *,
+        collected: Callable[[pytest.Collector, str, Check], Iterable[pytest.Item]],
+        **arguments: Any,
+    ) -> None:
+        super().__init__(**arguments)
+        self._collected = collected
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The items of each check, in the order of the file."""
+        for check in suites.checks_of_file(self.path):
+            yield from self._collected(self, check.function.__name__, check)
+
+
+class CheckItem(pytest.Item):
+    """One check on one subject of one host."""
+
+    def __init__(self, *, check: Check, host: str, subject: Subject, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.check = check
+        self.host = host
+        self.subject = subject
+        for mark in getattr(check.function, "pytestmark", ()):
+            self.own_markers.append(mark)
+            self.keywords[mark.name] = mark
+        layer = suites.layer(check)
+        layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
+        for name in (check.severity.value, check.subject, *layers):
+            self.add_marker(name)
+        self.extra_keyword_matches.update((check.id, *check.refs))
+        self.judged: Judged | None = None
+
+    @property
+    def key(self) -> Key:
+        """What its finding is called within the host."""
+        return (self.check.id, *self.subject.key)
+
+    @classmethod
+    def of(
+        cls,
+        parent: pytest.Collector,
+        name: str,
+        check: Check,
+        host: str,
+        subjects: tuple[Subject, ...],
+    ) -> Iterator[CheckItem]:
+        """The items of a check on one host."""
+        for subject in subjects:
+            tail = "" if subject.kind == "host" else f"-{_id(subject.name)}"
+            full = f"{name}[{_id(host)}{tail}]"
+            yield cls.from_parent(
+                parent,
+                name=full,
+                # As text: pytest 9.2 would take the brackets of a name for a part of the name,
+                # and then not know the item again in what --lf and --sw remember.
+                nodeid=f"{parent.nodeid}::{full}",
+                check=check,
+                host=host,
+                subject=subject,
+            )
+
+    def judge(self, judged: Judged) -> None:
+        """Take the finding, and name it to whatever reports tests."""
+        self.judged = judged
+        finding = judged.finding
+        self.user_properties += [
+            ("vfio_check", finding.id),
+            ("vfio_host", finding.host),
+            ("vfio_severity", finding.severity.value),
+            ("vfio_outcome", finding.outcome.value),
+            *(("vfio_cause", f"{id} {kind} {name}") for id, kind, name in finding.blocked_by),
+        ]
+
+    def runtest(self) -> None:
+        """Raise Gates or Told, unless the finding is a pass."""
+        if self.judged is None:
+            raise RuntimeError(f"{self.nodeid} was run before it was judged")
+        how = shown(self.judged)
+        if how.report != "passed":
+            end = Gates if how.report == "failed" else Told
+            raise end(how, f"{how.word.lower()}: {self.judged.finding.message}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The finding's own words."""
+        told = isinstance(excinfo.value, Gates)
+        return str(excinfo.value) if told else super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the check stands."""
+        return self.path, self.check.function.__code__.co_firstlineno - 1, self.name
+
+
+class HostItem(pytest.Item):
+    """A host that could not be reached or judged: an error that no selection takes away."""
+
+    def __init__(self, *, reason: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.reason = reason
+
+    def runtest(self) -> None:
+        """Always raises."""
+        raise Gates(Shown("failed", "error", "E", "ERROR", "error"), self.reason)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The reason in words."""
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """A host stands in no file."""
+        return self.path, None, self.nodeid
+
+
+def _id(name: str) -> str:
+    """A part of a node id: printable, without what separates the parts of a node id."""
+    return (
+        printable(name)
+        .replace("\n", "\\n")
+        .replace("::", ":\\:")
+        .encode("ascii", "backslashreplace")
+        .decode()
+    )
+
+
+def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Give the report of one of our items our word and letter, and the name of its finding."""
+    told = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(told, (Gates, Told)):
+        report.vfio_shown = [told.how.category, told.how.letter, told.how.word]  # type: ignore[attr-defined]
+    if isinstance(told, Told) and isinstance(report.longrepr, tuple):
+        report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
+    if isinstance(item, CheckItem):
+        report.vfio_finding = [item.host, *item.key, item.check.file]  # type: ignore[attr-defined]

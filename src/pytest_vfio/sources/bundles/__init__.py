@@ -1,0 +1,1 @@
+"""Hosts that were recorded: our own recording, a sosreport, loose files, a pasted text."""

@@ -1,0 +1,1 @@
+"""A sosreport as evidence."""

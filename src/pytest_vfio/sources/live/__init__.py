@@ -1,0 +1,1 @@
+"""Hosts that are read by this run."""

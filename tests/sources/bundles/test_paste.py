@@ -1,0 +1,98 @@
+"""Known pieces are carved out of a text; the rest is ignored, and nothing is taken as whole."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_vfio.evidence import Extent
+from pytest_vfio.sources.bundles import paste
+from pytest_vfio.sources.bundles.paste import carve
+from pytest_vfio.sources.items import row_of
+
+#: A walk-through as people paste it: prompts, comments, outputs with their indentation lost.
+PASTED = """Hi all, my card does not work :(
+$ cat /etc/default/grub
+... cut ...
+GRUB_CMDLINE_LINUX_DEFAULT="quiet splash intel_iommu=on vfio-pci.ids=10de:2204"
+root@box:~# dmesg | grep -i vfio
+[    0.000000] Command line: BOOT_IMAGE=/vmlinuz-6.1 root=/dev/sda1 ro intel_iommu=on
+[Mon Nov 22 12:00:00 2026] VFIO - User Level meta-driver version: 0.3
+Nov 22 12:00:00 box kernel: vfio_pci: add [10de:2204[ffffffff:ffffffff]] class 0x000000/00000000
+[user@box ~]$ lspci -nnk
+01:00.0 VGA compatible controller [0300]: NVIDIA Corporation GA102 [10de:2204] (rev a1)
+\tSubsystem: ASUSTeK [1043:87b3]
+\tKernel driver in use: vfio-pci
+Kernel modules: nouveau
+$ ./groups.sh
+IOMMU Group 13:
+\t01:00.0 VGA compatible controller [0300]: NVIDIA Corporation GA102 [10de:2204]
+\t01:00.1 Audio device [0403]: NVIDIA Corporation GA102 [10de:1aef]
+IOMMU Group 14 02:00.0 Ethernet controller [0200]: Intel I211 [8086:1539]
+$ cat /proc/cmdline
+BOOT_IMAGE=/vmlinuz-6.1 root=/dev/sda1 ro intel_iommu=on
+options vfio-pci ids=10de:2204,10de:1aef
+softdep nvidia pre: vfio-pci
+<device>
+  <name>pci_0000_01_00_0</name>
+</device>
+then
+<domain type='kvm'><name>win</name>
+<devices/></domain>
+qemu-system-x86_64: -device vfio-pci,host=0000:01:00.0: vfio 0000:01:00.0: group 13 is not viable
+error: Failed to start domain 'win'
+thanks!
+"""
+EXPECTED = {
+    "etc/default/grub": 1,
+    "dmesg": 3,
+    "lspci": 4,
+    "listing/iommu_groups": 4,
+    "proc/cmdline": 1,
+    "etc/modprobe.d/": 1,
+    "etc/modprobe.d/pasted.conf": 2,
+    "virsh/nodedev-dumpxml": 3,
+    "domain/xml": 2,
+    "qemu.log": 1,
+    "libvirt.log": 1,
+}
+
+
+def test_each_piece_is_known_by_what_it_looks_like():
+    """Every known piece is carved out, line by line, and chatter is left out."""
+    evidence = carve(PASTED, "case")
+
+    assert {name: len(item.text.split("\n")) for name, item in evidence.items.items()} == EXPECTED
+
+
+def test_nothing_pasted_is_whole():
+    """Nobody says that all was pasted."""
+    assert {item.extent for item in carve(PASTED, "case").items.values()} == {Extent.ELIDED}
+
+
+def test_windows_line_ends_change_nothing():
+    """A text that went through a mail program is carved the same."""
+    plain, windows = carve(PASTED, "case"), carve(PASTED.replace("\n", "\r\n"), "case")
+
+    assert windows.items == plain.items
+
+
+@pytest.mark.parametrize("text", ["", "hello\nworld\n", "2026-11-22 12:00 nothing: here"])
+def test_a_text_of_nothing_known_has_no_items(text):
+    """Chatter is no evidence."""
+    assert not carve(text, "case").items
+
+
+@given(st.text(max_size=400))
+def test_any_text_can_be_carved(text):
+    """Carving never fails, and never invents a line."""
+    for item in carve(text, "case").items.values():
+        if item.name != "etc/modprobe.d/":
+            assert all(line in text.splitlines() for line in item.text.split("\n"))
+
+
+def test_what_is_carved_is_in_the_table():
+    """Each piece is an item that has a row."""
+    names = [*(name for name, _ in paste._BEGINS), *paste._XML.values()]
+    assert [] == [name for name in names if row_of(name) is None]
