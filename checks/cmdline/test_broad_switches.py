@@ -56,7 +56,7 @@ def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> 
                 evidence=word.quote,
                 cure=cures.replace(hypervisor.boot, word.text, right),
             )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes("every word has its module's name, none is mangled")
 
 
@@ -179,7 +179,7 @@ def _none_of(
 ) -> Verdict:
     word = find(hypervisor.boot.spoken)
     if word is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes(good)
     return fails(
         f"{word.text} is on the command line",
@@ -225,7 +225,7 @@ def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
             cure=cures.drop(hypervisor.boot, word),
         )
     if not words:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
     return passes(f"{words[0].text} is unknown to this kernel, the groups are real")
 
 
@@ -260,6 +260,5 @@ def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> V
                 evidence=option.quote,
                 cure=module_cures.set_parameter(module, "allow_unsafe_interrupts", "N"),
             )
-    hypervisor.cmdline.must_be_whole()
-    modules.modprobe.must_be_whole()
+    require(hypervisor.cmdline, modules.modprobe)
     return passes("nothing sets allow_unsafe_interrupts")

@@ -42,7 +42,7 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
     """
     word = _strict(hypervisor.boot.spoken)
     if word is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("no word asks for strict invalidation")
     through = hypervisor.cmdline.host_passthrough
     if through is not None and through[0]:
@@ -126,7 +126,7 @@ def _by_groups(hypervisor: Hypervisor) -> Verdict:
             )
     if not whole:
         raise Missing(groups.tree.item)
-    _ = hypervisor.pci.functions  # raises where the driver of one may not have been read
+    require(hypervisor.pci)  # where the driver of one may not have been read
     return passes(f"none of the host's own {count} devices uses translated DMA")
 
 
@@ -190,7 +190,7 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
     crash = hypervisor.boot.crash
     if crash.quote is None:
         return skips("no crash kernel is configured through kdump-tools")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     running = {(word.name, word.value) for word in hypervisor.cmdline.words}
     about = ("intel_iommu", "amd_iommu", "iommu", "iommu.passthrough", "intremap")
     other = [w for w in crash.words if w.name in about and (w.name, w.value) not in running]
@@ -202,6 +202,5 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
             evidence=[other[0].quote, hypervisor.cmdline.quote],
             cure=module_cures.remove_line(other[0].quote.source, other[0].text),
         )
-    if crash.missing:
-        raise Missing(*crash.missing)
+    require(*crash.missing)
     return passes("the crash kernel gets the same words about the IOMMU", evidence=crash.quote)

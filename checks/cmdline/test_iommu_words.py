@@ -36,13 +36,13 @@ def test_no_misspelt_parameter_keeps_the_intel_iommu_off(hypervisor: Hypervisor)
     """
     wrong = _misspelt(hypervisor.boot.spoken)
     if not wrong:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("no word for the Intel IOMMU is misspelt")
     if switches.intel(hypervisor.boot.spoken).on is not None:
         return passes(f"{wrong[0].text} does nothing, another intel_iommu= word decides")
     if hypervisor.iommu.proven_on:
         return passes(f"{wrong[0].text} does nothing and the IOMMU is on")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     if not iommu_kind.is_of(hypervisor, "intel"):
         return passes(f"{wrong[0].text} does nothing, and there is no Intel IOMMU")
     proof = iommu_kind.waits_for_word(hypervisor)
@@ -93,7 +93,7 @@ def test_intel_iommu_on_is_set_where_the_kernel_needs_it(hypervisor: Hypervisor)
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if not hypervisor.kernel.x86:
         return skips(f"no Intel IOMMU on {hypervisor.kernel.arch}")
-    cmdline.must_be_whole()
+    require(cmdline)
     if decided is not None:
         return skips(f"{decided.word.text} switches it off: CMD004 judges that")
     if not iommu_kind.is_of(hypervisor, "intel"):
@@ -134,7 +134,7 @@ def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Ver
     if idle is None and not hypervisor.cmdline.whole:
         idle = _logged(hypervisor)  # the kernel names what it does not know, from 5.15 on
     if idle is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("every word about the IOMMU is one that the kernel knows")
     word, piece, ref = idle
     return fails(
@@ -207,7 +207,7 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     off = _off(hypervisor)
     if off is None:
-        cmdline.must_be_whole()
+        require(cmdline)
         return passes("no word switches the IOMMU off")
     hidden = not off.piece.startswith("off")  # a piece of another word, up to 6.0
     return fails(
@@ -229,7 +229,7 @@ def _off(hypervisor: Hypervisor) -> Switch | None:
     if cmdline.amd.off is not None and iommu_kind.is_of(hypervisor, "amd"):
         return cmdline.amd.off
     if cmdline.intel.on is False:
-        cmdline.must_look_whole()  # a later word may switch it on again
+        require(*cmdline.torn)  # a later word may switch it on again
         if iommu_kind.is_of(hypervisor, "intel"):
             return cmdline.intel.decided
     return None
@@ -256,14 +256,14 @@ def test_no_parameter_is_for_another_vendor(hypervisor: Hypervisor) -> Verdict:
     """
     words = [w for w in hypervisor.boot.spoken if w.name in ("intel_iommu", "amd_iommu")]
     if not words:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("no vendor's own word on the command line")
     kind = hypervisor.iommu.kind
     if kind is None:
         return skips("no IOMMU on this host")
     other = [word for word in words if word.name != f"{kind}_iommu"]
     if not other:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes(f"{words[0].text} is for this machine's IOMMU", evidence=words[0].quote)
     return fails(
         f"{other[0].text} does nothing here: the IOMMU is of kind {kind}",

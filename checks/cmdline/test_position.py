@@ -45,7 +45,7 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
             )
     if unsure is not None:
         raise unsure
-    cmdline.must_be_whole()
+    require(cmdline)
     return passes("nothing of ours stands behind --")
 
 
@@ -85,5 +85,5 @@ def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
             evidence=hypervisor.cmdline.quote,
             cure=cures.shorten(hypervisor.boot),
         )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes(f"the command line has {length} bytes of {SIZE - 1}")

@@ -193,8 +193,7 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
                 evidence=pin.quote,
                 cure=cures.pin_to_vfio(function.address),
             )
-    if pins.lacking:
-        raise Missing(*pins.lacking)
+    require(*pins.lacking)
     ours = pins.of(function.address)
     if ours is None:
         return passes(f"{function.address} is not pinned to a driver")
@@ -225,7 +224,7 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
     function = device.function
     card = (function, *hypervisor.pci.siblings(function))
     if not any(one.base_class == DISPLAY_CLASS for one in card):
-        hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
+        require(hypervisor.pci)  # only a whole list shows that there is no other
         return skips(f"{function.address} is no part of a graphics card")
     left: list[PciFunction] = []
     unread: list[Item] = []
@@ -247,7 +246,7 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
         )
     if unread:
         raise Missing(*dict.fromkeys(unread))
-    hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
+    require(hypervisor.pci)  # only a whole list shows that there is no other
     return passes(f"no function of the card of {function.address} stays on a host driver")
 
 

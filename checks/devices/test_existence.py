@@ -151,7 +151,7 @@ def test_device_answers_or_sleeps(hypervisor: Hypervisor, device: IntendedDevice
         )
     if not function.asleep:
         raise function.missing("config")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(
         f"{function.address} sleeps, and the kernel never failed to wake it",
         evidence=function.quote("runtime_status"),

@@ -51,12 +51,12 @@ def test_ids_match_only_devices_to_be_passed_through(hypervisor: Hypervisor) -> 
             evidence=pattern.quote,
             cure=cures.narrow_id(pattern.text, pattern.quote.source),
         )
-    unread.extend(hypervisor.intent.unknown)
+    unread.extend(hypervisor.intent.lacking)
     if unread:
         raise Missing(*dict.fromkeys(unread))
     if not patterns:
         return skips("no ids are configured for vfio-pci")
-    hypervisor.pci.must_be_whole()  # only a whole list shows that no other is caught
+    require(hypervisor.pci)  # only a whole list shows that no other is caught
     return passes(f"the ids of vfio-pci catch {len(caught)} functions, all of them intended")
 
 
@@ -86,15 +86,14 @@ def test_device_that_an_id_matches_is_for_a_guest(
     if device.guests:
         return passes(f"{function.address} is for {device.guest}")
     if not patterns:
-        if hypervisor.modules.configured_ids_missing:
-            raise Missing(*hypervisor.modules.configured_ids_missing)
+        require(*hypervisor.modules.configured_ids_missing)
         return skips(f"no id of vfio-pci catches {function.address}")
     twins = [one for one in hypervisor.intent.known if one.guests and _catches(patterns, one)]
     if not twins:
-        handover.guests_must_be_known(hypervisor)  # an unread guest may have it
+        require(hypervisor.guests)  # an unread guest may have it
         return skips("no device that the id catches is for a guest yet")
     if not hypervisor.declared.guests:
-        handover.guests_must_be_known(hypervisor)  # an unread guest may have it
+        require(hypervisor.guests)  # an unread guest may have it
     shown = ", ".join(one.name for one in twins)
     verb = "are" if len(twins) > 1 else "is"
     return fails(

@@ -145,7 +145,7 @@ def _log_is_silent(hypervisor: Hypervisor, function: PciFunction) -> None:
     lines = hypervisor.devicelog.about(devicelog.BAR_FAILED, function.address)
     if lines or not function.asleep:
         raise function.missing("config")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
 
 
 def _implemented(bars: tuple[int, ...]) -> Iterator[int]:
@@ -187,7 +187,7 @@ def test_kernel_log_reports_no_invalid_option_rom(
             evidence=lines[-1].quote,
             cure=cures.rom(function.address),
         )
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"the kernel had no trouble with the option ROM of {function.address}")
 
 

@@ -125,9 +125,8 @@ def test_load_order_does_not_put_the_host_driver_ahead(
     if first is not None:
         return passes(f"vfio-pci is loaded before {driver}", evidence=first)
     softdeps = modules.softdeps
-    hypervisor.cmdline.must_be_whole()
-    if modules.early_lists_missing:
-        raise Missing(*modules.early_lists_missing)
+    require(hypervisor.cmdline)
+    require(*modules.early_lists_missing)
     others = [dep for dep in softdeps if "vfio_pci" in dep.pre]
     named = f", softdep names {others[0].module}" if others else ""
     return fails(

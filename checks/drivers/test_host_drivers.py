@@ -84,8 +84,7 @@ def test_no_blacklisted_driver_has_the_device(
     name, modules = driver.replace("-", "_"), hypervisor.modules
     quote = modules.known_blacklist.get(name)
     if quote is None:
-        modules.modprobe.must_be_whole()
-        hypervisor.cmdline.must_be_whole()
+        require(modules.modprobe, hypervisor.cmdline)
         return passes(f"{driver} is not blacklisted", evidence=bound)
     return fails(
         f"{driver} is blacklisted and has {device.name} all the same",

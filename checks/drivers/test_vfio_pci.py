@@ -86,11 +86,11 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
     modules = hypervisor.modules
     options = [o for o in modules.known_options("vfio_pci") if o.origin == "modprobe"]
     if not options:
-        modules.modprobe.must_be_whole()
+        require(modules.modprobe)
         return passes("modprobe.d has no options for vfio-pci")
     if not modules.builtin("vfio_pci"):
         return passes("vfio-pci is a module and gets its options from modprobe.d")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     given = {(word.name, word.value) for word in hypervisor.cmdline.words}
     for option in options:
         if (f"vfio_pci.{option.name}", option.value) not in given:
@@ -139,8 +139,7 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
             severity=DEGRADED if loaded else BLOCKER,
             cure=cures.remove_line(quote.source, quote.line),
         )
-    modules.modprobe.must_be_whole()
-    hypervisor.cmdline.must_be_whole()
+    require(modules.modprobe, hypervisor.cmdline)
     return passes("nothing keeps the drivers of VFIO from loading")
 
 
@@ -239,6 +238,5 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
                 evidence=entry.quote,
                 cure=cures.remove_line(entry.quote.source, "vfio_virqfd"),
             )
-    if modules.lists_missing:
-        raise Missing(*modules.lists_missing)
+    require(*modules.lists_missing)
     return passes("no list names vfio_virqfd")

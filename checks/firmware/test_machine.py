@@ -139,8 +139,7 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
             acts="firmware",
             cure=cures.protect_ports(),
         )
-    if not tree.item.whole:
-        raise Missing(tree.item)
+    require(tree.item)
     for domain in domains:  # a file that could not be read is not a protected port
         if tree.get(f"{domain}/iommu_dma_protection") != "1":
             tree.get(f"{domain}/security")
@@ -179,7 +178,7 @@ def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if hypervisor.iommu.kind != "amd":
         return skips("no AMD IOMMU on this host")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("the AMD driver did not mention SME")
 
 

@@ -129,8 +129,8 @@ def _broken(hypervisor: Hypervisor) -> Verdict | None:
     elif said is not None:
         words, quotes = said.text[:160], []
     else:
-        hypervisor.acpi.must_be_read()
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.acpi)
+        require(hypervisor.klog)
         return None
     return fails(
         f"firmware's IOMMU table is broken: {words}",
@@ -170,7 +170,7 @@ def test_no_ioapic_missing_keeps_interrupt_remapping_off(hypervisor: Hypervisor)
         table = hypervisor.acpi.ivrs
         if table is not None and table.units and not table.ioapics:
             return _no_ioapic("IVRS names no IOAPIC", [hypervisor.acpi.quote("IVRS")])
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.klog)
         return passes("the kernel found every IOAPIC in IVRS")
     return _no_ioapic(said.text[:160], [said.quote])
 
@@ -225,7 +225,7 @@ def test_platform_offers_interrupt_remapping(hypervisor: Hypervisor) -> Verdict:
     units = iommu.units
     if any(unit.remaps_interrupts is None for unit in units):
         raise Missing(hypervisor.evidence.item("sys/class/iommu"))
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"DMAR and {len(units)} units offer interrupt remapping")
 
 
@@ -275,7 +275,7 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
     if table is not None and table.x2apic_opt_out:
         flags = f"flags {table.flags:#04x}"
         return _no_x2apic(f"DMAR opts out ({flags})", [hypervisor.acpi.quote("DMAR", flags)])
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("nothing keeps x2APIC off")
 
 

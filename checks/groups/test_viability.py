@@ -40,8 +40,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
         F92, F93, F101, S20; drivers/vfio/vfio.c, drivers/iommu/iommu.c.
     """
     if not any(_leaves(hypervisor, member) for member in group.members):
-        if hypervisor.intent.unknown:
-            raise Missing(*hypervisor.intent.unknown)
+        require(*hypervisor.intent.lacking)
         return skips(f"no member of group {group.number} goes to a guest")
     found, unread = group.judged
     staying = [one for one in found if not _leaves(hypervisor, one.address)]
@@ -104,7 +103,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
     together = None not in owners.values() and len(set(owners.values())) == 1
     if len(ends) > 1 and not together:
         if None in owners.values() and all(hypervisor.intent.get(one) for one in ends):
-            handover.guests_must_be_known(hypervisor)  # one unread guest may have all of them
+            require(hypervisor.guests)  # one unread guest may have all of them
         reason = isolation.explain(group)
         return fails(
             f"group {group.number} has {', '.join(ends)}, which go together: {reason.words}",
@@ -116,7 +115,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
         )
     if unread:
         raise Missing(*unread)
-    group.must_be_whole()  # only a whole group shows that there is no other member
+    require(group)  # only a whole group shows that there is no other member
     if len(ends) < 2:
         return passes(f"group {group.number} has one endpoint at most: {', '.join(ends) or 'none'}")
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
@@ -155,8 +154,7 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
             bound += [function] if is_vfio_driver(function.driver) else []
         except Missing as missing:
             unread.extend(missing.items)
-    if not item.whole:
-        raise Missing(item)
+    require(item)
     if bound and "devices" in names:
         why = [f"{item.name}: shows only nodes of single devices, which older QEMU cannot use"]
         return unknown(f"/dev/vfio/{group.number} does not exist", missing=why)

@@ -50,5 +50,5 @@ def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: H
                 acts="guest",
                 cure=cures.room_for_bars(hostdev.guest),
             )
-    domain.know("live", "stored")
+    require(domain)
     return passes(f"{hostdev.guest} has room for {size // _GIB} GiB of memory regions")

@@ -38,7 +38,7 @@ def test_guest_memory_avoids_the_addresses_an_amd_iommu_reserves(
     huge = [d for d in guest.documents if d.hostdevs and (d.memory or 0) > _BELOW_HOLE]
     old = [(d, m) for d in huge if (m := _MACHINE.match(d.machine)) and _version(m) < (7, 1)]
     if not old:
-        guest.know("live", "stored")
+        require(guest)
         if not huge:
             return skips(f"{guest.name} has no host device, or less than 1010 GiB")
     if hypervisor.iommu.kind != "amd":

@@ -42,7 +42,7 @@ def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Ve
     if not any(network.is_pool for network in hypervisor.libvirt.networks):
         return skips("no network hands VFs to guests")
     for domain in hypervisor.guests.domains:
-        domain.know("running", "autostart")
+        require(*domain.lacks("running", "autostart"))
     lacking = [item for pool in found for item in pool.lacking]
     if lacking:
         raise Missing(*lacking)

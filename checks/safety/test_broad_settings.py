@@ -35,8 +35,7 @@ def test_no_id_matches_a_device_the_host_depends_on(hypervisor: Hypervisor) -> V
     hit = _hit(hypervisor, patterns)
     if hit is not None:
         return hit
-    if hypervisor.modules.configured_ids_missing:
-        raise Missing(*hypervisor.modules.configured_ids_missing)
+    require(*hypervisor.modules.configured_ids_missing)
     if not patterns:
         return skips("no ids are configured for vfio-pci")
     return _free(hypervisor, patterns)
@@ -189,8 +188,8 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
         return skips("no address is pinned to a driver")
     if pins and not hypervisor.pci.whole:
         raise Missing(hypervisor.evidence.item("sys/bus/pci/devices"))
-    if pins and hypervisor.intent.unknown:
-        raise Missing(*hypervisor.intent.unknown)
+    if pins and hypervisor.intent.lacking:
+        raise Missing(*hypervisor.intent.lacking)
     return passes(f"{len(pins)} pinned addresses, all of them intended devices")
 
 
@@ -228,8 +227,7 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
         )
     if running is not None:
         return passes("vfio-pci keeps its denylist", evidence=proofs)
-    if not item.whole:
-        raise Missing(item)
+    require(item)
     modules.options("vfio_pci")  # raises unless every place that could set it was read
     return passes("nothing sets disable_denylist of vfio-pci")
 

@@ -47,7 +47,7 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
                 acts="libvirt",
                 cure=safety.no_autostart(guest.name),
             )
-    guest.know("autostart", "stored")
+    require(*guest.lacks("autostart", "stored"))
     if not guest.autostart:
         return skips(f"{guest.name} does not start by itself")
     for address in taken:
@@ -122,7 +122,7 @@ def test_host_cannot_sleep_while_devices_are_assigned(hypervisor: Hypervisor) ->
         )
     if not running:
         for domain in hypervisor.guests.domains:
-            domain.know("running")
+            require(*domain.lacks("running"))
         return skips("no guest runs with an assigned device")
     if not states or not item.whole:
         raise Missing(item)
@@ -177,8 +177,7 @@ def test_binding_to_vfio_is_configured_persistently(
 
 def _everything_was_read(hypervisor: Hypervisor) -> None:
     """Raise Missing unless every place that could bind a device at boot was read."""
-    if hypervisor.modules.configured_ids_missing:
-        raise Missing(*hypervisor.modules.configured_ids_missing)
+    require(*hypervisor.modules.configured_ids_missing)
     for line in hypervisor.modules.modprobe.of("install"):
         if line.module.startswith("vfio"):
             detail = f"a command of its own loads {line.module}, and may bind anything"

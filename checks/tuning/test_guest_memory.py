@@ -63,7 +63,7 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
                 cure=tuning.pin_guest(hostdev.guest, node),
                 severity=severity,
             )
-    guest.know("live", "stored")
+    require(guest)
     return passes(f"{hostdev.guest} is on node {node}, as is {hostdev.address}")
 
 
@@ -99,7 +99,7 @@ def test_large_guest_uses_hugepages(
                 acts="libvirt",
                 cure=tuning.hugepages(guest.name),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not guest.hostdevs:
         return skips(f"{guest.name} has no device of the host")
     if size <= BIG:
@@ -129,14 +129,13 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
         F189, S32; libvirt src/qemu/qemu_domain.c, qemuDomainGetMemLockLimitBytes.
     """
     if not guest.hostdevs:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no device of the host")
     demand, total = hypervisor.demand, hypervisor.memory.total
     need, others = demand.of(guest), demand.beside(guest)
     together = need + sum(map(demand.of, others))
     if together <= total:
-        if demand.unread:
-            raise Missing(*demand.unread)
+        require(*demand.unread)
         return passes(f"{guest.name} and those beside it need {together // GIB} GiB")
     alone = need > total
     names = "" if alone else f" beside {', '.join(other.name for other in others)}"
@@ -167,6 +166,6 @@ def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Sev
 def _documents(guest: Domain) -> tuple[DomainXml, ...]:
     """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
     if not guest.documents:
-        guest.know("live", "stored")
+        require(guest)
         raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
     return guest.documents

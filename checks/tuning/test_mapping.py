@@ -83,7 +83,7 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
         return _small("vfio_iommu_type1 has disable_hugepages=Y", quote, cure)
     if value is None and not tree.whole:
         raise Missing(tree)
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     _ = hypervisor.iommu.units
     if value is None:
         return skips("vfio_iommu_type1 is not loaded")

@@ -85,7 +85,7 @@ def test_kernel_log_reports_no_payload_size_mismatch(
             acts="firmware",
             cure=tuning.payload(),
         )
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"the kernel has set the payload size of {device.name}")
 
 
@@ -106,6 +106,6 @@ def _must_be_read(hypervisor: Hypervisor, kind: str, value: str | None) -> None:
     if value is None and not modules.whole:
         raise Missing(modules)
     if kind == "intel":
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         if any(unit.posts_interrupts is None for unit in hypervisor.iommu.units):
             raise Missing(hypervisor.evidence.item("sys/class/iommu"))

@@ -56,6 +56,17 @@ class Proof(Protocol):
     def status(self) -> str: ...
 
 
+class Gap(Protocol):
+    """Evidence that is lacking: `pytest_vfio.evidence.Lack`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+
+
 class Remedy(Protocol):
     """What would cure a failure: `pytest_vfio.cures.Cure`."""
 
@@ -83,7 +94,7 @@ class Verdict(msgspec.Struct, frozen=True):
     actual: str = ""
     expected: str = ""
     evidence: tuple[Proof, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: tuple[Gap, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
     cure: Remedy | None = None
@@ -126,9 +137,9 @@ def skips(reason: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
 
 
 def unknown(
-    message: str, *, missing: Iterable[str], evidence: Proof | Iterable[Proof] = ()
+    message: str, *, missing: Iterable[Gap], evidence: Proof | Iterable[Proof] = ()
 ) -> Verdict:
-    """It cannot be told. `missing` says which evidence is, and why, an entry each.
+    """It cannot be told. `missing` is the evidence that is lacking.
 
     Seldom needed: a fact that lacks its evidence raises, and the engine says this.
     """

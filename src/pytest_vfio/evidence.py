@@ -44,6 +44,36 @@ class Quote(msgspec.Struct, frozen=True):
     status: str = Status.PRESENT.value
 
 
+class Lack(msgspec.Struct, frozen=True):
+    """Evidence that cannot be relied on: its name, how its reading went, why, and how much is kept.
+
+    As a string `dmesg: denied (run as root)`.
+    """
+
+    name: str
+    status: Status
+    detail: str = ""
+    extent: Extent = Extent.WHOLE
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """Itself."""
+        return (self,)
+
+    @property
+    def why(self) -> str:
+        """In words, why it cannot be relied on: `denied (run as root)`."""
+        word = self.status.value
+        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
+            word = f"only {self.extent.value}"
+        elif self.status is Status.PRESENT and not self.detail:
+            word = "does not tell"
+        return f"{word} ({self.detail})" if self.detail else word
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
 class Item(msgspec.Struct, frozen=True):
     """One named raw item.
 
@@ -76,14 +106,19 @@ class Item(msgspec.Struct, frozen=True):
         return self.status is Status.PRESENT and self.extent is Extent.WHOLE
 
     @property
-    def why(self) -> str:
-        """The name and, in words, why it cannot be relied on: `dmesg: denied (run as root)`."""
-        word = self.status.value
-        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
-            word = f"only {self.extent.value}"
-        elif self.status is Status.PRESENT and not self.detail:
-            word = "does not tell"
-        return f"{self.name}: {word} ({self.detail})" if self.detail else f"{self.name}: {word}"
+    def lack(self) -> Lack:
+        """The item as evidence that does not suffice, also where it is whole and does not tell."""
+        return Lack(self.name, self.status, self.detail, self.extent)
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """Itself, unless it is whole or known not to exist."""
+        return () if self.whole else (self.lack,)
+
+    @property
+    def unread(self) -> tuple[Lack, ...]:
+        """Itself, unless it is there and whole: for what every host has, or what a tool prints."""
+        return () if self.whole and self.status is Status.PRESENT else (self.lack,)
 
     def quote(self, line: str = "") -> Quote:
         """A line of this item, as proof."""
@@ -93,15 +128,16 @@ class Item(msgspec.Struct, frozen=True):
 class Missing(Exception):
     """Evidence that a fact needs was not read, or not to its end.
 
-    Raised by facts, turned into an *unknown* by the engine. Carries the items.
+    Raised by facts, turned into an *unknown* by the engine. Carries what is lacking, each once.
     """
 
-    def __init__(self, *items: Item) -> None:
-        self.items: tuple[Item, ...] = items
-        super().__init__(*items)
+    def __init__(self, *lacking: Lack | Item) -> None:
+        lacks = (one.lack if isinstance(one, Item) else one for one in lacking)
+        self.lacking: tuple[Lack, ...] = tuple(dict.fromkeys(lacks))
+        super().__init__(*self.lacking)
 
     def __str__(self) -> str:
-        return "; ".join(item.why for item in self.items)
+        return "; ".join(map(str, self.lacking))
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -229,7 +265,7 @@ class Tree(msgspec.Struct, frozen=True):
 
     def _must_be_absent(self, path: str) -> None:
         if path in self.unread:
-            raise Missing(Item(f"{self.item.name}/{path}", _status(self.unread[path])))
+            raise Missing(Lack(f"{self.item.name}/{path}", _status(self.unread[path])))
         if not self.item.whole:
             raise Missing(self.item)
 

@@ -8,6 +8,7 @@ table is looked at, and proves nothing.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cached_property
@@ -19,6 +20,7 @@ from pytest_vfio.facts.iommu.faults import Fault, read_faults
 from pytest_vfio.facts.iommu.units import Unit, read_units
 from pytest_vfio.facts.kernel.log import KernelLog
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import known, require, search
 from pytest_vfio.hypervisor.groups import NOIOMMU, Groups
 
 REAL_TYPES = frozenset({"DMA", "DMA-FQ", "identity", "unmanaged", "blocked", "auto"})
@@ -75,8 +77,7 @@ class Iommu:
     @property
     def units(self) -> tuple[Unit, ...]:
         """All units that the kernel registered. Raises Missing unless all are known."""
-        if not self._class.whole:
-            raise Missing(self._class)
+        require(self._class)
         return self.seen_units
 
     # -- on or off
@@ -206,25 +207,18 @@ class Iommu:
         """
         for unit in self.seen_units:
             return unit.kind
-        acpi = self._acpi
-        missing: list[Missing] = []
-        for signature, kind in (("DMAR", "intel"), ("IVRS", "amd")):
-            try:
-                if acpi.exists(signature):
-                    return kind
-            except Missing as reason:
-                missing.append(reason)
-        try:
-            if acpi.iort is not None and acpi.iort.smmus:
-                return "smmu"
-        except Missing as reason:
-            missing.append(reason)
-        for kind, pattern in _DRIVES.items():
-            if self._klog.first(pattern):
-                return kind
-        if missing:
-            raise missing[0]
+        described = search(_DRIVES, self._describes)
+        driven = (kind for kind, pattern in _DRIVES.items() if self._klog.first(pattern))
+        for kind in itertools.chain(described.known, driven):
+            return kind
+        require(described)
         return None
+
+    def _describes(self, kind: str) -> bool:
+        """The firmware's tables describe an IOMMU of a kind. Raises Missing."""
+        if kind == "smmu":
+            return self._acpi.iort is not None and bool(self._acpi.iort.smmus)
+        return self._acpi.exists("DMAR" if kind == "intel" else "IVRS")
 
     # -- interrupts
 
@@ -309,17 +303,11 @@ class Iommu:
         DMAR can prove a reservation; its silence proves nothing, since scopes may name bridges.
         None where it does not, or was not read. Never raises.
         """
-        try:
-            table = self._acpi.dmar
-            display_or_usb = function.base_class == 0x03 or function.class_code >> 8 == 0x0C03
-        except Missing:
+        table = known(lambda: self._acpi.dmar)
+        code = known(lambda: function.class_code)
+        if table is None or code is None or code >> 16 == 0x03 or code >> 8 == 0x0C03:
             return None
-        if table is None or display_or_usb:
-            return None
-        try:
-            chain = function.path
-        except Missing:
-            chain = ()
+        chain = known(lambda: function.path) or ()
         for region in table.reserved:
             for scope in region.scopes:
                 one_hop = scope.address(region.segment) == function.address
@@ -335,8 +323,7 @@ class Iommu:
         if self.noiommu_quotes:
             return True
         self._modules.get(_NOIOMMU_PARAMETER)
-        if not self._group_item.whole:
-            raise Missing(self._group_item)
+        require(self._group_item)
         return False
 
     @property

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Remedy, Severity, Verdict
+from pytest_vfio.check import SUBJECTS, Check, Gap, Outcome, Proof, Remedy, Severity, Verdict
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
@@ -39,7 +39,7 @@ class Finding(msgspec.Struct, frozen=True):
     actual: str = ""
     expected: str = ""
     evidence: tuple[Proof, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: tuple[Gap, ...] = ()
     blocked_by: tuple[Key, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
@@ -110,10 +110,8 @@ class Judgement:
         try:
             verdict = check.function(self.hypervisor, *arguments)
         except Missing as missing:
-            names = tuple(item.why for item in missing.items)
-            return Verdict(
-                Outcome.UNKNOWN, f"{_about(subject)}cannot tell: {'; '.join(names)}", missing=names
-            )
+            message = f"{_about(subject)}cannot tell: {missing}"
+            return Verdict(Outcome.UNKNOWN, message, missing=missing.lacking)
         except Exception as error:  # a mistake in a check must not hide the other findings
             return Verdict(
                 Outcome.ERROR,
@@ -183,12 +181,11 @@ def subjects_of(check: Check, subjects: Subjects) -> tuple[Subject, ...]:
 def _nobody(subject: str, kind: Kind) -> Verdict:
     """The verdict on the host where it stands in for subjects that are not known, or not there."""
     if kind.unread:
-        missing = tuple(item.why for item in kind.unread)
         there = f"are more {subject}s" if kind.known else f"is a {subject}"
         return Verdict(
             Outcome.UNKNOWN,
-            f"cannot tell whether there {there} to judge: {'; '.join(missing)}",
-            missing=missing,
+            f"cannot tell whether there {there} to judge: {'; '.join(map(str, kind.unread))}",
+            missing=kind.unread,
         )
     return Verdict(Outcome.SKIP, f"there is no {subject} to judge")
 
