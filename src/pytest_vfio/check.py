@@ -1,7 +1,7 @@
 """The words in which a check speaks: verdicts, severities, and the `@check` decorator.
 
-Imports nothing of ours. There is no registry: the decorator hangs a record on the function, which
-stays an ordinary function that anybody can call.
+Imports nothing of ours but what evidence and a cure are. There is no registry: the decorator hangs a record on
+the function, which stays an ordinary function that anybody can call.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+from pytest_vfio.evidence import Lack
+from pytest_vfio.steps import Cure
 
 
 class Outcome(enum.StrEnum):
@@ -56,30 +59,6 @@ class Proof(Protocol):
     def status(self) -> str: ...
 
 
-class Gap(Protocol):
-    """Evidence that is lacking: `pytest_vfio.evidence.Lack`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-
-
-class Remedy(Protocol):
-    """What would cure a failure: `pytest_vfio.cures.Cure`."""
-
-    @property
-    def grade(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def reboot(self) -> bool: ...
-    @property
-    def undo(self) -> bool: ...
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """What a check says of one subject.
 
@@ -94,10 +73,10 @@ class Verdict(msgspec.Struct, frozen=True):
     actual: str = ""
     expected: str = ""
     evidence: tuple[Proof, ...] = ()
-    missing: tuple[Gap, ...] = ()
+    missing: tuple[Lack, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
-    cure: Remedy | None = None
+    cure: Cure | None = None
     severity: Severity | None = None
 
 
@@ -114,7 +93,7 @@ def fails(
     evidence: Proof | Iterable[Proof],
     refs: Iterable[str] = (),
     acts: str = "os",
-    cure: Remedy | None = None,
+    cure: Cure | None = None,
     severity: Severity | None = None,
 ) -> Verdict:
     """The subject is not as it has to be. The evidence is the line that proves it."""
@@ -137,7 +116,7 @@ def skips(reason: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
 
 
 def unknown(
-    message: str, *, missing: Iterable[Gap], evidence: Proof | Iterable[Proof] = ()
+    message: str, *, missing: Iterable[Lack], evidence: Proof | Iterable[Proof] = ()
 ) -> Verdict:
     """It cannot be told. `missing` is the evidence that is lacking.
 
