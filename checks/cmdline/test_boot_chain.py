@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts.boot import chain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.entries import Entry
 from pytest_vfio.parse.linediff import Difference, differences, relevant

@@ -16,6 +16,7 @@ from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
@@ -103,10 +104,8 @@ def test_host_own_devices_use_untranslated_dma(hypervisor: Hypervisor) -> Verdic
 
 def _reports_types(hypervisor: Hypervisor) -> bool:
     """Whether this kernel reports the domain type of a group; so where its version is not known."""
-    try:
-        return hypervisor.kernel.version >= (5, 11, 0)
-    except Missing:
-        return True
+    version = known(lambda: hypervisor.kernel.version)
+    return version is None or version >= (5, 11, 0)
 
 
 def _by_groups(hypervisor: Hypervisor) -> Verdict:

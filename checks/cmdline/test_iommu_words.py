@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import iommu_kind
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches

@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel.cmdline import SIZE
+from pytest_vfio.facts.tristate import first, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.linediff import relevant
 from pytest_vfio.parse.words import Word
@@ -29,23 +29,15 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
     """
     cmdline = hypervisor.cmdline
     behind = [word for word in cmdline.after_dashes if relevant(word.name)]
-    unsure = None
-    for word in behind:
-        try:
-            lost = _lost(hypervisor, word)
-        except Missing as missing:
-            unsure, lost = missing, False
-        if lost:
-            return fails(
-                f"{word.text} stands behind -- and has no effect",
-                actual=f"-- ... {word.text}",
-                expected=f"{word.text} before --",
-                evidence=word.quote,
-                cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
-            )
-    if unsure is not None:
-        raise unsure
-    require(cmdline)
+    word = first(behind, lambda word: _lost(hypervisor, word), cmdline)
+    if word is not None:
+        return fails(
+            f"{word.text} stands behind -- and has no effect",
+            actual=f"-- ... {word.text}",
+            expected=f"{word.text} before --",
+            evidence=word.quote,
+            cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
+        )
     return passes("nothing of ours stands behind --")
 
 

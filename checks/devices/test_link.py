@@ -5,6 +5,7 @@ from pytest_vfio.cures import devices as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciconfig import EXT_ATS, EXT_PASID, EXT_PRI

@@ -2,8 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor import handover
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -169,10 +170,8 @@ def _taker(hypervisor: Hypervisor, device: IntendedDevice) -> str | Verdict:
 
 def _severity(hypervisor: Hypervisor, device: IntendedDevice) -> Severity | None:
     """Idle ids stop nobody where libvirt binds the device when its guest starts (S21)."""
-    try:
-        return DEGRADED if handover.of(hypervisor, device).now is False else None
-    except Missing:
-        return None
+    when = known(handover.of, hypervisor, device)
+    return DEGRADED if when is not None and when.now is False else None
 
 
 def _module(driver: str) -> str:

@@ -6,6 +6,7 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import ask, known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: What an install line runs in order to do nothing.
@@ -125,11 +126,8 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
     """
     modules = hypervisor.modules
     for name, quote in _forbidden(hypervisor):
-        try:
-            if modules.builtin(name):
-                continue
-        except Missing:
-            pass  # a module, as far as anybody knows
+        if known(modules.builtin, name):
+            continue  # else a module, as far as anybody knows
         loaded = modules.loaded_quote(name) is not None
         return fails(
             f"{name} is kept from loading: {quote.line}",
@@ -199,12 +197,11 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
 
 def _iommufd_instead(hypervisor: Hypervisor) -> bool:
     """From 6.2 on a kernel may be built with iommufd in the place of the container."""
-    try:
-        return hypervisor.kernel.config("IOMMUFD_VFIO_CONTAINER") == "y"
-    except Missing:
-        if hypervisor.kernel.version < (6, 2, 0):
-            return False
-        raise
+    kernel = hypervisor.kernel
+    option, lacking = ask(kernel.config, "IOMMUFD_VFIO_CONTAINER")
+    if lacking and kernel.version >= (6, 2, 0):
+        raise Missing(*lacking)
+    return option == "y"
 
 
 @check("DRV008", severity=ADVICE, refs=["F86", "S11"])

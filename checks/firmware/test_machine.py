@@ -13,7 +13,8 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
-from pytest_vfio.evidence import Missing, Quote, Tree
+from pytest_vfio.evidence import Quote, Tree
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.steps import Cure
 

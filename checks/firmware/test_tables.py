@@ -3,6 +3,7 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _BROKEN = (
@@ -129,8 +130,7 @@ def _broken(hypervisor: Hypervisor) -> Verdict | None:
     elif said is not None:
         words, quotes = said.text[:160], []
     else:
-        require(hypervisor.acpi)
-        require(hypervisor.klog)
+        require(hypervisor.acpi, hypervisor.klog)
         return None
     return fails(
         f"firmware's IOMMU table is broken: {words}",
@@ -292,7 +292,4 @@ def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:
 
 def _vendor(hypervisor: Hypervisor) -> str:
     """The CPU's vendor, for the words only."""
-    try:
-        return hypervisor.cpu.vendor
-    except Missing:
-        return ""
+    return known(lambda: hypervisor.cpu.vendor) or ""

@@ -4,6 +4,7 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts.libvirt import layout
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.domainxml import DomainXml
 from pytest_vfio.parse.hostdevs import Hostdev

@@ -5,6 +5,7 @@ from pytest_vfio.cures import guests as cures
 from pytest_vfio.cures import libvirt
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import guestview
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import qemulog

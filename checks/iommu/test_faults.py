@@ -4,6 +4,7 @@ from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.iommu.faults import Fault
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 

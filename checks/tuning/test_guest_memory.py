@@ -12,9 +12,10 @@ from pytest_vfio.check import (
     skips,
 )
 from pytest_vfio.cures import tuning
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.host.memory import cpuset
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.demand import GIB
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.domainxml import DomainXml
@@ -135,7 +136,7 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
     need, others = demand.of(guest), demand.beside(guest)
     together = need + sum(map(demand.of, others))
     if together <= total:
-        require(*demand.unread)
+        require(demand)
         return passes(f"{guest.name} and those beside it need {together // GIB} GiB")
     alone = need > total
     names = "" if alone else f" beside {', '.join(other.name for other in others)}"
@@ -167,5 +168,5 @@ def _documents(guest: Domain) -> tuple[DomainXml, ...]:
     """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
     if not guest.documents:
         require(guest)
-        raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
+        raise Missing(Lack("virsh/dumpxml", Status.FAILED, f"nothing of {guest.name}"))
     return guest.documents

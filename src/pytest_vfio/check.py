@@ -1,7 +1,7 @@
 """The words in which a check speaks: verdicts, severities, and the `@check` decorator.
 
-Imports nothing of ours but what evidence and a cure are. There is no registry: the decorator hangs a record on
-the function, which stays an ordinary function that anybody can call.
+Imports nothing of ours but what evidence and a cure are. There is no registry: the decorator hangs
+a record on the function, which stays an ordinary function that anybody can call.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from pytest_vfio.evidence import Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Lack, Missing, Quote, Status, Tree
 from pytest_vfio.facts.firmware.acpi import Acpi
 from pytest_vfio.facts.host.cpu import Cpu
 from pytest_vfio.facts.iommu.faults import Fault, read_faults
@@ -75,9 +75,14 @@ class Iommu:
         return read_units(Tree.of(self._class))
 
     @property
+    def unread_units(self) -> tuple[Lack, ...]:
+        """The folder of the units, where there may be others than were seen."""
+        return self._class.lacking
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """All units that the kernel registered. Raises Missing unless all are known."""
-        require(self._class)
+        require(*self.unread_units)
         return self.seen_units
 
     # -- on or off

@@ -164,17 +164,12 @@ class Modules:
             return False
         raise Missing(item)
 
-    def parameters(self, module: str) -> Mapping[str, str]:
-        """The readable parameters in /sys/module; some, like `ids`, are not readable (S10)."""
-        prefix = f"{fold(module)}/parameters/"
-        found = {
-            path.removeprefix(prefix): value
-            for path, value in self._sysfs.values.items()
-            if path.startswith(prefix)
-        }
-        if not found and not self._sysfs.item.whole:
-            raise Missing(self._sysfs.item)
-        return found
+    def parameter(self, module: str, name: str) -> str | None:
+        """A parameter in /sys/module; None where there is none, as of a module that is not loaded.
+
+        Some, like `ids`, are not readable (S10). Raises Missing where nobody knows.
+        """
+        return self._sysfs.get(f"{fold(module)}/parameters/{name}")
 
     def parameter_quote(self, module: str, name: str) -> Quote:
         """The line of a readable parameter, as proof."""

@@ -141,11 +141,16 @@ class Libvirt:
     @property
     def nodedevs(self) -> Mapping[str, NodeDevice]:
         """All PCI node devices, by address. Raises Missing."""
-        item = self._evidence.item(nodes.ITEM)
-        require(*item.unread)
-        if self._nodedevs.broken:
-            raise Missing(replace(item, status=Status.FAILED, detail=self._nodedevs.broken[0]))
+        require(*self.unread_nodedevs)
         return self._nodedevs.devices
+
+    @property
+    def unread_nodedevs(self) -> tuple[Lack, ...]:
+        """The list of node devices, where there may be others than were read."""
+        item, broken = self._evidence.item(nodes.ITEM), self._nodedevs.broken
+        if broken and not item.unread:
+            return (Lack(item.name, Status.FAILED, broken[0]),)
+        return item.unread
 
     @cached_property
     def _nodedevs(self) -> nodes.NodeDevices:
