@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
-from pytest_vfio.evidence import Lack, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status, asked
 from pytest_vfio.facts.drivers.modules import Modules
 from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
@@ -103,7 +103,7 @@ class Intent:
         for guest in declared.guests.values():
             for address in guest.hostdevs:
                 search.add(address, "inventory", WantedDevice(address=address))
-        return search.devices(declared.guests), tuple(search.unread)
+        return search.devices(declared.guests), asked(search.unread)
 
 
 class _Search:

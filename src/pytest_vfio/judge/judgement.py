@@ -1,8 +1,10 @@
 """Judges one host by a suite: (suite, hypervisor) -> findings. Knows no pytest, does no I/O.
 
 Every (check, subject) is judged once, on its own evidence, in whatever order it is asked for.
-Only then a *fail or unknown* becomes *blocked*, where a check that it needs failed or is blocked
-on a subject that it stands on. A pass stays a pass; an unknown prerequisite blocks nothing.
+What a check lacks makes it *unknown*; where it lacks only what the host's recording is too old to
+have (`evidence.asked`), it is left out. Only then a *fail or unknown* becomes *blocked*, where a
+check that it needs failed or is blocked on a subject that it stands on. A pass stays a pass; an
+unknown prerequisite blocks nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from functools import cached_property
 import msgspec
 
 from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Severity, Verdict
-from pytest_vfio.evidence import Lack, Missing
+from pytest_vfio.evidence import Lack, Missing, asked
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
 from pytest_vfio.judge.suite import Suite
@@ -111,8 +113,12 @@ class Judgement:
         try:
             verdict = check.function(self.hypervisor, *arguments)
         except Missing as missing:
-            message = f"{_about(subject)}cannot tell: {missing}"
-            return Verdict(Outcome.UNKNOWN, message, missing=missing.lacking)
+            lacking = asked(missing.lacking)
+            if missing.lacking and not lacking:
+                return _not_asked(subject, missing)
+            words = "; ".join(map(str, lacking))
+            message = f"{_about(subject)}cannot tell: {words}"
+            return Verdict(Outcome.UNKNOWN, message, missing=lacking)
         except Exception as error:  # a mistake in a check must not hide the other findings
             return Verdict(
                 Outcome.ERROR,
@@ -189,6 +195,15 @@ def _nobody(subject: str, kind: Kind) -> Verdict:
             missing=kind.unread,
         )
     return Verdict(Outcome.SKIP, f"there is no {subject} to judge")
+
+
+def _not_asked(subject: Subject, missing: Missing) -> Verdict:
+    """The check is younger than the recording: left out, and what it would need is named."""
+    return Verdict(
+        Outcome.SKIP,
+        f"{_about(subject)}not judged: {missing}",
+        missing=missing.lacking,
+    )
 
 
 def _about(subject: Subject) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_vfio.evidence import Lack
+from pytest_vfio.evidence import Lack, asked
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import ask, known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -93,11 +93,11 @@ class Subjects:
                 numbers.add(number)
         groups = self._hypervisor.groups.known
         known = (Subject("group", str(number), groups[number]) for number in sorted(numbers))
-        return Kind(tuple(known), tuple(unread))
+        return Kind(tuple(known), asked(unread))
 
     def _guests(self) -> Kind:
         known = tuple(Subject("guest", domain.name, domain) for domain in self._domains)
-        return Kind(known, self._hypervisor.guests.lacking)
+        return Kind(known, asked(self._hypervisor.guests.lacking))
 
     def _hostdevs(self) -> Kind:
         known = [
@@ -106,7 +106,7 @@ class Subjects:
             for hostdev in domain.hostdevs
         ]
         unique = {subject.name: subject for subject in reversed(known)}
-        return Kind(tuple(reversed(unique.values())), self._hypervisor.guests.lacking)
+        return Kind(tuple(reversed(unique.values())), asked(self._hypervisor.guests.lacking))
 
     @cached_property
     def _domains(self) -> tuple[Domain, ...]:
