@@ -216,7 +216,7 @@ class Iommu:
         driven = (kind for kind, pattern in _DRIVES.items() if self._klog.first(pattern))
         for kind in itertools.chain(described.known, driven):
             return kind
-        require(described)
+        require(*described.lacking[:1])  # one table that is there would tell, so one is named
         return None
 
     def _describes(self, kind: str) -> bool:
