@@ -93,7 +93,7 @@ def test_libvirt_and_the_kernel_agree_on_the_device(
 
 
 def _differs(hypervisor: Hypervisor, function: PciFunction, listed: NodeDevice, field: str) -> bool:
-    """libvirt and sysfs say different things of a field. Raises Missing where sysfs says nothing."""
+    """libvirt and sysfs differ in a field. Raises Missing where it was not read from sysfs."""
     seen = function.ask(field)
     if not seen.quote.source.startswith("sys/"):
         tree = hypervisor.evidence.item(SYSFS)
