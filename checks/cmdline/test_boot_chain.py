@@ -59,8 +59,8 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
         That the IOMMU and VFIO parameters in the entry that the next boot takes are those of the
         running command line, where the same kernel runs.
     Why it matters:
-        Nothing is wrong with the configuration: the change takes effect with the next boot, and
-        until then the host behaves as before.
+        Where one is missing the configuration is right: the change takes effect with the next boot,
+        and until then the host behaves as before.
     Evidence:
         grub.cfg with grubenv or the loader's entries; /proc/cmdline.
     Fix:
@@ -97,7 +97,8 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
         loader entries (Fedora, RHEL), from an ostree image or a unified kernel image;
         /etc/kernel/cmdline on a host that boots by GRUB, or where the image was not built anew.
     Why it matters:
-        The change never arrives, however often the files are generated and the host is rebooted.
+        There the change never reaches the kernel, however often the files are generated and the
+        host is rebooted.
     Evidence:
         BOOT_IMAGE= or initrd= on the command line, LoaderInfo and StubInfo of EFI, grub.cfg,
         /run/ostree-booted; /etc/default/grub, /etc/kernel/cmdline.

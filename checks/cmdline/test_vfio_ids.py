@@ -126,7 +126,7 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
         That one list of ids holds all that any list names: a second `vfio-pci.ids=` replaces the
         first, and one on the command line replaces that of modprobe.d.
     Why it matters:
-        Lists are not merged. The devices of the others stay on their host drivers.
+        Lists are not merged. The devices of the other lists stay on their host drivers.
     Evidence:
         Every vfio-pci.ids= on the command line, options in modprobe.d, where the driver is.
     Fix:

@@ -252,7 +252,7 @@ def test_vfio_pci_does_not_refuse_the_device_model(
         That the device is none of the accelerators that vfio-pci does not assign: a guest could
         harm the host through them.
     Why it matters:
-        The bind fails; switching the list off takes the risk instead of removing it.
+        For those the bind fails; switching the list off takes the risk instead of removing it.
     Evidence:
         vendor:device, and the kernel's own refusal in its log.
     Fix:
@@ -290,7 +290,7 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
     Checks:
         That a PF to be passed through, not bound to a VFIO driver yet, has no VFs.
     Why it matters:
-        vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
+        Otherwise vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
     Evidence:
         sriov_numvfs and driver in /sys/bus/pci/devices.
     Fix:

@@ -18,7 +18,7 @@ def test_ids_match_only_devices_to_be_passed_through(hypervisor: Hypervisor) -> 
         That every function that an id of vfio-pci matches, in force or not, is on the inventory's
         list of devices. Where the inventory has no list, the ids themselves are the intent.
     Why it matters:
-        A second card of the same model goes to vfio-pci with the first: the host loses an
+        Otherwise a second card of the same model goes to vfio-pci with the first: the host loses an
         interface or a controller that it should keep, at the latest with the next reboot.
     Evidence:
         /proc/cmdline, modprobe.d, the ids of all PCI functions.
@@ -64,8 +64,8 @@ def test_device_that_an_id_matches_is_for_a_guest(
         That a device which an id of vfio-pci takes from the host is for some guest, where another
         device that the same id matches is.
     Why it matters:
-        The id was written for the one and matches the other too, which then serves neither the host
-        nor a guest, perhaps by mistake.
+        Otherwise the id was written for another device and matches this one too, which then serves
+        neither the host nor a guest, perhaps by mistake.
     Evidence:
         /proc/cmdline, modprobe.d, the functions' ids, the guests of inventory and libvirt.
     Fix:

@@ -77,7 +77,7 @@ def test_kernel_log_reports_no_broken_intx(
     Checks:
         That the kernel did not have to hide INTx of the device.
     Why it matters:
-        A guest driver that needs INTx gets no interrupts.
+        Otherwise a guest driver that needs INTx gets no interrupts.
     Evidence:
         The kernel log.
     Fix:
@@ -108,7 +108,7 @@ def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) 
     Checks:
         That no line was disabled because no driver handled its interrupts.
     Why it matters:
-        Whatever else is on that line is dead until the next boot: a USB controller, a disk.
+        Whatever else is on such a line is dead until the next boot: a USB controller, a disk.
     Evidence:
         The kernel log.
     Fix:

@@ -181,7 +181,7 @@ def test_ats_is_off_where_it_is_broken(hypervisor: Hypervisor, device: IntendedD
     Checks:
         For the AMD graphics that are known for it: that ATS is off.
     Why it matters:
-        The IOMMU waits for an answer that never comes, and the host freezes.
+        Otherwise the IOMMU waits for an answer that never comes, and the host freezes.
     Evidence:
         vendor:device, ATS control in the configuration bytes.
     Fix:

@@ -21,9 +21,9 @@ def test_kernel_can_reset_the_device(hypervisor: Hypervisor, device: IntendedDev
     Checks:
         That /sys/bus/pci/devices/*/reset exists and reset_method was not emptied.
     Why it matters:
-        Between two starts of a guest the device keeps its state: the second start finds it as the
-        first one left it, and data of one guest can reach the next. A reset of the whole bus is
-        still possible where everything on the bus is assigned together.
+        Otherwise the device keeps its state between two starts of a guest: the second start finds
+        it as the first one left it, and data of one guest can reach the next. A reset of the whole
+        bus is still possible where everything on the bus is assigned together.
     Evidence:
         reset and reset_method in /sys/bus/pci/devices, the configuration bytes.
     Fix:
@@ -111,8 +111,8 @@ def test_amd_graphics_card_has_a_device_specific_reset(
         For Polaris, Vega and Navi 10: that the device specific reset of vendor-reset comes first,
         before 5.15 that the module is loaded.
     Why it matters:
-        The card works once for each boot of the host; the next reset hangs it, and with it the
-        IOMMU and the host.
+        Without it the card works once for each boot of the host; the next reset hangs it, and with
+        it the IOMMU and the host.
     Evidence:
         vendor:device, reset_method, /sys/module.
     Fix:
@@ -155,8 +155,8 @@ def test_kernel_log_reports_no_failed_reset(
     Checks:
         That the kernel logged no timeout of a reset of the device in this boot.
     Why it matters:
-        The device is gone until the host is powered off; QEMU hangs in the kernel, and the host
-        may follow.
+        A device that does not come back is gone until the host is powered off; QEMU hangs in the
+        kernel, and the host may follow.
     Evidence:
         The kernel log.
     Fix:
@@ -191,7 +191,8 @@ def test_kernel_log_reports_no_reset_in_use(
     Checks:
         That vfio-pci did not have to restore the BARs of the device.
     Why it matters:
-        Something resets it without QEMU: the guest, a neighbour on the bus, an unstable link.
+        Otherwise something resets it without QEMU: the guest, a neighbour on the bus, an unstable
+        link.
     Evidence:
         The kernel log.
     Fix:

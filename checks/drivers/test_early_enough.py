@@ -61,8 +61,8 @@ def test_initramfs_does_not_put_the_host_driver_ahead(
         initramfs holds the host driver, that it holds vfio-pci too, and the file of modprobe.d that
         has the ids.
     Why it matters:
-        The host driver binds within the initramfs; vfio-pci comes seconds later and finds the
-        device taken. dracut copies /etc/modprobe.d into host-only images alone.
+        Otherwise the host driver binds within the initramfs; vfio-pci comes seconds later and finds
+        the device taken. dracut copies /etc/modprobe.d into host-only images alone.
     Evidence:
         The device's driver; the ids in force; the names of the files in the initramfs.
     Fix:
@@ -105,7 +105,7 @@ def test_load_order_does_not_put_the_host_driver_ahead(
         loads vfio-pci in the initramfs, or that a soft dependency of the real module of the host
         driver does. An alias in its place has no effect.
     Why it matters:
-        Which driver comes first is a race that may go either way at each boot.
+        Otherwise which driver comes first is a race that may go either way at each boot.
     Evidence:
         The device's driver; softdep lines of modprobe.d; lists of modules for the initramfs;
         rd.driver.pre= on the command line.

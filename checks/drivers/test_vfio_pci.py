@@ -212,7 +212,7 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
         From kernel 6.2 on, that no list of modules to load or to put into an initramfs names
         vfio_virqfd: it became part of vfio.
     Why it matters:
-        Loading fails at each boot; some tools then fail to build the initramfs.
+        Loading it fails at each boot; some tools then fail to build the initramfs.
     Evidence:
         /etc/modules, modules-load.d, initramfs-tools, dracut and mkinitcpio configuration.
     Fix:

@@ -34,7 +34,8 @@ def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hyper
         That the host is bare metal, or a virtual machine that has an IOMMU. Xen's control domain
         has none that VFIO could use.
     Why it matters:
-        There are no IOMMU groups, and no setting inside creates them: the machine below has to.
+        Without one there are no IOMMU groups, and no setting inside creates them: the machine below
+        has to.
     Evidence:
         /sys/hypervisor, the IOMMU's state, systemd-detect-virt, DMI, the hypervisor flag.
     Fix:
@@ -110,7 +111,8 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
         proves who a device is (secure) or allows no PCIe (dponly, usbonly, nopcie). `user` asks
         once and then trusts an id that can be copied.
     Why it matters:
-        A device that is plugged in reads and writes the memory of the host and of all guests.
+        Otherwise a device that is plugged in can read and write the memory of the host and of all
+        guests.
     Evidence:
         iommu_dma_protection and security of /sys/bus/thunderbolt/devices/domain*.
     Fix:
@@ -222,8 +224,8 @@ def test_kernel_log_reports_no_rejected_module(hypervisor: Hypervisor) -> Verdic
     Checks:
         That no module was refused for its missing signature in this boot.
     Why it matters:
-        Out-of-tree modules such as vendor_reset, or a vendor's VFIO variant driver, are silently
-        missing: the device lacks its reset or its driver.
+        Otherwise out-of-tree modules such as vendor_reset, or a vendor's VFIO variant driver, are
+        silently missing: the device lacks its reset or its driver.
     Evidence:
         The kernel log.
     Fix:

@@ -26,8 +26,8 @@ def test_no_reserved_memory_blocks_the_device(
         display, 5.3 and newer), `msi` and `reserved` are fine; before 5.3 those of USB and display
         devices read `direct` too and do not block.
     Why it matters:
-        The kernel refuses to assign such a device to a guest: the firmware goes on writing to that
-        memory by the device. HPE ProLiant servers do so for every slot by default.
+        Otherwise the kernel refuses to assign the device to a guest: the firmware goes on writing
+        to that memory by the device. HPE ProLiant servers do so for every slot by default.
     Evidence:
         reserved_regions of the group; where it was not read, DMAR's RMRR scopes and the log can
         prove the reservation, but not its absence.

@@ -29,7 +29,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
         VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that are
         to be passed through themselves are judged by DEV003, and libvirt detaches managed hostdevs.
     Why it matters:
-        The guest does not start: `group is not viable`, or EPERM from iommufd.
+        Otherwise the guest does not start: `group is not viable`, or EPERM from iommufd.
     Evidence:
         The members of the group and their drivers; the kernel's version for a bridge on a driver
         of its own; the hostdevs of the guests.
@@ -173,8 +173,8 @@ def test_group_belongs_to_a_real_iommu(hypervisor: Hypervisor, group: Group) -> 
     Checks:
         That the group is a real one and not created by VFIO for a device without an IOMMU.
     Why it matters:
-        Nothing translates the device's DMA: it reaches all memory of the host, and QEMU cannot use
-        the group for a guest anyway.
+        Otherwise nothing translates the device's DMA: it reaches all memory of the host, and QEMU
+        cannot use the group for a guest anyway.
     Evidence:
         name in /sys/kernel/iommu_groups.
     Fix:

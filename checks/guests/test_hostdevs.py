@@ -21,7 +21,7 @@ def test_guest_that_is_to_have_the_device_names_it(
         That the guest exists and names the device among its host devices, in the XML of the
         running guest or in the stored one.
     Why it matters:
-        Nothing fails and nothing is logged: the guest starts without its device.
+        Otherwise nothing fails and nothing is logged: the guest starts without its device.
     Evidence:
         The inventory; the guests' XML, live and stored.
     Fix:
@@ -96,7 +96,7 @@ def test_hostdev_names_an_address_that_exists_on_the_host(
         That the source address can be read, and that the host has a function there. Numbers
         without 0x are decimal.
     Why it matters:
-        The guest does not start: "Device ... not found". bus='12' is bus 0x0c.
+        Otherwise the guest does not start: "Device ... not found". bus='12' is bus 0x0c.
     Evidence:
         The guest's XML; the list of PCI functions.
     Fix:
@@ -253,10 +253,11 @@ def test_device_is_managed_by_libvirt_or_detached(
     """Device is managed by libvirt or detached from the host
 
     Checks:
-        That a hostdev without managed='yes' is on a VFIO driver. The default is no.
+        That a hostdev without managed='yes' is on a VFIO driver. Without managed= it is not
+        managed.
     Why it matters:
-        The guest does not start: "Unmanaged PCI device ... must be manually detached from the
-        host". A device without any driver is refused too.
+        Otherwise the guest does not start: "Unmanaged PCI device ... must be manually detached from
+        the host". A device without any driver is refused too.
     Evidence:
         The guest's XML; the driver of the function.
     Fix:
@@ -299,8 +300,8 @@ def test_guest_gets_the_device_through_libvirt(hypervisor: Hypervisor, hostdev: 
     Checks:
         That no <qemu:commandline> holds a vfio-pci device.
     Why it matters:
-        libvirt then sets no device cgroup, no namespace node, no owner, no label and no limit of
-        locked memory: "Permission denied", "Cannot allocate memory".
+        For a raw QEMU argument libvirt sets no device cgroup, no namespace node, no owner, no label
+        and no limit of locked memory: "Permission denied", "Cannot allocate memory".
     Evidence:
         The guest's XML.
     Fix:
@@ -336,8 +337,8 @@ def test_host_has_the_backend_that_the_guest_requests(
         That no host device requests the driver kvm, which left the kernel with 4.12, and that
         /dev/iommu exists where one requests iommufd.
     Why it matters:
-        The guest does not start: "host doesn't support legacy PCI passthrough", or QEMU cannot
-        open /dev/iommu.
+        Otherwise the guest does not start: "host doesn't support legacy PCI passthrough", or QEMU
+        cannot open /dev/iommu.
     Evidence:
         The guest's XML; /dev/iommu.
     Fix:

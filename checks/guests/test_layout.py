@@ -28,8 +28,8 @@ def test_guest_machine_type_is_not_i440fx(hypervisor: Hypervisor, guest: Domain)
     Checks:
         That the machine type of a guest with host devices is not pc or pc-i440fx.
     Why it matters:
-        There a device is conventional PCI: no extended configuration space, no link, no AER. Some
-        GPU drivers refuse that, and there is no IOMMU for the guest.
+        On i440fx a device is conventional PCI: no extended configuration space, no link, no AER.
+        Some GPU drivers refuse that, and there is no IOMMU for the guest.
     Evidence:
         The guest's XML.
     Fix:
@@ -63,7 +63,7 @@ def test_device_is_not_on_bus_0_of_the_guest(hypervisor: Hypervisor, hostdev: Ho
     Checks:
         That a host device of a q35 guest is not placed on pcie.0 itself.
     Why it matters:
-        There it is an integrated endpoint: no link, no hot-unplug, a shared INTx.
+        There it would be an integrated endpoint: no link, no hot-unplug, a shared INTx.
     Evidence:
         The guest-side <address> of the hostdev.
     Fix:
@@ -177,7 +177,8 @@ def test_guest_own_iommu_allows_assigned_devices(hypervisor: Hypervisor, guest: 
         In a guest with host devices and an IOMMU of its own: caching_mode on, for intremap the
         ioapic of QEMU, for eim intremap, eim for more than 255 vCPUs, and no AMD model.
     Why it matters:
-        QEMU refuses: "We need to set caching-mode=on for intel-iommu to enable device assignment".
+        Otherwise QEMU refuses: "We need to set caching-mode=on for intel-iommu to enable device
+        assignment".
     Evidence:
         The guest's XML.
     Fix:
@@ -247,8 +248,8 @@ def test_guest_does_not_mix_two_forms_of_boot_order(
     Checks:
         That no host device has <boot order=> beside <boot dev=> in <os>.
     Why it matters:
-        libvirt refuses the guest: "per-device boot elements cannot be used together with os/boot
-        elements".
+        Otherwise libvirt refuses the guest: "per-device boot elements cannot be used together with
+        os/boot elements".
     Evidence:
         The guest's XML.
     Fix:

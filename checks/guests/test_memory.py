@@ -17,7 +17,8 @@ def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> 
         That a <hard_limit> leaves room for the guest's memory and 1 GiB; for each device, where
         the guest has an IOMMU of its own. Without <hard_limit> libvirt sets as much.
     Why it matters:
-        "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt calculates.
+        Otherwise "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt
+        calculates.
     Evidence:
         The guest's XML, live and stored.
     Fix:
@@ -92,7 +93,7 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
     Checks:
         That the host's pool of the page size which the guest requests can hold its memory.
     Why it matters:
-        The guest does not start: "unable to map backing store for guest RAM".
+        Otherwise the guest does not start: "unable to map backing store for guest RAM".
     Evidence:
         The guest's XML; the pools of /sys/devices/system/node and /proc/meminfo.
     Fix:

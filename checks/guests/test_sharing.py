@@ -19,8 +19,8 @@ def test_at_most_one_guest_at_a_time_has_the_device(
         That of the guests which name the device at most one runs, and at most one has autostart.
         Guests that are stored and use a device by turns are normal.
     Why it matters:
-        The guest that comes second does not start: "PCI device is in use by driver QEMU, domain
-        ...". At the host's boot it is chance which one that is.
+        Otherwise the guest that comes second does not start: "PCI device is in use by driver QEMU,
+        domain ...". At the host's boot it is chance which one that is.
     Evidence:
         The XML, state and autostart of all guests.
     Fix:
@@ -109,7 +109,7 @@ def test_pf_and_its_vfs_are_not_both_assigned(
     """PF and its VFs are not both assigned to guests
 
     Checks:
-        That a PF which a guest names has no VF that a guest names too.
+        That a PF which a guest names has no VF that a guest names too, running or not.
     Why it matters:
         A PF on VFIO has lost its host driver, and with it the VFs of other guests.
     Evidence:

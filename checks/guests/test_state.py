@@ -75,7 +75,7 @@ def test_shutdown_of_the_host_does_not_suspend_the_guest(
         That libvirt-guests does not suspend running guests, where one of them has a host device
         that cannot leave it.
     Why it matters:
-        A guest with a host device cannot be saved. It is killed when the host goes down.
+        A guest with a host device cannot be saved. It would be killed when the host goes down.
     Evidence:
         ON_SHUTDOWN of /etc/default/libvirt-guests or /etc/sysconfig/libvirt-guests; the hostdevs.
     Fix:
@@ -200,7 +200,8 @@ def test_udev_creates_the_vf_of_the_autostart_guest(
         For a guest that has autostart and a VF: that udev creates the VFs, as soon as the PF
         appears, and not something that may run after libvirt.
     Why it matters:
-        The guest fails at the host's boot, "Device ... not found", and starts by hand later.
+        Otherwise the guest fails at the host's boot, "Device ... not found", and starts by hand
+        later.
     Evidence:
         Autostart; /etc/udev/rules.d; the VF's PF.
     Fix:

@@ -35,8 +35,8 @@ def test_device_causes_no_iommu_faults(hypervisor: Hypervisor, device: IntendedD
         That the IOMMU refused no access of the device in this boot. VT-d's reasons are decimal
         up to 5.10 and hexadecimal from 5.15 on; its lines do not name the PCI segment.
     Why it matters:
-        The device or its driver uses addresses that are not mapped for it: data is lost, and a
-        storm of faults slows the host down.
+        A device that does uses addresses that are not mapped for it: data is lost, and a storm of
+        faults slows the host down.
     Evidence:
         The kernel log, `DMAR: [DMA Read]`, `AMD-Vi: Event logged`, SMMU events.
     Fix:
@@ -106,7 +106,8 @@ def test_no_device_stalls_the_iommu(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That no invalidation timed out in this boot.
     Why it matters:
-        The IOMMU waits for a device that does not answer; guests and the host hang while it does.
+        Otherwise the IOMMU waits for a device that does not answer; guests and the host hang while
+        it does.
     Evidence:
         The kernel log: Completion-Wait loop timed out, Invalidation Time-out Error,
         IOTLB_INV_TIMEOUT, Service Failure Mode.

@@ -18,8 +18,8 @@ def test_no_program_other_than_a_guest_holds_the_device(
         That no program has /dev/vfio/N of the device's group open, unless a running guest has a
         device of the group.
     Why it matters:
-        A guest cannot have it: "Device or resource busy". Detaching it waits in the kernel, and
-        cannot be killed, until the holder lets go: "Relaying device request to user".
+        Otherwise a guest cannot have it: "Device or resource busy". Detaching it waits in the
+        kernel, and cannot be killed, until the holder lets go: "Relaying device request to user".
     Evidence:
         The open files of all processes; the guests' live XML.
     Fix:

@@ -64,7 +64,7 @@ def test_kernel_log_reports_no_denial_of_a_vfio_node(hypervisor: Hypervisor) -> 
     Checks:
         That the kernel log has no denial about /dev/vfio or /dev/iommu.
     Why it matters:
-        QEMU gets "Permission denied" although the node's owner and mode are right.
+        A denial gives QEMU "Permission denied" although the node's owner and mode are right.
     Evidence:
         The kernel log and its journal; an audit daemon may keep denials elsewhere.
     Fix:

@@ -17,8 +17,8 @@ def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Ve
         For each network with forward mode hostdev: that its VFs are at least as many as the
         interfaces that guests which run, or have autostart, take from it.
     Why it matters:
-        The guest that comes last does not start: "network requires exclusive access to interfaces,
-        but none are available".
+        Otherwise the guest that comes last does not start: "network requires exclusive access to
+        interfaces, but none are available".
     Evidence:
         The networks, the guests' interfaces, the VFs of the pool's PF.
     Fix:

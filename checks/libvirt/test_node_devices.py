@@ -60,7 +60,8 @@ def test_libvirt_and_the_kernel_agree_on_the_device(
         That driver, IOMMU group and the greatest number of VFs are the same in libvirt's node
         device and in /sys. Where they differ, /sys holds.
     Why it matters:
-        libvirt missed an event of the kernel: it acts on an old state of the device.
+        Where they differ libvirt has missed an event of the kernel, and acts on an old state of the
+        device.
     Evidence:
         virsh nodedev-dumpxml, /sys/bus/pci/devices.
     Fix:

@@ -54,7 +54,8 @@ def test_no_id_of_the_next_boot_matches_a_device_the_host_depends_on(
         matches a function that carries the network, the storage or the console of the host. Of
         several lists the last counts, before a bare `--` and behind it, where a module reads on.
     Why it matters:
-        The host runs well, and the reboot that the configured parameters need cuts it off.
+        Otherwise the host runs well, and the reboot that the configured parameters need cuts it
+        off.
     Evidence:
         grub.cfg with grubenv or the loader's entries, the ids of all PCI functions, and what SAF001
         reads.
@@ -79,11 +80,11 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
 
     Checks:
         That no blacklist, and no `install MODULE /bin/false`, names the driver of a function that
-        carries the network, the storage or the console of the host. It has no effect on drivers
-        that are built into the kernel.
+        carries the network, the storage or the console of the host. Drivers that are built into the
+        kernel are not affected.
     Why it matters:
         A blacklist affects every device of a driver. The running host may have loaded the driver
-        from an older initramfs; the next boot comes up without disk or network.
+        from an older initramfs; the next boot then comes up without disk or network.
     Evidence:
         modprobe.d, modprobe.blacklist= and module_blacklist= on the command line, the drivers of
         the functions that SAF001 finds, modules.builtin.
@@ -164,7 +165,7 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
         That each address that driverctl or a udev rule binds to a VFIO driver exists and is to be
         passed through.
     Why it matters:
-        Such an override is a leftover of a card that was moved or removed, and applies to the next
+        One that does not is a leftover of a card that was moved or removed, and applies to the next
         device that gets its address.
     Evidence:
         /etc/driverctl.d/, /etc/udev/rules.d/, the PCI functions, the devices to be passed through.

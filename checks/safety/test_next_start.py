@@ -21,8 +21,8 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
         That no guest with autostart names, with managed='yes', a function that carries the
         network, the storage or the console of the host.
     Why it matters:
-        libvirt detaches a managed device without asking. The host boots well, and loses its disk
-        or its network some seconds later, at every boot.
+        libvirt detaches a managed device without asking. The host would boot well, and lose its
+        disk or its network some seconds later, at every boot.
     Evidence:
         The stored definition of the guest, its autostart mark, and what SAF001 reads.
     Fix:
@@ -67,7 +67,7 @@ def test_host_does_not_depend_on_the_guest_device(
         That no definition of a guest, autostart or not, names a function that carries the network,
         the storage or the console of the host.
     Why it matters:
-        The first `virsh start` takes it from the host.
+        Otherwise the first `virsh start` takes it from the host.
     Evidence:
         The definition of the guest, and what SAF001 reads.
     Fix:

@@ -33,7 +33,7 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
     Checks:
         That the interface of the PF is up where a VF of it is to be passed through.
     Why it matters:
-        libvirt refuses to configure the VF, and the guest has no link.
+        Otherwise libvirt refuses to configure the VF, and the guest has no link.
     Evidence:
         flags in /sys/class/net.
     Fix:
@@ -131,7 +131,7 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
         That a VF to be passed through has an administrative MAC, or that libvirt sets one:
         `<interface type='hostdev'>` does, a plain `<hostdev>` does not.
     Why it matters:
-        The guest gets another MAC at every start: leases, bonds and licences break.
+        Otherwise the guest gets another MAC at every start: leases, bonds and licences break.
     Evidence:
         ip -d link, the hostdevs of the guests.
     Fix:

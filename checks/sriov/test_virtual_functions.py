@@ -104,7 +104,7 @@ def test_memory_space_is_reserved_for_the_vfs(
     Checks:
         Where VFs are wanted: that the kernel reserved room for their BARs.
     Why it matters:
-        Writing sriov_numvfs fails with `Cannot allocate memory`.
+        Otherwise writing sriov_numvfs fails with `Cannot allocate memory`.
     Evidence:
         Lines 8 to 13 of resource in /sys/bus/pci/devices, the kernel log.
     Fix:
@@ -195,7 +195,8 @@ def test_adapter_offers_as_many_vfs_as_the_inventory_wants(
     Checks:
         That sriov_totalvfs is there and not below what the inventory wants. A driver may lower it.
     Why it matters:
-        `Numerical result out of range`; without the file SR-IOV is off in the adapter's firmware.
+        Otherwise `Numerical result out of range`; without the file SR-IOV is off in the adapter's
+        firmware.
     Evidence:
         sriov_totalvfs in /sys/bus/pci/devices, libvirt's node device.
     Fix:
@@ -230,7 +231,7 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
     """PF is not on a VFIO driver while its VFs are wanted
 
     Checks:
-        That a PF which has VFs, or whose VFs are wanted, is on its host driver.
+        That a PF whose VFs are wanted, or exist, is not on a VFIO driver.
     Why it matters:
         vfio-pci creates no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
         that other guests have.
@@ -313,7 +314,7 @@ def test_host_drivers_do_not_take_the_vfs(
         Where VFs are wanted for guests: that sriov_drivers_autoprobe is off, or that none of the
         VFs is on a host driver.
     Why it matters:
-        Every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
+        Otherwise every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
         managed='no' does not start.
     Evidence:
         sriov_drivers_autoprobe, the VFs' drivers.

@@ -35,7 +35,7 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
         That at least one vCPU may run on the device's NUMA node, and that memory may come from it.
         A guest that is pinned nowhere is reported as advice.
     Why it matters:
-        Every DMA and every interrupt crosses the sockets.
+        Otherwise every DMA and every interrupt crosses the sockets.
     Evidence:
         numa_node of the device, the CPUs of the nodes, vcpupin and numatune of the guest.
     Fix:
@@ -78,8 +78,8 @@ def test_large_guest_uses_hugepages(
     Checks:
         That a guest of more than 16 GiB with an assigned device has its memory in hugepages.
     Why it matters:
-        All of its memory is pinned and mapped at start, page by page: the start takes long, and
-        the IOMMU's cache misses more often.
+        Otherwise all of its memory is pinned and mapped at start, page by page: the start takes
+        long, and the IOMMU's cache misses more often.
     Evidence:
         memory and memoryBacking of the guest.
     Fix:

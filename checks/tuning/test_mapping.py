@@ -22,8 +22,8 @@ def test_every_small_bar_begins_at_a_page_boundary(
     Checks:
         That each memory BAR that is smaller than a page of 4 KiB begins at one.
     Why it matters:
-        Only whole pages can be mapped into the guest. Every access to such a BAR is trapped and
-        done by QEMU.
+        Only whole pages can be mapped into the guest. Every access to a BAR inside a page is
+        trapped and done by QEMU.
     Evidence:
         resource of the device in sysfs.
     Fix:
@@ -59,7 +59,8 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
         That VFIO may use large pages (`disable_hugepages`), that `intel_iommu=sp_off` is not on
         the command line, and that Intel's units can map pages of 2 MiB or more.
     Why it matters:
-        Mapping a guest page by page makes its start long and the IOMMU's cache miss.
+        Otherwise a guest is mapped page by page: its start takes long and the IOMMU's cache misses
+        more often.
     Evidence:
         /sys/module/vfio_iommu_type1, /proc/cmdline, cap in /sys/class/iommu.
     Fix:

@@ -16,8 +16,8 @@ def test_device_has_a_numa_node(hypervisor: Hypervisor, device: IntendedDevice) 
         That the kernel knows the node of the device, on a host with more than one, or on one whose
         other devices have a node.
     Why it matters:
-        The guest cannot be placed near a device whose place is not known. Across sockets
-        throughput drops and latency rises.
+        Otherwise the guest cannot be placed near the device. Across sockets throughput drops and
+        latency rises.
     Evidence:
         numa_node of the device, from sysfs or libvirt (which leaves the element out for -1);
         /sys/devices/system/node; the nodes of the other devices.
@@ -64,10 +64,10 @@ def test_at_least_half_of_the_interrupts_are_handled_on_its_node(
     """At least half of the device's interrupts are handled on its NUMA node
 
     Checks:
-        That most of the interrupts of the device, while a guest runs with it, were handled by CPUs
-        of the device's own node.
+        That at least half of the interrupts of the device, while a guest runs with it, were handled
+        by CPUs of the device's own node.
     Why it matters:
-        Each interrupt crosses the sockets before it reaches the guest: jitter.
+        Otherwise most interrupts cross the sockets before they reach the guest: jitter.
     Evidence:
         /proc/interrupts (rows vfio-msix, vfio-msi, vfio-intx), numa_node, the CPUs of the nodes.
     Fix:
