@@ -2,9 +2,8 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
-from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -85,14 +84,9 @@ def test_bus_reset_hits_only_its_own_group(
         )
     if function.parent is None:
         return skips(f"{function.address} is on a root bus, which cannot be reset")
-    outside: list[PciFunction] = []
-    unread: list[Item] = []
-    for one in hypervisor.pci.bus_mates(function):
-        try:
-            if one.group != function.group:
-                outside.append(one)
-        except Missing as missing:
-            unread.extend(missing.items)
+    mates = hypervisor.pci.bus_mates(function)
+    found = search(mates, lambda one: one.group != function.group)
+    outside = found.known
     if outside:
         more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""
         shown = ", ".join(one.address for one in outside[:3]) + more
@@ -103,9 +97,7 @@ def test_bus_reset_hits_only_its_own_group(
             evidence=[function.quote("resettable"), outside[0].quote("group")],
             cure=cures.whole_bus(function.address),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
-    hypervisor.pci.must_be_whole()  # only a whole list shows that there is nothing else
+    require(found, hypervisor.pci)  # only a whole list shows that there is nothing else
     return passes(f"a bus reset of {function.address} hits nothing outside its group")
 
 
@@ -186,7 +178,7 @@ def test_kernel_log_reports_no_failed_reset(
                 refs=[ref],
                 cure=cures.other_reset(function.address),
             )
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"the kernel logged no reset timeout for {function.address}")
 
 
@@ -220,5 +212,5 @@ def test_kernel_log_reports_no_reset_in_use(
             evidence=lines[-1].quote,
             cure=cures.whole_bus(function.address),
         )
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"vfio-pci never had to restore the BARs of {function.address}")

@@ -13,7 +13,8 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
-from pytest_vfio.evidence import Missing, Quote, Tree
+from pytest_vfio.evidence import Quote, Tree
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.steps import Cure
 
@@ -141,8 +142,7 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
             acts="firmware",
             cure=cures.protect_ports(),
         )
-    if not tree.item.whole:
-        raise Missing(tree.item)
+    require(tree.item)
     for domain in domains:  # a file that could not be read is not a protected port
         if tree.get(f"{domain}/iommu_dma_protection") != "1":
             tree.get(f"{domain}/security")
@@ -181,7 +181,7 @@ def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if hypervisor.iommu.kind != "amd":
         return skips("no AMD IOMMU on this host")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("the AMD driver did not mention SME")
 
 

@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.domainxml import DomainXml
@@ -37,7 +37,7 @@ def test_guest_that_is_to_have_the_device_names_it(
     meant = [n for n in device.guests if n in wanted and device.address in wanted[n].hostdevs]
     names = meant or list(device.guests)
     if not names:
-        hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+        require(hypervisor.guests)
         return skips(f"no guest is to have {device.name}")
     held = []
     for name in names:
@@ -46,7 +46,7 @@ def test_guest_that_is_to_have_the_device_names_it(
             return _undefined(hypervisor, device, name)
         hostdev = domain.hostdev(device.address)
         if hostdev is None:
-            domain.know("live", "stored")
+            require(domain)
             return _unnamed(hypervisor, device.address, domain)
         held.append(hostdev.quote)
     return passes(f"{', '.join(names)} names {device.address}", evidence=held)
@@ -153,7 +153,7 @@ def test_running_guest_has_the_device(hypervisor: Hypervisor, hostdev: Hostdev) 
     domain = hypervisor.guests.owner(hostdev)
     if hostdev.live:
         return passes(f"the running {hostdev.guest} has {hostdev.address}", evidence=hostdev.quote)
-    domain.know("running", "live")
+    require(*domain.lacks("running", "live"))
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
     return fails(
@@ -189,7 +189,7 @@ def test_device_is_in_its_stored_xml_or_comes_from_a_network(
     domain = hypervisor.guests.owner(hostdev)
     if hostdev.stored:
         return passes(f"{hostdev.address} is stored in {hostdev.guest}", evidence=hostdev.quote)
-    domain.know("live", "stored")
+    require(domain)
     if not hostdev.live:
         return skips(f"{hostdev.guest} does not have {hostdev.address} now")
     if domain.stored is None:
@@ -242,7 +242,7 @@ def test_guest_names_the_device_only_once(hypervisor: Hypervisor, hostdev: Hostd
             acts="libvirt",
             cure=cures.drop_duplicate(hostdev.guest, hostdev.address or hostdev.raw),
         )
-    hypervisor.guests.owner(hostdev).know("live", "stored")
+    require(hypervisor.guests.owner(hostdev))
     return passes(f"{hostdev.guest} names {hostdev.address} once", evidence=hostdev.quote)
 
 
@@ -365,8 +365,7 @@ def test_host_has_the_backend_that_the_guest_requests(
     node = hypervisor.evidence.item("dev/iommu")
     if node.data:
         return passes("/dev/iommu exists", evidence=node.quote(node.text[:200]))
-    if not node.whole:
-        raise Missing(node)
+    require(node)
     return fails(
         f"{hostdev.guest} requests {hostdev.address} by iommufd, and /dev/iommu does not exist",
         actual="no /dev/iommu",

@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts.libvirt import layout
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -45,9 +46,9 @@ def test_at_most_one_guest_at_a_time_has_the_device(
             acts="libvirt",
             cure=cures.one_owner(device.address, [domain.name for domain in both]),
         )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     for domain in domains if len(domains) > 1 else ():
-        domain.know("running", "autostart")
+        require(*domain.lacks("running", "autostart"))
     if not domains:
         return skips(f"no guest names {device.address}")
     shared = "use it by turns" if len(domains) > 1 else "has it alone"
@@ -91,10 +92,10 @@ def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) ->
                 acts="libvirt",
                 cure=cures.one_guest_per_group(group.number, names),
             )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     if len(group.all_members) > 1 and len(domains) > 1:
         for domain in domains:
-            domain.know("running", "autostart")
+            require(*domain.lacks("running", "autostart"))
     shown = ", ".join(domain.name for domain in domains) or "no guest"
     return passes(
         f"{shown} has members of group {group.number}", evidence=[h.quote for _, h in holding]
@@ -136,7 +137,7 @@ def test_pf_and_its_vfs_are_not_both_assigned(
             acts="libvirt",
             cure=cures.one_owner(device.address, [holding[0][0].name, domain.name]),
         )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     if not holding:
         return skips(f"no guest names {device.address}")
     have = f"{len(vfs)} VFs, none named" if vfs else "no VFs"

@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciaddress import split
@@ -331,23 +331,22 @@ def test_host_drivers_do_not_take_the_vfs(
     if not function.vf_autoprobe:
         quote = function.quote("vf_autoprobe")
         return passes(f"host drivers do not take new VFs of {function.address}", evidence=quote)
-    held: list[PciFunction] = []
-    unread: list[Item] = []
-    for address in function.virtfns:
-        try:
-            virtual = hypervisor.pci.get(address)
-            if virtual is not None and virtual.driver and not is_vfio_driver(virtual.driver):
-                held.append(virtual)
-        except Missing as missing:
-            unread.extend(missing.items)
-    if held:
+    found = search(function.virtfns, lambda address: _on_host_driver(hypervisor, address))
+    if found.known:
+        held = hypervisor.pci.known[found.known[0]]
         return fails(
-            f"{len(held)} VFs of {function.address} are on {held[0].driver}",
-            actual=f"{held[0].address} on {held[0].driver}",
+            f"{len(found.known)} VFs of {function.address} are on {held.driver}",
+            actual=f"{held.address} on {held.driver}",
             expected="no host driver on VFs",
-            evidence=[function.quote("vf_autoprobe"), held[0].quote("driver")],
+            evidence=[function.quote("vf_autoprobe"), held.quote("driver")],
             cure=cures.no_autoprobe(function.address),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
+    require(found)
     return passes(f"no VF of {function.address} is on a host driver")
+
+
+def _on_host_driver(hypervisor: Hypervisor, address: str) -> bool:
+    function = hypervisor.pci.get(address)
+    return (
+        function is not None and function.driver is not None and not is_vfio_driver(function.driver)
+    )
