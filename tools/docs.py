@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.hosts.recorded import whole_suite
-from tools import checks_page, evidence_page, failures_page, readme
+from tools import checks_page, evidence_page, failures_page, readme, schema_page
 
 #: Each generated page, and what makes it.
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
@@ -17,6 +17,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "docs/evidence.md": evidence_page.page,
         "docs/failures.md": lambda: failures_page.page(whole_suite()),
         "README.md": readme.page,
+        "src/pytest_vfio/schemas/results.json": schema_page.page,
     }
 )
 

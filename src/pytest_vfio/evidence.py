@@ -28,6 +28,19 @@ class Status(enum.StrEnum):
     NOT_COLLECTED = "not collected"
 
 
+class Source(enum.StrEnum):
+    """Where the evidence of a host comes from."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+    RECORDING = "recording"
+    LOOSE = "loose"
+    PASTE = "paste"
+    SOSREPORT = "sosreport"
+    LIBVIRT = "libvirt"
+    TESTINFRA = "testinfra"
+
+
 class Extent(enum.StrEnum):
     """How much of a present item was kept."""
 
@@ -107,13 +120,12 @@ class Missing(Exception):
 class Evidence(msgspec.Struct, frozen=True):
     """All items of one host.
 
-    `source` is one of ssh, local, recording, loose, paste, sosreport, libvirt, testinfra.
     `collected` is the UTC time of the reading as `YYYY-MM-DDTHH:MM:SSZ`, or None where nobody
     knows. `live` is True when the host was read by this run.
     """
 
     host: str
-    source: str
+    source: Source
     items: Mapping[str, Item] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     collected: str | None = None
     live: bool = False

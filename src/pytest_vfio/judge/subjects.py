@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pytest_vfio.check import SubjectKind
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -26,13 +27,13 @@ class Subject(msgspec.Struct, frozen=True, eq=False):
     `stands_on` names the subjects (kind, name) that it rests on, nearest first, without the host.
     """
 
-    kind: str
+    kind: SubjectKind
     name: str
     value: object = None
     stands_on: tuple[tuple[str, str], ...] = ()
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> tuple[SubjectKind, str]:
         """Kind and name."""
         return self.kind, self.name
 
@@ -49,7 +50,7 @@ class Subjects:
 
     def __init__(self, hypervisor: Hypervisor) -> None:
         self._hypervisor = hypervisor
-        self.host = Subject("host", hypervisor.name)
+        self.host = Subject(SubjectKind.HOST, hypervisor.name)
 
     def of(self, kind: str) -> Kind:
         """The subjects of a kind: host, device, group, guest or hostdev."""
@@ -76,7 +77,7 @@ class Subjects:
     def _devices(self) -> Kind:
         intent = self._hypervisor.intent
         known = [
-            Subject("device", device.name, device, tuple(self._group_key(device)))
+            Subject(SubjectKind.DEVICE, device.name, device, tuple(self._group_key(device)))
             for device in intent.known
             if device.name not in self._folded
         ]
@@ -94,15 +95,17 @@ class Subjects:
         for number in sorted(numbers):
             group = _ask(lambda number=number: groups.known[number], unread)  # type: ignore[misc]
             if group is not None:
-                known.append(Subject("group", str(number), group))
+                known.append(Subject(SubjectKind.GROUP, str(number), group))
         return Kind(tuple(known), tuple(unread.values()))
 
     def _guests(self) -> Kind:
-        return Kind(tuple(Subject("guest", d.name, d) for d in self._domains), self._unread_guests)
+        return Kind(
+            tuple(Subject(SubjectKind.GUEST, d.name, d) for d in self._domains), self._unread_guests
+        )
 
     def _hostdevs(self) -> Kind:
         known = [
-            Subject("hostdev", hostdev.name, hostdev, self._below(hostdev))
+            Subject(SubjectKind.HOSTDEV, hostdev.name, hostdev, self._below(hostdev))
             for domain in self._domains
             for hostdev in domain.hostdevs
         ]

@@ -60,7 +60,7 @@ class CheckItem(pytest.Item):
             self.keywords[mark.name] = mark
         layer = suites.layer(check)
         layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
-        for name in (check.severity.value, check.subject, *layers):
+        for name in (check.severity.value, check.subject.value, *layers):
             self.add_marker(name)
         self.extra_keyword_matches.update((check.id, *check.refs))
         self.judged: Judged | None = None
@@ -98,7 +98,7 @@ class CheckItem(pytest.Item):
         """Raise Told, unless the finding is a pass."""
         if self.judged is None:
             raise RuntimeError(f"{self.nodeid} was run before it was judged")
-        how = shown(self.judged)
+        how = shown(self.judged.finding.outcome, gates=self.judged.gates)
         if how.report != "passed":
             raise Told(how, f"{how.word.lower()}: {self.judged.finding.message}")
 
@@ -154,4 +154,5 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
             report.longrepr = (str(path), (line or 0) + 1, printable(told.message))
         report.vfio_shown = [told.how.category, told.how.letter, told.how.word]  # type: ignore[attr-defined]
     if isinstance(item, CheckItem):
-        report.vfio_finding = [item.host, *item.key, item.check.file]  # type: ignore[attr-defined]
+        # plain words: xdist carries nothing else
+        report.vfio_finding = [item.host, *map(str, item.key), item.check.file]  # type: ignore[attr-defined]
