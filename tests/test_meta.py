@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,18 @@ PREFIX = {
     "firmware": "FW", "cmdline": "CMD", "iommu": "IOM", "drivers": "DRV", "groups": "GRP",
     "devices": "DEV", "sriov": "SRV", "libvirt": "LIB", "guests": "GST", "tuning": "TUN",
     "safety": "SAF",
+}  # fmt: skip
+
+ARTICLES = {"a", "an", "the"}
+NEGATIONS = {"no", "not", "none", "cannot", "neither", "nor", "only", "without"}
+#: The verbs of titles: a list, so that a sentence without one, or a wish, is seen.
+VERBS = {
+    "accepts", "agree", "allow", "allows", "answers", "are", "avoids", "begins", "belongs",
+    "blocks", "can", "cannot", "causes", "creates", "depends", "describes", "disables", "do",
+    "does", "enables", "exists", "fit", "fits", "gets", "gives", "has", "have", "hides", "hits",
+    "holds", "is", "keeps", "knows", "lets", "makes", "map", "maps", "match", "matches", "may",
+    "names", "need", "needs", "offers", "overrides", "passes", "reports", "runs", "sees",
+    "slows", "splits", "stalls", "stays", "switches", "takes", "understands", "use", "uses", "weakens",
 }  # fmt: skip
 
 REFS = {ref for titles in catalogue().values() for ref in titles}
@@ -56,11 +69,26 @@ def test_an_id_bears_the_prefix_of_its_layer(check: Check):
 
 
 @each_check
-def test_a_title_names_the_bad_state(check: Check):
-    """The first line is the title: short, no full stop, and not a wish."""
-    assert 0 < len(check.title) <= 70
+def test_a_title_says_what_must_hold(check: Check):
+    """A title is a sentence, true where the check passes: a verb, no article first, no full stop."""
+    words = re.findall(r"[\w'./=-]+", check.title)
+
+    assert len(check.title) <= 80
     assert not check.title.endswith(".")
-    assert not check.title.startswith(("Ensure", "Check", "Verify", "Test"))
+    assert words[0] not in {"A", "An", "The", "Ensure", "Check", "Verify", "Test"}
+    assert set(words[1:]) & VERBS, "no verb that a title has had so far: see VERBS"
+
+
+@each_check
+def test_a_function_is_named_by_its_title(check: Check):
+    """`test_iommu_is_on`, "IOMMU is on": words may be left out, but no verb and no negation."""
+    title = [*re.findall(r"[a-z0-9]+", re.sub(r"'s?\b", "", check.title.lower()))]
+    name = check.function.__name__.removeprefix("test_").split("_")
+    left = iter(title)
+
+    assert all(word in left for word in name if word not in ARTICLES)
+    assert set(name) & VERBS
+    assert [w for w in title if w in NEGATIONS] == [w for w in name if w in NEGATIONS]
 
 
 @each_check
@@ -74,6 +102,51 @@ def test_a_check_is_documented(check: Check):
         lines = body.strip("\n").splitlines()
         assert "".join(lines).strip(), f"{check.id}: {heading} is empty"
         assert all(line.startswith("    ") or not line for line in lines), f"{check.id}: {heading}"
+
+
+#: Words that are not the field's own, or say nothing, and what to write.
+GLOSSARY = {
+    r"words?": "kernel parameter, value, message",
+    r"told|tells?|says|nobody|somebody": "is reported, is not known",
+    r"(?:lives?|lived) on": "depends on, is in use by",
+    r"catch(?:es)?|caught": "matches",
+    r"meant|intended": "is to be passed through, is for",
+    r"hand(?:s|ed|ing)? (?:out|over|to)": "assign",
+    r"mend(?:s|ed)?|cures?|cured": "fix",
+    r"stands?|stood": "is",
+}
+VERDICTS = {"passes", "fails", "skips", "unknown"}
+#: A path as a person reads it begins with a slash.
+PATH = re.compile(r"(?<![\w./*{>-])(?:proc|sys|etc)/\w")
+
+
+def prose(path: Path) -> Iterator[str]:
+    """What a person reads of a file: its docstrings, and the texts of its verdicts."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Module | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in VERDICTS:
+            shown = [k.value for k in node.keywords if k.arg in {"actual", "expected"}]
+            yield from (text for one in (*node.args[:1], *shown) for text in literals(one))
+
+
+def literals(node: ast.AST) -> Iterator[str]:
+    """The literal texts of an expression, without those that are arguments of calls."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif not isinstance(node, ast.Call):
+        for child in ast.iter_child_nodes(node):
+            yield from literals(child)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "checks").rglob("test_*.py")), ids=short)
+def test_checks_speak_the_words_of_the_field(path: Path):
+    """Titles, pages and messages keep to one vocabulary, and name files by their whole path."""
+    for text in prose(path):
+        for word, better in GLOSSARY.items():
+            found = re.search(rf"\b(?:{word})\b", text)
+            assert not found, f"{found[0]!r} in {text[:200]!r}: write {better}"
+        assert not PATH.search(text), f"a path without its slash in {text[:200]!r}"
 
 
 @each_check
@@ -162,6 +235,7 @@ def test_checks_import_facts_words_and_cures_only(path: Path):
         "pytest_vfio.facts",
         "pytest_vfio.hypervisor",
         "pytest_vfio.parse",
+        "pytest_vfio.steps",
     )
 
     assert {
@@ -171,7 +245,7 @@ def test_checks_import_facts_words_and_cures_only(path: Path):
     } == set()
 
 
-@pytest.mark.parametrize("folder", ["parse", "facts", "hypervisor", "cures"])
+@pytest.mark.parametrize("folder", ["parse", "facts", "hypervisor", "cures", "steps"])
 def test_facts_and_cures_read_nothing(folder):
     """Facts and cures are made of evidence alone: no file, process, clock or environment."""
     forbidden = {"os", "pathlib", "subprocess", "socket", "time", "datetime", "shutil", "tempfile",

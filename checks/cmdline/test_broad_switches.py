@@ -1,4 +1,4 @@
-"""Words that break or weaken assignment for every device at once."""
+"""Kernel parameters that break or weaken assignment for every device at once."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,20 +27,19 @@ TYPOGRAPHIC = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", 
 
 
 @check("CMD023", severity=DEGRADED, refs=["F43"])
-def test_word_mangled(hypervisor: Hypervisor) -> Verdict:
-    """Word lacks its module's name or was mangled
+def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter is mangled or lacks its module's name
 
     Checks:
         That options of modules bear the module's name (`vfio-pci.disable_vga=1`, not
-        `disable_vga=1`, nor a comma for the dot), and that no word has typographic quotes or a
-        forum's smiley in it (`efifb:eek:ff`).
+        `disable_vga=1`, nor a comma for the dot), and that no parameter has typographic quotes or
+        a forum's smiley in it (`efifb:eek:ff`).
     Why it matters:
-        The kernel takes such a word for somebody else's and passes it to init. What it was meant
-        to do does not happen.
+        The kernel does not know such a parameter and passes it to init: it has no effect.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Write the word as the documentation has it.
+        Write the parameter as the documentation has it.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -50,18 +49,18 @@ def test_word_mangled(hypervisor: Hypervisor) -> Verdict:
         right = _mended(word)
         if right is not None:
             return fails(
-                f"{word.text} does nothing, expected {right}",
+                f"{word.text} has no effect, expected {right}",
                 actual=word.text,
                 expected=right,
                 evidence=word.quote,
                 cure=cures.replace(hypervisor.boot, word.text, right),
             )
     hypervisor.cmdline.must_be_whole()
-    return passes("every word has its module's name, none is mangled")
+    return passes("every parameter has its module's name, none is mangled")
 
 
 def _mended(word: Word) -> str | None:
-    """What a mangled word was meant to be; None for a sound one."""
+    """What a mangled parameter should be; None for a sound one."""
     if word.name in BARE:
         return f"{BARE[word.name]}={word.value}" if word.value else BARE[word.name]
     module, comma, option = word.name.partition(",")
@@ -74,26 +73,28 @@ def _mended(word: Word) -> str | None:
 
 
 @check("CMD024", severity=BLOCKER, refs=["F44"])
-def test_switch_breaks_assignment(hypervisor: Hypervisor) -> Verdict:
-    """Word takes interrupts or ACPI away from every device
+def test_no_parameter_disables_interrupt_remapping_msi_or_acpi(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter disables interrupt remapping, MSI, APIC or ACPI
 
     Checks:
         That none of `intremap=off`, `nointremap`, `pci=nomsi`, `noapic`, `nolapic`, `acpi=off` is
         on the command line.
     Why it matters:
         Without remapped interrupts VFIO refuses every device, without message-signalled interrupts
-        many devices do not work in a guest, and without ACPI nobody finds the IOMMU.
+        many devices do not work in a guest, and without ACPI the kernel finds no IOMMU.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word.
+        Remove the parameter.
     Fix safety:
-        Boot files change and a reboot is needed; such words are often there for an old firmware
-        bug: try once without from the boot menu. Can be undone.
+        Boot files change and a reboot is needed; such parameters are often there for an old
+        firmware bug: try once without them from the boot menu. Can be undone.
     References:
         F44; drivers/iommu/irq_remapping.c (setup_irqremap), kernel-parameters.txt.
     """
-    return _none_of(hypervisor, _breaks, "no word takes interrupts or ACPI away", "F44")
+    return _none_of(
+        hypervisor, _breaks, "no parameter disables interrupt remapping, MSI, APIC or ACPI", "F44"
+    )
 
 
 def _breaks(words: Sequence[Word]) -> Word | None:
@@ -113,8 +114,8 @@ def _breaks(words: Sequence[Word]) -> Word | None:
 
 
 @check("CMD028", severity=DEGRADED, refs=["F44"])
-def test_switch_costs_features(hypervisor: Hypervisor) -> Verdict:
-    """Word takes PCI features away from every device
+def test_no_parameter_disables_ats_or_bar_assignment(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter disables ATS or BAR assignment
 
     Checks:
         That neither `pci=noats` nor `pci=nobar` is on the command line.
@@ -122,16 +123,16 @@ def test_switch_costs_features(hypervisor: Hypervisor) -> Verdict:
         Address translation services speed up devices that have them; without BAR assignment VFs
         and devices with large memory stay without their windows.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word.
+        Remove the parameter.
     Fix safety:
         Boot files change and a reboot is needed; noats also hides devices with broken ATS. Can be
         undone.
     References:
         F44; kernel-parameters.txt (pci=).
     """
-    return _none_of(hypervisor, _costs, "no word takes PCI features away", "F44")
+    return _none_of(hypervisor, _costs, "no parameter disables ATS or BAR assignment", "F44")
 
 
 def _costs(words: Sequence[Word]) -> Word | None:
@@ -139,8 +140,8 @@ def _costs(words: Sequence[Word]) -> Word | None:
 
 
 @check("CMD025", severity=SECURITY, refs=["F44", "F46"])
-def test_isolation_weakened(hypervisor: Hypervisor) -> Verdict:
-    """Word weakens the isolation between devices
+def test_no_parameter_weakens_the_isolation(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter weakens the isolation of devices
 
     Checks:
         That none of `intremap=nosid`, `pci=disable_acs_redir=`, `pci=config_acs=` is on the command
@@ -149,15 +150,15 @@ def test_isolation_weakened(hypervisor: Hypervisor) -> Verdict:
         Without source ids a device can forge interrupts of another; without ACS redirection devices
         reach each other past the IOMMU, in groups that still look separate.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word, unless transfers between devices of one owner are wanted.
+        Remove the parameter, unless transfers between devices of one owner are wanted.
     Fix safety:
         Boot files change and a reboot is needed; groups may grow together. Can be undone.
     References:
         F44, F46; drivers/pci/pci.c (pci_disable_acs_redir, config_acs).
     """
-    return _none_of(hypervisor, _weakens, "no word weakens the isolation", None)
+    return _none_of(hypervisor, _weakens, "no parameter weakens the isolation of devices", None)
 
 
 def _weakens(words: Sequence[Word]) -> Word | None:
@@ -184,7 +185,7 @@ def _none_of(
     return fails(
         f"{word.text} is on the command line",
         actual=word.text,
-        expected="no such word",
+        expected="no such parameter",
         evidence=word.quote,
         refs=[ref or ("F44" if word.name == "intremap" else "F46")],
         cure=cures.drop(hypervisor.boot, word.text),
@@ -192,19 +193,19 @@ def _none_of(
 
 
 @check("CMD026", severity=SECURITY, refs=["F45", "S33"])
-def test_acs_override(hypervisor: Hypervisor) -> Verdict:
-    """pcie_acs_override makes groups smaller than the hardware isolates
+def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
+    """No ACS override splits IOMMU groups
 
     Checks:
         That `pcie_acs_override=` is not in use. Only patched kernels honour it and say so in the
-        log; on a stock kernel it is an unknown word and the groups are real.
+        log; a stock kernel does not know the parameter and the groups are real.
     Why it matters:
         Groups no longer say what can reach what: a guest's device may read and write the memory of
         another past the IOMMU.
     Evidence:
-        proc/cmdline; `Warning: PCIe ACS overrides enabled` in the kernel log.
+        /proc/cmdline; `Warning: PCIe ACS overrides enabled` in the kernel log.
     Fix:
-        Remove the word; use another slot, CPU lanes, or hardware with ACS.
+        Remove the parameter; use another slot, CPU lanes, or hardware with ACS.
     Fix safety:
         Boot files change and a reboot is needed; groups grow together, and guests that were split
         over one group no longer start. Can be undone.
@@ -218,7 +219,7 @@ def test_acs_override(hypervisor: Hypervisor) -> Verdict:
     if said is not None:
         word = words[0].text if words else "pcie_acs_override"
         return fails(
-            f"{word} is honoured by this kernel",
+            f"{word} is in effect: IOMMU groups are smaller than the hardware isolates",
             actual=said.text,
             expected="groups as the hardware isolates them",
             evidence=[said.quote, *(one.quote for one in words)],
@@ -226,12 +227,12 @@ def test_acs_override(hypervisor: Hypervisor) -> Verdict:
         )
     if not words:
         hypervisor.cmdline.must_be_whole()
-    return passes(f"{words[0].text} is unknown to this kernel, the groups are real")
+    return passes(f"{words[0].text} is unknown to this kernel, and the IOMMU groups are real")
 
 
 @check("CMD027", severity=SECURITY, refs=["F47"])
-def test_unsafe_interrupts_configured(hypervisor: Hypervisor) -> Verdict:
-    """allow_unsafe_interrupts is configured
+def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> Verdict:
+    """No configuration enables unsafe interrupts
 
     Checks:
         That neither the command line nor modprobe.d sets allow_unsafe_interrupts of
@@ -240,7 +241,7 @@ def test_unsafe_interrupts_configured(hypervisor: Hypervisor) -> Verdict:
         Without interrupt remapping a guest can inject interrupts into the host; with it the option
         is pointless, and keeps VFIO going unnoticed if remapping is ever lost.
     Evidence:
-        proc/cmdline, modprobe.d.
+        /proc/cmdline, modprobe.d.
     Fix:
         Remove the option; write N to the parameter.
     Fix safety:

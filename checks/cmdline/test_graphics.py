@@ -1,4 +1,4 @@
-"""Words that leave graphics devices without translation."""
+"""Kernel parameters that leave graphics devices without translation."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
@@ -12,19 +12,21 @@ INTEGRATED = "0000:00:02."
 
 @check("CMD006", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014", "IOM001", "DEV001"],
        refs=["F23", "F24", "S02"])  # fmt: skip
-def test_graphics_left_out(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Integrated graphics is left without translation
+def test_integrated_graphics_is_not_excluded(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Integrated graphics is not excluded from DMA translation
 
     Checks:
-        That the intended device is not an integrated GPU on a host whose command line
-        (`igfx_off`, `intgpu_off`) or whose kernel leaves it out of translation. The words do not
-        switch the IOMMU off: other devices are not concerned.
+        That the device is not an integrated GPU on a host whose command line (`igfx_off`,
+        `intgpu_off`) or whose kernel leaves it out of translation. These options do not switch the
+        IOMMU off: other devices are not affected.
     Why it matters:
         A device without translation has no IOMMU group and cannot be assigned.
     Evidence:
-        The device's address and group; proc/cmdline; the kernel's configuration.
+        The device's address and group; /proc/cmdline; the kernel's configuration.
     Fix:
-        Remove the word; on Debian's kernels add intel_iommu=on, which switches graphics on too.
+        Remove the option; on Debian's kernels add intel_iommu=on, which switches graphics on too.
     Fix safety:
         Boot files change and a reboot is needed; some old chipsets are left out for a reason. Can
         be undone.
@@ -45,7 +47,7 @@ def test_graphics_left_out(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
         return fails(
             f"{off[-1].word.text} leaves {device.name} without translation",
             actual=off[-1].word.text,
-            expected="no such word",
+            expected="no such option",
             evidence=off[-1].word.quote,
             refs=["F23"],
             cure=cures.drop(hypervisor.boot, off[-1].word.text),

@@ -1,4 +1,4 @@
-"""Words that stand where the kernel does not look for them."""
+"""Kernel parameters that are where the kernel does not look for them."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
@@ -10,18 +10,18 @@ from pytest_vfio.parse.words import Word
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])
-def test_word_behind_dashes(hypervisor: Hypervisor) -> Verdict:
-    """Word stands behind `--`, where the kernel does not read it
+def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Verdict:
+    """No IOMMU or VFIO parameter is lost behind the -- separator
 
     Checks:
-        That no parameter about the IOMMU or vfio stands behind a bare `--`. Options of a driver
-        that is a module are let through: modprobe reads the whole line.
+        That no IOMMU or VFIO parameter is behind a bare `--`. Options of a driver that is a module
+        may be there: modprobe reads the whole line.
     Why it matters:
-        What follows `--` goes to init. The word is there to be seen, and has no effect.
+        What follows `--` goes to init. The parameter can be seen there, and has no effect.
     Evidence:
-        proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
+        /proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
     Fix:
-        Move the word before the `--`.
+        Move the parameter before the `--`.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -37,7 +37,7 @@ def test_word_behind_dashes(hypervisor: Hypervisor) -> Verdict:
             unsure, lost = missing, False
         if lost:
             return fails(
-                f"{word.text} stands behind -- and has no effect",
+                f"{word.text} is behind -- and has no effect",
                 actual=f"-- ... {word.text}",
                 expected=f"{word.text} before --",
                 evidence=word.quote,
@@ -46,7 +46,7 @@ def test_word_behind_dashes(hypervisor: Hypervisor) -> Verdict:
     if unsure is not None:
         raise unsure
     cmdline.must_be_whole()
-    return passes("nothing of ours stands behind --")
+    return passes("no IOMMU or VFIO parameter is lost behind --")
 
 
 def _lost(hypervisor: Hypervisor, word: Word) -> bool:
@@ -60,17 +60,17 @@ def _lost(hypervisor: Hypervisor, word: Word) -> bool:
 
 
 @check("CMD008", severity=BLOCKER, refs=["F39"])
-def test_command_line_cut(hypervisor: Hypervisor) -> Verdict:
-    """Command line fills the kernel's buffer and was cut
+def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
+    """Command line fits into the kernel's buffer
 
     Checks:
         That the command line is shorter than the 2,047 bytes that the kernel keeps.
     Why it matters:
-        What does not fit is dropped without a word, from the end, where people add things.
+        What does not fit is dropped silently, from the end, where people add things.
     Evidence:
-        proc/cmdline.
+        /proc/cmdline.
     Fix:
-        Shorten the line: drop what nobody needs, move options of modules into modprobe.d.
+        Shorten the line: drop what is not needed, move options of modules into modprobe.d.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:

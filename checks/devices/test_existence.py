@@ -1,4 +1,4 @@
-"""Intended devices have to be there, alive, and the ones they are taken for."""
+"""Devices to be passed through have to exist, to answer, and to be the ones that are named."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
@@ -10,15 +10,15 @@ from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("DEV001", severity=BLOCKER, refs=["F19", "F145", "F20"])
-def test_intended_device_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """An intended device does not exist
+def test_device_exists_on_the_host(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device exists on the host
 
     Checks:
-        That a PCI function stands at the intended address, or that some function has the intended
-        id or interface.
+        That there is a PCI function at the address to be passed through, or one that has the id or
+        the interface that is named.
     Why it matters:
         Addresses move when a card is added, a port is switched off or the firmware is updated. The
-        guest does not start, or gets what came to stand at the old address.
+        guest does not start, or gets the device that is at the old address now.
     Evidence:
         The list of PCI functions: /sys/bus/pci/devices, libvirt's node devices, or all of lspci.
     Fix:
@@ -55,22 +55,24 @@ def test_intended_device_missing(hypervisor: Hypervisor, device: IntendedDevice)
 
 
 @check("DEV002", severity=BLOCKER, needs=["DEV001"], refs=["F19"])
-def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device at the intended address is another one
+def test_device_is_the_one_that_the_inventory_names(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Device is the one that the inventory names
 
     Checks:
         That vendor:device, subsystem, interface, MAC and serial number are those of the inventory,
         as far as it names them.
     Why it matters:
-        An address names a place. After a change of hardware or firmware another device stands
-        there, and passing it through can take the host's own disk or network away.
+        An address names a place. After a change of hardware or firmware another device is there,
+        and with it the host's own disk or network can be passed through.
     Evidence:
         /sys/bus/pci/devices, libvirt's node devices or lspci -nn; /sys/class/net for MACs; the
         PCI serial number, which often holds the MAC, in the configuration bytes.
     Fix:
-        Find out which device stands there and correct the inventory, or the hardware.
+        Find out which device is there and correct the inventory, or the hardware.
     Fix safety:
-        Manual: nothing is to be bound before this is clear.
+        Manual: do not bind anything before this is clear.
     References:
         F19, F202, S30.
     """
@@ -106,8 +108,8 @@ def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
 
 
 @check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])
-def test_device_dead(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device does not answer
+def test_device_answers_or_sleeps(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device answers or sleeps
 
     Checks:
         That the configuration space does not read as ones only, and that the kernel did not fail
@@ -157,11 +159,11 @@ def test_device_dead(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV026", severity=BLOCKER, needs=["DEV001"], refs=["F120"])
-def test_not_assignable_type(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device is a bridge or another type that cannot be assigned
+def test_device_is_an_endpoint(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device is an endpoint
 
     Checks:
-        That the intended function is an endpoint, not a bridge, a port or an event collector.
+        That the function is an endpoint, not a bridge, a port or an event collector.
     Why it matters:
         vfio-pci refuses every function whose header type is not 0, libvirt and QEMU everything
         that is no endpoint. A bridge in a group is fine where it is.

@@ -9,15 +9,15 @@ from pytest_vfio.parse.pciaddress import split
 
 
 @check("DEV004", severity=BLOCKER, needs=["DEV001", "IOM001"], refs=["F49", "F17", "F23"])
-def test_no_group(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device has no IOMMU group
+def test_device_has_an_iommu_group(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device has an IOMMU group
 
     Checks:
-        That the kernel put the intended device into an IOMMU group.
+        That the kernel put the device into an IOMMU group.
     Why it matters:
         No IOMMU translates for a device without one: vfio-pci refuses it with -22. Where all
         devices lack a group the IOMMU is off; where one does, something excludes it: Intel VMD,
-        an integrated GPU switched out by igfx_off, firmware that forgot the slot.
+        an integrated GPU switched out by igfx_off, firmware that leaves the slot out.
     Evidence:
         The iommu_group link in /sys/bus/pci/devices, libvirt's node device, lspci -v.
     Fix:

@@ -1,4 +1,4 @@
-"""The drivers of VFIO: there, allowed, and told what they are meant to do."""
+"""The drivers of VFIO: available, allowed to load, and configured."""
 
 from collections.abc import Iterator
 
@@ -14,14 +14,14 @@ OURS = ("vfio_pci", "vfio", "vfio_iommu_type1", "vfio_pci_core")
 
 
 @check("DRV001", severity=BLOCKER, needs=["DRV006"], refs=["F72", "F51", "S11"])
-def test_vfio_pci_unavailable(hypervisor: Hypervisor) -> Verdict:
-    """vfio-pci is not available in the running kernel
+def test_running_kernel_has_vfio_pci(hypervisor: Hypervisor) -> Verdict:
+    """Running kernel has vfio-pci or a variant of it
 
     Checks:
         That vfio-pci is loaded, built in, or a module file of the running kernel. What is built in
         is not listed by lsmod.
     Why it matters:
-        Without it nothing can hand a PCI device to a guest. Cloud and minimal kernel flavours leave
+        Without it no PCI device can be assigned to a guest. Cloud and minimal kernel flavours leave
         it out, or ship it in a package of extra modules.
     Evidence:
         /sys/module, /sys/bus/pci/drivers, modules.builtin, modules.dep, the kernel's configuration,
@@ -65,21 +65,21 @@ def _item(hypervisor: Hypervisor, name: str, line: str = "(no vfio-pci)") -> Quo
 
 
 @check("DRV002", severity=BLOCKER, needs=["DRV001"], refs=["F73", "S09"])
-def test_options_of_built_in_driver(hypervisor: Hypervisor) -> Verdict:
-    """Options in modprobe.d are ignored: vfio-pci is built in
+def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
+    """Every vfio-pci option in modprobe.d takes effect
 
     Checks:
         Where vfio-pci is part of the kernel image, that modprobe.d gives it no option which the
         command line lacks.
     Why it matters:
         Only modprobe reads modprobe.d, and it does not load what is built in (Ubuntu since 20.04).
-        The ids do nothing and the devices stay on their host drivers.
+        The ids have no effect and the devices stay on their host drivers.
     Evidence:
-        modprobe.d, modules.builtin, proc/cmdline.
+        modprobe.d, modules.builtin, /proc/cmdline.
     Fix:
         Move the options to the kernel command line: vfio-pci.ids=...
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F73, S09; vfio_pci_fill_ids runs when the driver starts.
     """
@@ -96,7 +96,7 @@ def test_options_of_built_in_driver(hypervisor: Hypervisor) -> Verdict:
         if (f"vfio_pci.{option.name}", option.value) not in given:
             text = option.name if option.value is None else f"{option.name}={option.value}"
             return fails(
-                f"vfio-pci is built in, so {text} of modprobe.d does nothing",
+                f"vfio-pci is built in, so {text} of modprobe.d has no effect",
                 actual=f"options vfio-pci {text}",
                 expected=f"vfio-pci.{text} on the kernel command line",
                 evidence=[option.quote, _item(hypervisor, "modules.builtin", "vfio-pci")],
@@ -106,8 +106,8 @@ def test_options_of_built_in_driver(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("DRV006", severity=BLOCKER, refs=["F72"])
-def test_vfio_forbidden(hypervisor: Hypervisor) -> Verdict:
-    """A driver of VFIO is blacklisted or kept from loading
+def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hypervisor) -> Verdict:
+    """No configuration keeps a VFIO driver from loading
 
     Checks:
         That no `blacklist vfio-pci`, no `install vfio... /bin/false` and no `module_blacklist=`
@@ -115,7 +115,7 @@ def test_vfio_forbidden(hypervisor: Hypervisor) -> Verdict:
     Why it matters:
         libvirt asks modprobe's configuration first and refuses: administratively prohibited.
     Evidence:
-        modprobe.d, proc/cmdline, modules.builtin.
+        modprobe.d, /proc/cmdline, modules.builtin.
     Fix:
         Remove the line.
     Fix safety:
@@ -162,16 +162,16 @@ def _forbidden(hypervisor: Hypervisor) -> Iterator[tuple[str, Quote]]:
 
 
 @check("DRV010", severity=BLOCKER, needs=["DRV001", "DRV006"], refs=["F63"])
-def test_iommu_backend_missing(hypervisor: Hypervisor) -> Verdict:
-    """VFIO has no IOMMU backend (vfio_iommu_type1)
+def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
+    """VFIO has an IOMMU backend
 
     Checks:
         That vfio_iommu_type1 is loaded or built in where VFIO is, and can be loaded where it is
-        not yet; or that iommufd stands in for it.
+        not yet; or that iommufd takes its place.
     Why it matters:
         Without a backend QEMU cannot set up a guest's memory: `No available IOMMU models`.
     Evidence:
-        /sys/module, proc/modules, modules.builtin, modules.dep, CONFIG_IOMMUFD_VFIO_CONTAINER.
+        /sys/module, /proc/modules, modules.builtin, modules.dep, CONFIG_IOMMUFD_VFIO_CONTAINER.
     Fix:
         Load vfio_iommu_type1, now and at boot.
     Fix safety:
@@ -187,7 +187,7 @@ def test_iommu_backend_missing(hypervisor: Hypervisor) -> Verdict:
     if (modules.loaded if vfio else modules.available)("vfio_iommu_type1"):
         return passes("vfio_iommu_type1 is available")
     if _iommufd_instead(hypervisor):
-        return passes("iommufd stands in for vfio_iommu_type1")
+        return passes("iommufd takes the place of vfio_iommu_type1")
     state = "vfio is loaded, vfio_iommu_type1 is not" if vfio else "there is no vfio_iommu_type1"
     return fails(
         state,
@@ -209,8 +209,8 @@ def _iommufd_instead(hypervisor: Hypervisor) -> bool:
 
 
 @check("DRV008", severity=ADVICE, refs=["F86", "S11"])
-def test_merged_module_listed(hypervisor: Hypervisor) -> Verdict:
-    """vfio_virqfd is listed, and is no module any more
+def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
+    """No module list names vfio_virqfd
 
     Checks:
         From kernel 6.2 on, that no list of modules to load or to put into an initramfs names

@@ -9,19 +9,21 @@ from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("GST007", severity=BLOCKER, refs=["F143", "F159"])
-def test_device_in_two_guests(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Two guests that are on at the same time name the same device
+def test_at_most_one_guest_at_a_time_has_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """At most one guest at a time has the device
 
     Checks:
-        That of the guests which name the device at most one runs, and at most one starts by
-        itself. Guests that are stored and use a device by turns are normal.
+        That of the guests which name the device at most one runs, and at most one has autostart.
+        Guests that are stored and use a device by turns are normal.
     Why it matters:
         The guest that comes second does not start: "PCI device is in use by driver QEMU, domain
         ...". At the host's boot it is chance which one that is.
     Evidence:
         The XML, state and autostart of all guests.
     Fix:
-        Let one guest have the device, or take autostart from the others.
+        Let one guest have the device, or switch autostart off for the others.
     Fix safety:
         Manual: only their owner knows which guest is to have it.
     References:
@@ -53,12 +55,12 @@ def test_device_in_two_guests(hypervisor: Hypervisor, device: IntendedDevice) ->
 
 
 @check("GST008", severity=BLOCKER, needs=["IOM001"], refs=["F97"])
-def test_group_in_two_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """One IOMMU group is split over guests that are on at the same time
+def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
+    """IOMMU group is not split over guests that run at the same time
 
     Checks:
-        That the guests which name members of the group do not run, or start by themselves, at the
-        same time.
+        That the guests which name members of the group do not run, or have autostart, at the same
+        time.
     Why it matters:
         The kernel isolates groups, not devices. The second guest fails: "group used in multiple
         address spaces", or "Device or resource busy" on /dev/vfio/N.
@@ -100,13 +102,15 @@ def test_group_in_two_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
 
 
 @check("GST023", severity=DEGRADED, needs=["DEV001"], refs=["F143"])
-def test_pf_and_vf_assigned(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A device and its own virtual functions are meant for guests
+def test_pf_and_its_vfs_are_not_both_assigned(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """PF and its VFs are not both assigned to guests
 
     Checks:
         That a PF which a guest names has no VF that a guest names too.
     Why it matters:
-        Handing the PF to VFIO takes its host driver away, and with it the VFs of other guests.
+        A PF on VFIO has lost its host driver, and with it the VFs of other guests.
     Evidence:
         The guests' XML; the VFs of the function.
     Fix:

@@ -1,4 +1,4 @@
-"""libvirt's view of the host's devices has to be there and to be the kernel's."""
+"""libvirt's view of the host's devices has to exist and to agree with the kernel's."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
@@ -10,8 +10,8 @@ from pytest_vfio.parse import nodedevs
 
 
 @check("LIB003", severity=DEGRADED, needs=["LIB001", "DEV001"], refs=["F165"])
-def test_node_device_unknown(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """libvirt does not know the device
+def test_libvirt_knows_the_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """libvirt knows the device
 
     Checks:
         That libvirt lists a node device at the device's address.
@@ -22,7 +22,7 @@ def test_node_device_unknown(hypervisor: Hypervisor, device: IntendedDevice) -> 
     Fix:
         Have libvirt read the devices again.
     Fix safety:
-        Unsafe: its daemon is started anew. Running guests go on.
+        Unsafe: its daemon is restarted. Running guests go on.
     References:
         F165; libvirt, Node devices XML format.
     """
@@ -45,20 +45,22 @@ def test_node_device_unknown(hypervisor: Hypervisor, device: IntendedDevice) -> 
 
 
 @check("LIB004", severity=ADVICE, needs=["LIB003"], refs=["F165"])
-def test_node_device_disagrees(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """libvirt and the kernel disagree about the device
+def test_libvirt_and_the_kernel_agree_on_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """libvirt and the kernel agree on the device
 
     Checks:
         That driver, IOMMU group and the greatest number of VFs are the same in libvirt's node
         device and in /sys. Where they differ, /sys holds.
     Why it matters:
-        libvirt missed an event of the kernel: what it does to the device rests on an old picture.
+        libvirt missed an event of the kernel: it acts on an old state of the device.
     Evidence:
         virsh nodedev-dumpxml, /sys/bus/pci/devices.
     Fix:
         Have libvirt read the devices again.
     Fix safety:
-        Unsafe: its daemon is started anew. Running guests go on.
+        Unsafe: its daemon is restarted. Running guests go on.
     References:
         F165; libvirt src/node_device/node_device_udev.c.
     """

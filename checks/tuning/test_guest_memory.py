@@ -25,12 +25,14 @@ BIG = 16 * GIB
 
 
 @check("TUN002", severity=DEGRADED, needs=["DEV001"], refs=["F181"])
-def test_guest_on_other_node(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The guest's vCPUs or memory are on another node than its device
+def test_guest_is_placed_on_the_numa_node_of_its_device(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Guest is placed on the NUMA node of its device
 
     Checks:
         That at least one vCPU may run on the device's NUMA node, and that memory may come from it.
-        A guest that is pinned nowhere is told as advice.
+        A guest that is pinned nowhere is reported as advice.
     Why it matters:
         Every DMA and every interrupt crosses the sockets.
     Evidence:
@@ -66,11 +68,11 @@ def test_guest_on_other_node(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdic
 
 
 @check("TUN003", severity=ADVICE, refs=["F182"])
-def test_big_guest_without_hugepages(
+def test_large_guest_uses_hugepages(
     hypervisor: Hypervisor,
     guest: Domain,
 ) -> Verdict:
-    """A big guest with assigned devices has no hugepages
+    """Large guest with assigned devices uses hugepages
 
     Checks:
         That a guest of more than 16 GiB with an assigned device has its memory in hugepages.
@@ -106,17 +108,19 @@ def test_big_guest_without_hugepages(
 
 
 @check("TUN009", severity=BLOCKER, refs=["F189"])
-def test_guest_memory_exceeds_host(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The pinned memory of guests exceeds the host's
+def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Pinned memory of the guests fits into the host's memory
 
     Checks:
         That the guest's memory and the 1 GiB that libvirt adds fit into the host's memory: alone,
-        and beside the guests with assigned devices that run now or start by themselves as it does.
+        and beside the guests with assigned devices that run now or have autostart as it does.
     Why it matters:
         Memory of a guest with an assigned device is pinned whole. It is never swapped, shared or
         ballooned: the start fails, or the host kills what it needs.
     Evidence:
-        MemTotal in proc/meminfo; the memory of each guest that has an assigned device.
+        MemTotal in /proc/meminfo; the memory of each guest that has an assigned device.
     Fix:
         Smaller guests, fewer at once, or more memory.
     Fix safety:
@@ -148,7 +152,7 @@ def test_guest_memory_exceeds_host(hypervisor: Hypervisor, guest: Domain) -> Ver
 
 
 def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Severity | None]:
-    """What keeps a guest off a node, in words, and the severity; nothing where it is on it."""
+    """What keeps a guest off a node, in prose, and the severity; nothing where it is on it."""
     pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
     strict = [cpuset(nodeset) for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
     if pinned and not pinned & cpus:
@@ -161,7 +165,7 @@ def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Sev
 
 
 def _documents(guest: Domain) -> tuple[DomainXml, ...]:
-    """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
+    """Every description of the guest: as it runs, as it is stored, as it was pasted."""
     if not guest.documents:
         guest.know("live", "stored")
         raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))

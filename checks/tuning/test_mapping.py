@@ -1,22 +1,23 @@
 """How well the guest's accesses to a device, and the device's to memory, are mapped."""
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import Cure, tuning
+from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.drivers.modules import Modules
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciresource import ROM
+from pytest_vfio.steps import Cure
 
 PAGE = 4096
 
 
 @check("TUN008", severity=ADVICE, needs=["DEV001"], refs=["F184"])
-def test_bar_shares_page(
+def test_every_small_bar_begins_at_a_page_boundary(
     hypervisor: Hypervisor,
     device: IntendedDevice,
 ) -> Verdict:
-    """A BAR of the device shares a page with something else
+    """Every small memory BAR begins at a page boundary
 
     Checks:
         That each memory BAR that is smaller than a page of 4 KiB begins at one.
@@ -28,7 +29,7 @@ def test_bar_shares_page(
     Fix:
         `pci=resource_alignment=12@ADDRESS`, or a newer firmware of the card.
     Fix safety:
-        Manual: a boot file changes, and the host is booted anew.
+        Manual: a boot file changes, and the host reboots.
     References:
         F184, F108; drivers/vfio/pci/vfio_pci_core.c, vfio_pci_probe_mmaps.
     """
@@ -51,8 +52,8 @@ def test_bar_shares_page(
 
 
 @check("TUN010", severity=ADVICE, needs=["IOM001"], refs=["F182"])
-def test_large_pages_disabled(hypervisor: Hypervisor) -> Verdict:
-    """The IOMMU maps guests in small pages only
+def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Verdict:
+    """VFIO can map guest memory in large pages
 
     Checks:
         That VFIO may use large pages (`disable_hugepages`), that `intel_iommu=sp_off` is not on
@@ -60,9 +61,9 @@ def test_large_pages_disabled(hypervisor: Hypervisor) -> Verdict:
     Why it matters:
         Mapping a guest page by page makes its start long and the IOMMU's cache miss.
     Evidence:
-        sys/module/vfio_iommu_type1, proc/cmdline, cap in sys/class/iommu.
+        /sys/module/vfio_iommu_type1, /proc/cmdline, cap in /sys/class/iommu.
     Fix:
-        Remove the option or the word.
+        Remove the option or the parameter.
     Fix safety:
         Unsafe: a boot file or a module option changes. Can be undone.
     References:
@@ -87,7 +88,7 @@ def test_large_pages_disabled(hypervisor: Hypervisor) -> Verdict:
     _ = hypervisor.iommu.units
     if value is None:
         return skips("vfio_iommu_type1 is not loaded")
-    return passes("VFIO maps large pages where it can")
+    return passes("VFIO can map large pages")
 
 
 def _small(why: str, quote: Quote, cure: Cure | None) -> Verdict:

@@ -1,7 +1,7 @@
 """The words in which a check speaks: verdicts, severities, and the `@check` decorator.
 
-Imports nothing of ours. There is no registry: the decorator hangs a record on the function, which
-stays an ordinary function that anybody can call.
+Imports nothing of ours but what a cure is. There is no registry: the decorator hangs a record on
+the function, which stays an ordinary function that anybody can call.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+from pytest_vfio.steps import Cure
 
 
 class Outcome(enum.StrEnum):
@@ -77,21 +79,6 @@ class Proof(Protocol):
     def status(self) -> str: ...
 
 
-class Remedy(Protocol):
-    """What would cure a failure: `pytest_vfio.cures.Cure`."""
-
-    @property
-    def grade(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def reboot(self) -> bool: ...
-    @property
-    def undo(self) -> bool: ...
-    @property
-    def steps(self) -> tuple[str, ...]: ...
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """What a check says of one subject.
 
@@ -108,7 +95,7 @@ class Verdict(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     refs: tuple[str, ...] = ()
     acts: Acts = Acts.OS
-    cure: Remedy | None = None
+    cure: Cure | None = None
     severity: Severity | None = None
 
 
@@ -125,7 +112,7 @@ def fails(
     evidence: Proof | Iterable[Proof],
     refs: Iterable[str] = (),
     acts: str = "os",
-    cure: Remedy | None = None,
+    cure: Cure | None = None,
     severity: Severity | None = None,
 ) -> Verdict:
     """The subject is not as it has to be. The evidence is the line that proves it."""
@@ -171,10 +158,12 @@ class Check(msgspec.Struct, frozen=True):
     subject: SubjectKind
     function: Callable[..., object]
     file: str
+    since: str | None = None
+    replaces: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """The first line of the docstring, which names the bad state."""
+        """The first line of the docstring, which says what must hold."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
 
     @property
@@ -187,17 +176,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def check(
-    id: str, *, severity: Severity, needs: Iterable[str] = (), refs: Iterable[str] = ()
+    id: str,
+    *,
+    severity: Severity,
+    needs: Iterable[str] = (),
+    refs: Iterable[str] = (),
+    since: str | None = None,
+    replaces: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Make a check of a function of `hypervisor` and at most one subject.
 
     `id` is a short prefix of capitals and three digits. `needs` are the checks whose failure makes
     this one's failure a consequence. `refs` are entries of the failure catalogue (F22, S02).
+    `since` is the version in which the check appeared, None for the first. `replaces` are the ids
+    of former checks whose question it answers now; they are never used again.
 
     Raises TypeError where the function cannot be a check, and says why.
     """
-    if not re.fullmatch(r"[A-Z]{2,8}\d{3}", id):
-        raise TypeError(f"check id {id!r}: expected capitals and three digits, such as DEV003")
+    for one in (id, *replaces):
+        if not re.fullmatch(r"[A-Z]{2,8}\d{3}", one):
+            raise TypeError(f"check id {one!r}: expected capitals and three digits, such as DEV003")
 
     def hang(function: F) -> F:
         code = function.__code__
@@ -220,6 +218,8 @@ def check(
             subject=SubjectKind(subject),
             function=function,
             file=code.co_filename,
+            since=since,
+            replaces=tuple(replaces),
         )
         function.vfio_check = record  # type: ignore[attr-defined]
         return function

@@ -87,7 +87,7 @@ def test_a_failure_carries_all_that_a_person_needs():
     assert len(failure.get("message", "")) <= 200
     for words in (
         "evidence: proc/cmdline: quiet intel_iommu=off",
-        "fix (unsafe, needs a reboot): remove intel_iommu=off",
+        "fix (changes boot files, needs a reboot): remove intel_iommu=off",
         "expected: on",
         "who acts: os",
     ):

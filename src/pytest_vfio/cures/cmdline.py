@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, UNSAFE, told
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.boot.chain import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
 from pytest_vfio.parse.words import parse
+from pytest_vfio.steps import Cure
 
 _DROP_IN = "/etc/default/grub.d/zz-vfio.cfg"
 
@@ -45,25 +46,25 @@ def regenerate(boot: Boot) -> Cure:
 
 def reboot() -> Cure:
     """Nothing to write: what was generated is waiting for a reboot."""
-    return Cure(UNSAFE, "reboot into the generated entry", ("systemctl reboot",), reboot=True)
+    return told(UNSAFE, "reboot into the generated entry", ("systemctl reboot",), reboot=True)
 
 
 def correct_ids(origin: str, file: str) -> Cure:
     """A list of ids that the driver cannot read; only a person knows what was meant."""
     where = "the kernel command line" if origin == "cmdline" else f"/{file}"
     steps = (f"in {where}, write each device as vendor:device in hex, with commas between them",)
-    return Cure(MANUAL, f"correct the list of ids in {where}", steps, reboot=True)
+    return told(MANUAL, f"correct the list of ids in {where}", steps, reboot=True)
 
 
 def shorten(boot: Boot) -> Cure:
     """The line is too long for the kernel."""
     steps = ("remove words that nothing needs from the kernel command line", *_generate(boot))
-    return Cure(MANUAL, "shorten the kernel command line", steps, reboot=True)
+    return told(MANUAL, "shorten the kernel command line", steps, reboot=True)
 
 
 def boot_entry(title: str) -> Cure:
     """Start another of the loader's entries."""
-    return Cure(
+    return told(
         MANUAL,
         f"boot the entry {title!r}",
         (f"choose {title!r} in the boot menu, or make it the default, then reboot",),
@@ -79,7 +80,7 @@ def move(boot: Boot, words: str, wrong: str, right: str) -> Cure:
 
 def keep_old_value(file: str, variable: str) -> Cure:
     """Let a drop-in append instead of override."""
-    return Cure(
+    return told(
         UNSAFE,
         f"let {file} append to {variable}",
         (
@@ -93,7 +94,7 @@ def keep_old_value(file: str, variable: str) -> Cure:
 
 def _cure(title: str, boot: Boot, steps: Iterable[str]) -> Cure:
     del boot
-    return Cure(UNSAFE, title, tuple(steps), reboot=True, undo=True)
+    return told(UNSAFE, title, tuple(steps), reboot=True, undo=True)
 
 
 def _mended(boot: Boot, text: str) -> bool:

@@ -12,10 +12,10 @@ from typing import TypeVar
 import msgspec
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared
 from pytest_vfio.evidence import Evidence, Missing, Source, Status
 from pytest_vfio.facts.pci.function import PciFunction
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared
 from pytest_vfio.judge.diagnosis import Cause, DeviceSentence, Diagnosis, diagnose
 from pytest_vfio.judge.judgement import Finding, Judgement, Key
 from pytest_vfio.judge.policy import Judged, Policy
@@ -40,6 +40,7 @@ from pytest_vfio.judge.result import (
 )
 from pytest_vfio.judge.subjects import Subjects
 from pytest_vfio.judge.suite import Suite, layer
+from pytest_vfio.steps import Step
 
 T = TypeVar("T")
 
@@ -276,8 +277,18 @@ def _fix(finding: Finding) -> FixResult | None:
     cure = finding.cure
     if cure is None:
         return None
-    steps = tuple(StepResult("by hand", step, by_hand=step) for step in cure.steps)
-    return FixResult(cure.grade, cure.title, cure.reboot, cure.undo, steps)
+    return FixResult(
+        grade=cure.grade,
+        title=cure.title,
+        reboot=cure.reboot,
+        undo=cure.undo,
+        impacts=tuple(impact.value for impact in cure.impacts),
+        steps=tuple(map(_step, cure.steps)),
+    )
+
+
+def _step(step: Step) -> StepResult:
+    return StepResult(step.kind, step.title, step.commands, step.by_hand, step.files)
 
 
 def _cause(cause: Cause) -> CauseResult:

@@ -16,6 +16,7 @@ import msgspec
 
 from pytest_vfio.check import Acts, Outcome, Severity, SubjectKind
 from pytest_vfio.evidence import Source, Status
+from pytest_vfio.steps import Grade
 
 #: The number of the contract. Fields may be added within it; none changes its meaning.
 SCHEMA: Final = 2
@@ -122,12 +123,16 @@ class StepResult(msgspec.Struct, frozen=True):
 
 
 class FixResult(msgspec.Struct, frozen=True):
-    """What would cure a failure. `undo` is true where going back restores what was before."""
+    """What would cure a failure.
 
-    grade: Words
+    `undo` is true where going back restores what was before; `impacts` say what makes it unsafe.
+    """
+
+    grade: Grade
     title: Words
     reboot: bool
     undo: bool
+    impacts: tuple[Words, ...] = ()
     steps: tuple[StepResult, ...] = ()
 
 

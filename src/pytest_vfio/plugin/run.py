@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from pytest_vfio.check import Check
+from pytest_vfio.declared import Waiver
 from pytest_vfio.evidence import Evidence, Source
-from pytest_vfio.inventory import Inventory, Waiver, nearest
+from pytest_vfio.inventory import Inventory, nearest
 from pytest_vfio.judge import host_run
 from pytest_vfio.judge import suite as suites
 from pytest_vfio.judge.host_run import HostRun

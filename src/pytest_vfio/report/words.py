@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.judge.result import FindingResult, FixResult, HostResult
+from pytest_vfio.steps import Grade
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ _PASSES_BY = {
     Outcome.WAIVED: Shown("skipped", "waived", "x", "WAIVED", "skipped"),
 }
 
+#: The words under which pytest counts what it would itself call skipped.
+OURS = tuple({one.category: one for one in _PASSES_BY.values() if one.category != one.report})
 #: What the letters of a progress line mean, in the order in which they are told.
 LEGEND = {one.letter: one.category for one in (*_PASSES_BY.values(), *_GATES.values())}
 
@@ -78,5 +81,6 @@ def verdict(host: HostResult) -> str:
 
 def grade(fix: FixResult) -> str:
     """What carrying out a cure means for the host: `changes boot files, needs a reboot`."""
-    reboot = ["needs a reboot"] if fix.reboot else []
-    return ", ".join([fix.grade, *reboot])
+    if fix.grade is Grade.MANUAL:
+        return ", ".join(["by hand", *(["needs a reboot"] if fix.reboot else [])])
+    return ", ".join(fix.impacts) or fix.grade.value
