@@ -98,6 +98,7 @@ class HostRun:
     def judge(self, suite: Suite) -> None:
         """Judge the host by a whole suite, unless that is done."""
         if self._told is None:
+            self._policy = self._policy.following(suite)
             self._told = _told(Judgement(suite, self.hypervisor, self.subjects), self._policy)
 
     def let_go(self) -> None:

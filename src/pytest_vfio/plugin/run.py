@@ -87,10 +87,17 @@ class Run(msgspec.Struct, dict=True):
         return host_run.unreachable(one.host, _source(target), one.reason, one.seconds)
 
     def idle(self) -> tuple[str, ...]:
-        """What is to be said of the waivers in force that cover nothing: stale, or misspelt."""
+        """Sentences on waivers in force that cover nothing, or whose check was replaced."""
         used = {one.waiver for name in self.hosts for one in self.judge(name).whole}
-        force = [one for one in self.policy.waivers if one.expires >= self.policy.today]
+        ruling = self.policy.following(self.suite)
+        force = [one for one in ruling.waivers if one.expires >= self.policy.today]
         told = [(waiver, self._why_idle(waiver)) for waiver in force if waiver not in used]
+        now = self.suite.replaced
+        told += [
+            (waiver, f"is one of {now[waiver.check].id}, which has replaced it")
+            for waiver in self.policy.waivers
+            if waiver.check in now
+        ]
         return tuple(f"waiver of {w.check} ({w.reason}) {why}" for w, why in told if why)
 
     def _why_idle(self, waiver: Waiver) -> str:
