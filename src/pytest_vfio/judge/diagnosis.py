@@ -43,7 +43,6 @@ class Diagnosis(msgspec.Struct, frozen=True):
     verdict: HostVerdict
     causes: tuple[Cause, ...]
     devices: tuple[DeviceSentence, ...]
-    unread: tuple[str, ...]
 
 
 _OTHERS = ("device", "group")
@@ -61,7 +60,6 @@ def diagnose(judgement: Judgement, judged: Sequence[Judged]) -> Diagnosis:
         _verdict(judgement, judged, devices),
         _causes(judgement.suite, findings),
         devices,
-        _unread(findings),
     )
 
 
@@ -164,7 +162,7 @@ def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for finding in findings:
         if finding.outcome is Outcome.UNKNOWN:
-            names.update(dict.fromkeys(entry.partition(": ")[0] for entry in finding.missing))
+            names.update(dict.fromkeys(gap.name for gap in finding.missing))
     return tuple(names)
 
 

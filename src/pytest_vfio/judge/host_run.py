@@ -6,6 +6,7 @@ it was asked for: plain values.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -13,8 +14,9 @@ import msgspec
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.declared import Declared
-from pytest_vfio.evidence import Evidence, Missing, Source, Status
+from pytest_vfio.evidence import Evidence, Source, Status
 from pytest_vfio.facts.pci.function import PciFunction
+from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.diagnosis import Cause, DeviceSentence, Diagnosis, diagnose
 from pytest_vfio.judge.judgement import Finding, Judgement, Key
@@ -36,6 +38,7 @@ from pytest_vfio.judge.result import (
     StepResult,
     SubjectResult,
     Switch,
+    UnreadResult,
     WaiverResult,
 )
 from pytest_vfio.judge.subjects import Subjects
@@ -53,7 +56,7 @@ class Told(msgspec.Struct, frozen=True):
     verdict: HostVerdict
     causes: tuple[CauseResult, ...]
     facts: FactsResult
-    unread: tuple[str, ...]
+    unread: tuple[UnreadResult, ...]
 
 
 class HostRun:
@@ -192,18 +195,28 @@ def _told(judgement: Judgement, policy: Policy) -> Told:
         diagnosis.verdict,
         tuple(map(_cause, diagnosis.causes)),
         _facts(judgement.hypervisor, diagnosis),
-        diagnosis.unread,
+        _unread(findings),
     )
+
+
+def _unread(findings: Iterable[Finding]) -> tuple[UnreadResult, ...]:
+    tally = Counter(
+        (gap.name, gap.why)
+        for finding in findings
+        if finding.outcome is Outcome.UNKNOWN
+        for gap in finding.missing
+    )
+    return tuple(UnreadResult(name, why, count) for (name, why), count in tally.items())
 
 
 def _facts(hypervisor: Hypervisor, diagnosis: Diagnosis) -> FactsResult:
     return FactsResult(
-        kernel=ask(lambda: hypervisor.kernel.release),
-        cpu_vendor=ask(lambda: hypervisor.cpu.vendor),
-        iommu=_switch(ask(lambda: hypervisor.iommu.on)),
-        interrupt_remapping=_switch(ask(lambda: hypervisor.iommu.interrupt_remapping)),
+        kernel=known(lambda: hypervisor.kernel.release),
+        cpu_vendor=known(lambda: hypervisor.cpu.vendor),
+        iommu=_switch(known(lambda: hypervisor.iommu.on)),
+        interrupt_remapping=_switch(known(lambda: hypervisor.iommu.interrupt_remapping)),
         devices=_devices(hypervisor, diagnosis),
-        devices_unread=tuple(item.name for item in hypervisor.intent.unknown),
+        devices_unread=tuple(gap.name for gap in hypervisor.intent.lacking),
     )
 
 
@@ -246,7 +259,7 @@ def _device(
 
 
 def _of(function: PciFunction | None, question: Callable[[PciFunction], T]) -> T | None:
-    return None if function is None else ask(lambda: question(function))
+    return None if function is None else known(question, function)
 
 
 def _finding(one: Judged, selected: bool) -> FindingResult:
@@ -266,7 +279,7 @@ def _finding(one: Judged, selected: bool) -> FindingResult:
             QuoteResult(quote.source, Status(quote.status), quote.line)
             for quote in finding.evidence
         ),
-        missing=finding.missing,
+        missing=tuple(map(str, finding.missing)),
         blocked_by=tuple(map(_key, finding.blocked_by)),
         waiver=WaiverResult(waiver.reason, waiver.expires.isoformat()) if waiver else None,
         acts=finding.acts,
@@ -309,11 +322,3 @@ def _key(key: Key) -> KeyResult:
 
 def _switch(fact: bool | None) -> Switch:
     return {True: Switch.ON, False: Switch.OFF, None: Switch.UNKNOWN}[fact]
-
-
-def ask(question: Callable[[], T]) -> T | None:
-    """A fact, or None where nobody knows."""
-    try:
-        return question()
-    except Missing:
-        return None

@@ -218,6 +218,14 @@ class FactsResult(msgspec.Struct, frozen=True):
         return tuple(device for device in self.devices if device.intended)
 
 
+class UnreadResult(msgspec.Struct, frozen=True):
+    """Evidence for want of which findings are unknown: how many, and why it was not read."""
+
+    name: Words
+    why: Words
+    findings: int
+
+
 class LapsedResult(msgspec.Struct, frozen=True):
     """An expired waiver that would cover one of the findings."""
 
@@ -246,7 +254,7 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     reason: str = ""
     seconds: float = 0.0
     live: bool = False
-    unread: tuple[str, ...] = ()
+    unread: tuple[UnreadResult, ...] = ()
     lapsed: tuple[LapsedResult, ...] = ()
 
     @cached_property

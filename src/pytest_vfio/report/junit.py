@@ -88,7 +88,8 @@ def _verdict(host: HostResult) -> TestCase:
         message = printable(f"not ready: {causes[0]}" if causes else "not ready")
         case.add_failure_info(_cut(message, _MESSAGE), body, "not ready")
     elif host.verdict is HostVerdict.CANNOT_TELL:
-        why = f": {listed(host.unread)} not read" if host.unread else ""
+        names = [gap.name for gap in host.unread]
+        why = f": {listed(names)} not read" if names else ""
         case.add_skipped_info(_cut(printable(f"cannot tell{why}"), _MESSAGE))
     return case
 

@@ -268,11 +268,8 @@ def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
 def _unread(host: HostResult, page: _Page, verbose: int) -> None:
     """What was not read, by the reason, the most missed first; and what would let it be read."""
     missed: dict[str, dict[str, int]] = {}
-    for one in host.shown:
-        for entry in one.missing if one.outcome is Outcome.UNKNOWN else ():
-            name, _, why = entry.partition(": ")
-            names = missed.setdefault(why, {})
-            names[name] = names.get(name, 0) + 1
+    for gap in host.unread:
+        missed.setdefault(gap.why, {})[gap.name] = gap.findings
     reasons = sorted(missed, key=lambda why: (-sum(missed[why].values()), why))
     for why in reasons if verbose else reasons[:_UNREAD]:
         most = sorted(missed[why], key=lambda name: (-missed[why][name], name))
@@ -333,7 +330,7 @@ def _fleet(hosts: Sequence[HostResult], page: _Page) -> None:
             continue
         cause = next((f"{cause.id} {cause.message}" for cause in host.diagnosis), "")
         if host.verdict is HostVerdict.CANNOT_TELL and host.unread:
-            cause = f"{listed(host.unread)} not read"
+            cause = f"{listed([gap.name for gap in host.unread])} not read"
         rows.append([(host.name, ""), (host.verdict.value, _STYLES[host.verdict]), (cause, "")])
     page.blank()
     page.rows(0, rows)
