@@ -202,13 +202,13 @@ def test_pytests_own_junitxml_works(run, pytester):
 
 
 def test_terminal_junit_json_and_exit_code_agree(run, pytester):
-    """The numbers of failures are the same everywhere."""
+    """The numbers of failures are the same everywhere; JUnit has the verdict as one more."""
     result = run(CHECKS, "--host", "sick")
     gated = [f for f in document(pytester)["hosts"][0]["findings"] if f["gates"]]
     junit = ElementTree.parse(pytester.path / "reports/junit.xml").getroot()
 
     assert result.ret == 1
-    assert junit.get("failures") == str(len(gated))
+    assert junit.get("failures") == str(len(gated) + 1)
     assert result.parseoutcomes()["failed"] == len(gated)
 
 
@@ -299,7 +299,7 @@ def test_print_probe_prints_the_script(run):
         (["--host=-oProxyCommand=id"], "-oProxyCommand=id"),
         (["--bundle", "nowhere"], "nowhere"),
         (["--host", "bmt", "--fail-on", "blocked"], "known: blocker, security, degraded, advice"),
-        (["--host", "bmt", "--report", "pdf"], "known: junit, json"),
+        (["--host", "bmt", "--report", "pdf"], "known: junit, junit-hosts, json"),
         (["--host", "bmt", "--inventory", "none.toml"], "none.toml"),
         (["--host", "bmt", "--parallel-hosts", "0"], "at least 1"),
         (["--host", "bmt", "--host-timeout", "0"], "more than 0"),
@@ -393,6 +393,15 @@ def test_a_waiver_holds_and_a_typo_in_it_does_not(run, pytester):
     waived.stdout.fnmatch_lines(["*waived FW002*TICKET-7*"])
     assert typo.ret == 4
     typo.stderr.fnmatch_lines(["*'FWW002'; did you mean 'FW002'?"])
+
+
+def test_a_waiver_of_a_replaced_check_holds_for_the_one_in_its_place(run, pytester):
+    """With a sentence that names it."""
+    waiver = '[[waivers]]\ncheck = "TUN005"\nreason = "TICKET-7"\nexpires = 2999-01-31\n'
+    pytester.path.joinpath("inventory.toml").write_text(INVENTORY + waiver)
+
+    told = ["waiver of TUN005 (TICKET-7) is one of CMD031, which has replaced it"]
+    run(CHECKS, "--host", "sick").stdout.fnmatch_lines(told)
 
 
 @pytest.mark.parametrize(
@@ -496,7 +505,7 @@ def test_what_nobody_knows_is_not_told_as_nothing(run, pytester):
     result = run(CHECKS, "--bundle", "case", "-k", "DEV001")
 
     assert document(pytester)["hosts"][0]["verdict"] == "cannot tell"
-    result.stdout.fnmatch_lines(["*cannot tell whether any device is meant for a guest: *not read"])
+    result.stdout.fnmatch_lines(["*there may be devices to pass through: *not read"])
     assert "no device is meant" not in result.stdout.str()
 
 

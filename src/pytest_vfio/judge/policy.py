@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.declared import Waiver
 from pytest_vfio.judge.judgement import Finding, Key
+from pytest_vfio.judge.suite import Suite
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -35,6 +36,12 @@ class Policy(msgspec.Struct, frozen=True):
     strict: bool
     waivers: tuple[Waiver, ...]
     today: datetime.date
+
+    def following(self, suite: Suite) -> Policy:
+        """The same policy, whose waivers of replaced checks hold for those in their place."""
+        now = {old: check.id for old, check in suite.replaced.items()}
+        waivers = (replace(one, check=now.get(one.check, one.check)) for one in self.waivers)
+        return replace(self, waivers=tuple(waivers))
 
     def judge(self, findings: Iterable[Finding]) -> tuple[Judged, ...]:
         """Apply the policy to the findings of one host that are reported together.
