@@ -240,6 +240,24 @@ ROWS = (
         cure="Power-cycle if the device no longer answers.",
     ),
     Row(
+        "bar-page-fault",
+        VFIO,
+        "The guest touched device memory that was not there at that moment: the device slept, was being "
+        "reset, or lost its BAR.",
+        (
+            form(
+                r"vfio_pci_mmap_(?:huge_)?fault\(,? ?order = <order:count>\) BAR <bar> page offset",
+                "vfio-pci 0000:01:00.0: vfio_pci_mmap_huge_fault(,order = 0) BAR 1 page offset 0x3798: 0x1",
+                "vfio-pci 0000:01:00.0: vfio_pci_mmap_fault(,order = 0) BAR 1 page offset 0x3798: 0x1",
+            ),
+        ),
+        refs=("F106", "F122"),
+        weight=HURTS,
+        decide=("dmesg | grep <device>", OF_DEVICE),
+        cure="Look for the reset or power lines of the device just before.",
+        acts="vendor",
+    ),
+    Row(
         "irq-bypass-off",
         VFIO,
         "An interrupt takes the longer way through the host; nothing is wrong.",
