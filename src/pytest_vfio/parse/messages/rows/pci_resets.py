@@ -188,7 +188,7 @@ ROWS = (
                 "Invalid ROM contents",
             ),
         ),
-        refs=("F110",),
+        refs=("F110", "F14"),
         weight=HARMLESS,
         decide=("cat /sys/bus/pci/devices/<device>/boot_vga",),
         cure="Nothing, unless the guest's screen stays dark: then a ROM file of the same card, or "

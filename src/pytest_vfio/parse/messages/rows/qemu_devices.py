@@ -16,6 +16,22 @@ _SETUP = r"(?:failed to setup container for group <group>: )?"
 
 ROWS = (
     Row(
+        "fd-without-iommufd",
+        QEMU,
+        "The device is handed over as a file descriptor, which needs iommufd.",
+        (
+            form(
+                r"Use FD passing only with iommufd backend",
+                "vfio 0000:01:00.0: Use FD passing only with iommufd backend",
+            ),
+        ),
+        refs=("F166",),
+        decide=("ls -l /dev/iommu",),
+        cure="-object iommufd and iommufd= at the device, or host= instead of fd=.",
+        over=STARTED,
+        acts="libvirt",
+    ),
+    Row(
         "device-already-attached",
         QEMU,
         "One guest names the same device twice.",

@@ -67,7 +67,7 @@ ROWS = (
                 "device is released",
             ),
         ),
-        refs=("F163", "F128", "F197"),
+        refs=("F163", "F128", "F197", "F117"),
         decide=("sudo fuser -v /dev/vfio/*", "virsh list"),
         cure="Shut the guest down, or detach the device from it.",
     ),
