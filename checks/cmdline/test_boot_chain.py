@@ -167,7 +167,7 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
                 actual=assignment.quote.line,
                 expected=f'{assignment.name}="${assignment.name} ..."',
                 evidence=assignment.quote,
-                cure=cures.keep_old_value(f"/{file}", assignment.name),
+                cure=cures.keep_old_value(boot, assignment),
             )
     return passes("no drop-in throws a word away", evidence=boot.grub_line.quote)
 

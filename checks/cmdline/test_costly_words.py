@@ -13,7 +13,6 @@ from pytest_vfio.check import (
     skips,
 )
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -200,7 +199,7 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
             actual=other[0].text,
             expected="the same words in both kernels",
             evidence=[other[0].quote, hypervisor.cmdline.quote],
-            cure=module_cures.remove_line(other[0].quote.source, other[0].text),
+            cure=cures.crash_kernel(other[0].quote.source, other[0].text, other[0].quote.line),
         )
     if crash.missing:
         raise Missing(*crash.missing)

@@ -216,7 +216,7 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
         expected="no word that switches it off",
         evidence=off.word.quote,
         refs=["F27"] if hidden else ["F22"],
-        cure=cures.drop(hypervisor.boot, off.word.text),
+        cure=cures.drop_piece(hypervisor.boot, off.word, off.piece),
     )
 
 

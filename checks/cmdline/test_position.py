@@ -41,7 +41,7 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
                 actual=f"-- ... {word.text}",
                 expected=f"{word.text} before --",
                 evidence=word.quote,
-                cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
+                cure=cures.before_dashes(hypervisor.boot, word.text),
             )
     if unsure is not None:
         raise unsure

@@ -1,8 +1,8 @@
 """The list of ids that vfio-pci is told to claim."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
-from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
@@ -35,7 +35,7 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
                 actual=word.text,
                 expected=right,
                 evidence=word.quote,
-                cure=cures.replace(hypervisor.boot, word.text, right),
+                cure=cmdline_cures.replace(hypervisor.boot, word.text, right),
             )
     if not hypervisor.cmdline.whole:
         said = hypervisor.klog.first(r"Unknown kernel command line parameters .*vfio.pci[-_]ids=")
@@ -45,7 +45,7 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
                 actual="vfio-pci-ids=",
                 expected="vfio-pci.ids=",
                 evidence=said.quote,
-                cure=cures.correct_ids("cmdline", ""),
+                cure=cmdline_cures.correct_ids("cmdline", ""),
             )
     hypervisor.cmdline.must_be_whole()
     return passes("no vfio-pci-ids= on the command line")
@@ -81,7 +81,7 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
                 actual=option.value or "(empty)",
                 expected="vendor:device[,vendor:device]...",
                 evidence=option.quote,
-                cure=cures.correct_ids(option.origin, option.quote.source),
+                cure=cmdline_cures.correct_ids(option.origin, option.quote.source),
             )
     if modules.configured_ids_missing:
         said = hypervisor.klog.first(r"vfio_pci: invalid id string|\bids: string doesn't fit in")
@@ -91,7 +91,7 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
                 actual=said.text[:160],
                 expected="vendor:device[,vendor:device]...",
                 evidence=said.quote,
-                cure=cures.correct_ids("cmdline", ""),
+                cure=cmdline_cures.correct_ids("cmdline", ""),
             )
         raise Missing(*modules.configured_ids_missing)
     if not lists:
@@ -145,7 +145,9 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
             actual=", ".join(pattern.text for pattern in modules.vfio_ids),
             expected=", ".join(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
             evidence=[lost[0].quote, winner.quote],
-            cure=module_cures.one_list(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
+            cure=modprobe_cures.one_list(
+                hypervisor, dict.fromkeys(p.text for p in modules.configured_vfio_ids)
+            ),
         )
     if modules.configured_ids_missing:
         raise Missing(*modules.configured_ids_missing)

@@ -1,7 +1,7 @@
 """Intended devices have to be there, alive, and the ones they are taken for."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci import identity

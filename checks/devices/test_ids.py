@@ -1,7 +1,8 @@
 """Ids of vfio-pci name a model, not a device: whatever bears them is caught."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor import handover
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -49,7 +50,7 @@ def test_ids_match_only_devices_to_be_passed_through(hypervisor: Hypervisor) -> 
             actual=f"{pattern.text} catches {shown}",
             expected="ids that catch only intended devices",
             evidence=pattern.quote,
-            cure=cures.narrow_id(pattern.text, pattern.quote.source),
+            cure=override_cures.narrow(hypervisor, pattern),
         )
     unread.extend(hypervisor.intent.unknown)
     if unread:
@@ -102,7 +103,7 @@ def test_device_that_an_id_matches_is_for_a_guest(
         actual="no guest has it",
         expected="a guest, or left to the host",
         evidence=[patterns[0].quote, function.quote("device")],
-        cure=cures.give_or_release(function.address),
+        cure=by_hand_cures.give_or_release(function.address),
     )
 
 

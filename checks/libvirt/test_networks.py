@@ -1,7 +1,7 @@
 """Networks that hand VFs to guests need enough of them."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.cures import sriov as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor import pools
 from pytest_vfio.hypervisor.hypervisor import Hypervisor

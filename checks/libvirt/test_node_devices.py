@@ -7,6 +7,7 @@ from pytest_vfio.facts.pci.views import SYSFS, Known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse import nodedevs
+from pytest_vfio.steps import Cure
 
 
 @check("LIB003", severity=DEGRADED, needs=["LIB001", "DEV001"], refs=["F165"])
@@ -40,7 +41,7 @@ def test_libvirt_knows_the_device(hypervisor: Hypervisor, device: IntendedDevice
         expected=f"a node device for {device.address}",
         evidence=hypervisor.evidence.item(nodedevs.ITEM).quote(f"no {device.address}"),
         acts="libvirt",
-        cure=cures.refresh_node_devices(),
+        cure=cures.refresh_node_devices(hypervisor.libvirt),
     )
 
 
@@ -83,9 +84,9 @@ def test_libvirt_and_the_kernel_agree_on_the_device(
         if not seen.quote.source.startswith("sys/"):
             unread.append(_sysfs(hypervisor, device.address, field))
         elif (seen.value or None) != (getattr(known, theirs) or None):
-            return _differs(
-                device.address, field, getattr(known, theirs), seen, known.quote(theirs)
-            )
+            quote = known.quote(theirs)
+            cure = cures.refresh_node_devices(hypervisor.libvirt)
+            return _differs(device.address, field, getattr(known, theirs), seen, quote, cure)
         else:
             same.append(f"{field} {seen.value}")
     if unread:
@@ -100,12 +101,14 @@ def _sysfs(hypervisor: Hypervisor, address: str, field: str) -> Item:
     )
 
 
-def _differs(address: str, field: str, theirs: object, seen: Known, quote: Quote) -> Verdict:
+def _differs(
+    address: str, field: str, theirs: object, seen: Known, quote: Quote, cure: Cure
+) -> Verdict:
     return fails(
         f"libvirt has {field} {theirs} for {address}, the kernel {seen.value}",
         actual=f"{field} {theirs}",
         expected=f"{field} {seen.value}",
         evidence=[quote, seen.quote],
         acts="libvirt",
-        cure=cures.refresh_node_devices(),
+        cure=cure,
     )

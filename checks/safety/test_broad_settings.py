@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import safety
+from pytest_vfio.cures import modprobe as modprobe_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.drivers.modules import IdPattern, Modules
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
@@ -104,7 +105,7 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
                     actual=f"{name} is blacklisted",
                     expected=f"{name} allowed to load",
                     evidence=[refused[name], *hypervisor.protected.quotes(address)],
-                    cure=safety.unblacklist(name, refused[name].source),
+                    cure=modprobe_cures.allow(hypervisor, name, refused[name]),
                 )
     if not modules.blacklisted and not refused:
         return passes("no driver is blacklisted")
@@ -142,7 +143,7 @@ def test_no_override_takes_a_device_the_host_depends_on(hypervisor: Hypervisor) 
                 actual=f"pinned to {pin.driver}",
                 expected="no pin on what the host lives on",
                 evidence=[pin.quote, *hypervisor.protected.quotes(pin.address)],
-                cure=safety.remove_pin(pin.address, pin.quote.source),
+                cure=override_cures.unpin(hypervisor, pin),
             )
     if hypervisor.pins.all and not pins:
         return passes("no address is pinned to a VFIO driver")
@@ -183,7 +184,7 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
                 actual=actual,
                 expected="pins of intended devices only",
                 evidence=pin.quote,
-                cure=safety.remove_pin(pin.address, pin.quote.source),
+                cure=override_cures.unpin(hypervisor, pin),
             )
     if not hypervisor.pins.all:
         return skips("no address is pinned to a driver")
@@ -224,7 +225,7 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
             actual="disable_denylist=Y",
             expected="disable_denylist=N",
             evidence=proofs,
-            cure=safety.keep_denylist(proofs[0].source),
+            cure=modprobe_cures.unset(hypervisor, "vfio_pci", "disable_denylist"),
         )
     if running is not None:
         return passes("vfio-pci keeps its denylist", evidence=proofs)
@@ -254,7 +255,7 @@ def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") 
                 actual=f"{pattern.text} catches {function.address}",
                 expected="ids that catch only what is intended for guests",
                 evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
-                cure=safety.pin_by_address(function.address, pattern.quote.source),
+                cure=override_cures.narrow(hypervisor, pattern),
             )
     return None
 

@@ -1,7 +1,8 @@
 """Virtual functions: wanted, possible, there, and with whom."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import sriov as cures
+from pytest_vfio.cures import override as override_cures
+from pytest_vfio.cures import sriov as sriov_cures
 from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
@@ -52,7 +53,7 @@ def test_pf_has_as_many_vfs_as_the_inventory_wants(
         actual=now,
         expected=wanted,
         evidence=quote,
-        cure=cures.make_vfs(function.address, wanted, now),
+        cure=sriov_cures.make_vfs(function, wanted, now),
     )
 
 
@@ -90,7 +91,7 @@ def test_device_is_not_an_sr_iov_capable_pf(
         actual=f"a PF with up to {total} VFs",
         expected="VFs made on the host, if VFs are wanted",
         evidence=quote,
-        cure=cures.vfs_on_host(function.address),
+        cure=sriov_cures.vfs_on_host(function.address),
     )
 
 
@@ -130,7 +131,7 @@ def test_memory_space_is_reserved_for_the_vfs(
         actual="no IOV resources",
         expected="IOV resources with addresses",
         evidence=[quote, *(line.quote for line in lines[-1:])],
-        cure=cures.room_for_vfs(function.address),
+        cure=sriov_cures.room_for_vfs(function.address),
     )
 
 
@@ -180,7 +181,7 @@ def test_wanted_vfs_fit_into_the_bus_numbers(
         actual=f"bus {needed:02x}",
         expected=f"at most bus {int(last):02x}",
         evidence=[function.quote("vf_offset"), bridge.quote("subordinate_bus")],
-        cure=cures.bus_numbers(function.address),
+        cure=sriov_cures.bus_numbers(function.address),
     )
 
 
@@ -217,7 +218,7 @@ def test_adapter_offers_as_many_vfs_as_the_inventory_wants(
         expected=wanted,
         evidence=quote,
         refs=["F127"] if total is not None else ["F12"],
-        cure=cures.enable_sriov(function.address),
+        cure=sriov_cures.enable_sriov(function.address),
     )
 
 
@@ -261,7 +262,7 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
         actual=function.driver,
         expected="its host driver",
         evidence=function.quote("driver"),
-        cure=cures.host_driver(function.address),
+        cure=override_cures.host_driver(function),
     )
 
 
@@ -297,7 +298,7 @@ def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevi
         actual=f"{count} VFs",
         expected="the VFs instead of the PF",
         evidence=quote,
-        cure=cures.assign_vfs_only(function.address),
+        cure=sriov_cures.assign_vfs_only(function.address),
     )
 
 
@@ -343,7 +344,7 @@ def test_host_drivers_do_not_take_the_vfs(
             actual=f"{held[0].address} on {held[0].driver}",
             expected="no host driver on VFs",
             evidence=[function.quote("vf_autoprobe"), held[0].quote("driver")],
-            cure=cures.no_autoprobe(function.address),
+            cure=sriov_cures.no_autoprobe(function.address),
         )
     if unread:
         raise Missing(*dict.fromkeys(unread))

@@ -11,7 +11,7 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
-from pytest_vfio.cures import tuning
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.evidence import Item, Missing, Status
 from pytest_vfio.facts.host.memory import cpuset
 from pytest_vfio.facts.libvirt.guests import Domain
@@ -60,7 +60,7 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
                 expected=f"node {node}",
                 evidence=[domain.quote("vcpu"), function.quote("numa_node")],
                 acts="libvirt",
-                cure=tuning.pin_guest(hostdev.guest, node),
+                cure=cures.pin_guest(hostdev.guest, node),
                 severity=severity,
             )
     guest.know("live", "stored")
@@ -97,7 +97,7 @@ def test_large_guest_uses_hugepages(
                 expected="hugepages",
                 evidence=domain.quote("memory"),
                 acts="libvirt",
-                cure=tuning.hugepages(guest.name),
+                cure=cures.hugepages(guest.name),
             )
     guest.know("live", "stored")
     if not guest.hostdevs:
@@ -146,7 +146,7 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
         expected=f"less than {total // GIB} GiB",
         evidence=[guest.documents[0].quote("memory"), hypervisor.memory.total_quote],
         acts="libvirt",
-        cure=tuning.smaller_guests(),
+        cure=cures.smaller_guests(),
         severity=None if alone else DEGRADED,
     )
 
