@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+from msgspec import structs
 
 from pytest_vfio.boot.stacks import stack_of
 from pytest_vfio.evidence import Quote
@@ -32,10 +34,17 @@ def drop(boot: Boot, *words: str) -> Cure:
 
 def drop_piece(boot: Boot, word: Word, piece: str) -> Cure:
     """Take one piece out of a word's list of them (`intel_iommu=on,sp_off`); the others stay."""
-    left = [one for one in word.pieces if one != piece]
-    if not left or mended(boot, word.text):
+    return drop_where(boot, word, lambda one: one.value == piece)
+
+
+def drop_where(boot: Boot, word: Word, wrong: Callable[[Word], bool]) -> Cure:
+    """Take those pieces out of a word's list that, standing alone, are wrong."""
+    alone = {piece: structs.replace(word, value=piece) for piece in word.pieces}
+    left = [piece for piece in word.pieces if not wrong(alone[piece])]
+    if not left or left == list(word.pieces) or mended(boot, word.text):
         return drop(boot, word.text)
-    title = f"remove {piece} from {word.text} on the kernel command line"
+    gone = ",".join(piece for piece in word.pieces if piece not in left)
+    title = f"remove {gone} from {word.text} on the kernel command line"
     return Cure(title, (*relisting(boot, word.text, left), Reboot()))
 
 

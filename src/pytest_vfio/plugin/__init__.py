@@ -18,6 +18,7 @@ import pytest
 
 from pytest_vfio.check import SUBJECTS, Check, Severity
 from pytest_vfio.judge.suite import LAYERS, SuiteError, is_packaged
+from pytest_vfio.printable import printable
 
 if TYPE_CHECKING:
     from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -106,8 +107,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--explain",
         dest="vfio_explain",
-        metavar="ID",
-        help="print the page of a check, and exit",
+        metavar="WHAT",
+        help="print the page of a check (CMD004), a layer's checks (CMD), or what an error message "
+        "means ('group 1 is not viable'), and exit",
     )
     group.addoption(
         "--parallel-hosts",
@@ -223,7 +225,11 @@ def pytest_pycollect_makemodule(
 
 def _collected(collector: pytest.Collector, name: str, check: Check) -> list[pytest.Item]:
     session = _collecting(collector.config)
-    return [] if session is None else list(session.collected(collector, name, check))
+    try:
+        return [] if session is None else list(session.collected(collector, name, check))
+    except SuiteError as error:
+        collector.config.stash.setdefault(MISTAKE, pytest.UsageError(printable(str(error))))
+        return []
 
 
 def pytest_pycollect_makeitem(
