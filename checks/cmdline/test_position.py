@@ -1,11 +1,14 @@
 """Words that stand where the kernel does not look for them."""
 
-from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
+from msgspec.structs import replace
+
+from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel.cmdline import SIZE
+from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.parse.linediff import relevant
+from pytest_vfio.parse.effects import Effect, relevant
 from pytest_vfio.parse.words import Word
 
 
@@ -34,29 +37,37 @@ def test_word_behind_dashes(hypervisor: Hypervisor) -> Verdict:
         try:
             lost = _lost(hypervisor, word)
         except Missing as missing:
-            unsure, lost = missing, False
+            unsure, lost = missing, ()
         if lost:
             return fails(
                 f"{word.text} stands behind -- and has no effect",
                 actual=f"-- ... {word.text}",
                 expected=f"{word.text} before --",
                 evidence=word.quote,
+                severity=None if prospects.missed(hypervisor, lost) else ADVICE,
                 cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
             )
     if unsure is not None:
         raise unsure
     cmdline.must_be_whole()
+    if behind:
+        return passes(f"{behind[0].text} behind -- does no harm, and nothing lacks it")
     return passes("nothing of ours stands behind --")
 
 
-def _lost(hypervisor: Hypervisor, word: Word) -> bool:
-    """Kernel parameters are lost, and options of a driver that is part of the kernel."""
+def _lost(hypervisor: Hypervisor, word: Word) -> tuple[Effect, ...]:
+    """The good effects that the word would have before the dashes, and does not have behind them.
+
+    Kernel parameters are lost, and options of a driver that is part of the kernel. Raises Missing.
+    """
     module, dot, _ = word.name.partition(".")
     if module in ("modprobe", "rd"):
-        return False  # user space reads them, and reads the whole line
-    if not dot or module == "iommu":
-        return True
-    return hypervisor.modules.builtin(module)
+        return ()  # user space reads them, and reads the whole line
+    words = hypervisor.cmdline.words
+    there = prospects.compare(hypervisor, (*words, replace(word, after_dashes=False)), words).gains
+    if there and dot and module != "iommu" and not hypervisor.modules.builtin(module):
+        return ()
+    return there
 
 
 @check("CMD008", severity=BLOCKER, refs=["F39"])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, UNSAFE, Cure
-from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.boot.chain import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
 from pytest_vfio.parse.words import parse
 
@@ -59,6 +59,24 @@ def shorten(boot: Boot) -> Cure:
     """The line is too long for the kernel."""
     steps = ("remove words that nothing needs from the kernel command line", *_generate(boot))
     return Cure(MANUAL, "shorten the kernel command line", steps, reboot=True)
+
+
+def choose(title: str, choice: Quote) -> Cure:
+    """Another default than the one that is chosen; nothing is generated anew by that."""
+    return Cure(
+        UNSAFE,
+        f"make {title!r} the default entry before the next reboot",
+        (f"/{choice.source} says {choice.line}", f"grub-set-default {title!r}"),
+        undo=True,
+    )
+
+
+def take_back_selection(boot: Boot, title: str) -> Cure:
+    """An entry that was selected for one boot and has not been booted."""
+    by_grub = _kind(boot) in (GRUB, GRUB_BLS)
+    name = "grub2" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub"
+    step = f"{name}-editenv - unset next_entry" if by_grub else "bootctl set-oneshot ''"
+    return Cure(SAFE, f"take the selection of {title!r} back", (step,), undo=True)
 
 
 def boot_entry(title: str) -> Cure:

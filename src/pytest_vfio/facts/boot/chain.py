@@ -14,11 +14,12 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
 from pytest_vfio.facts.boot import kdump
 from pytest_vfio.facts.boot.grub import GrubDefaults
+from pytest_vfio.facts.boot.selection import Selection
 from pytest_vfio.facts.kernel.cmdline import Cmdline
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.parse import entries as parsing
+from pytest_vfio.parse.effects import compare
 from pytest_vfio.parse.entries import Entry, GrubCfg
-from pytest_vfio.parse.linediff import differences
 from pytest_vfio.parse.words import Word, named, parse
 
 GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI = "grub", "grub-bls", "systemd-boot", "ostree", "uki"
@@ -96,10 +97,10 @@ class Boot:
     @property
     def _by_firmware(self) -> Loader | None:
         """The variables that a loader, or the stub of a unified image, leaves in EFI."""
-        stub, quote = self._efi_variable("StubInfo")
+        stub, quote = self.efi_variable("StubInfo")
         if "systemd-stub" in (stub or ""):
             return Loader(UKI, quote)
-        info, quote = self._efi_variable("LoaderInfo")
+        info, quote = self.efi_variable("LoaderInfo")
         if "systemd-boot" in (info or ""):
             return Loader(SYSTEMD_BOOT, quote)
         return self._grub(quote) if "GRUB" in (info or "").upper() else None
@@ -131,7 +132,7 @@ class Boot:
         if self.grub_cfg is not None and self.grub_cfg.blscfg:
             return Loader(GRUB_BLS, quote)
         if self.grub_cfg is None or (not self.grub_cfg.whole and not self.grub_cfg.entries):
-            raise Missing(self._grub_cfg_item)
+            raise Missing(self.grub_cfg_item)
         return Loader(GRUB, quote)
 
     @property
@@ -144,7 +145,8 @@ class Boot:
         except Missing:
             return None
 
-    def _efi_variable(self, name: str) -> tuple[str | None, Quote]:
+    def efi_variable(self, name: str) -> tuple[str | None, Quote]:
+        """The text of a loader's EFI variable, None where it was not seen; and its line."""
         tree = Tree.of(self.evidence.item("sys/firmware/efi"))
         for path, value in tree.values.items():
             if path.startswith(f"efivars/{name}") and value.strip():
@@ -176,14 +178,18 @@ class Boot:
     def mended(self, *words: Word) -> Entry | None:
         """The entry of the next boot, where it is known and has none of these words any more.
 
-        Then not the words are the fault but that they still run.
+        Then not the words are the fault but that they still run. None too where that entry takes
+        something away which the running line has: no reboot into it mends anything.
         """
         try:
             entry = self.next_entry
         except Missing:
             return None
-        left = {(word.name, word.value) for word in entry.words}
-        return None if any((word.name, word.value) in left for word in words) else entry
+        left = {(word.name, word.value, word.after_dashes) for word in entry.words}
+        if any((word.name, word.value, word.after_dashes) in left for word in words):
+            return None
+        taken = compare(entry.words, self._running_words).leaving
+        return None if any(effect.decides for effect in taken) else entry
 
     # -- configured -------------------------------------------------------------------------
 
@@ -240,28 +246,70 @@ class Boot:
     # -- generated --------------------------------------------------------------------------
 
     @cached_property
-    def _grub_cfg_item(self) -> Item:
-        return self._one_of(GRUB_CFG)
+    def selection(self) -> Selection:
+        """Which entry the loader takes: at every ordinary reboot, and once."""
+        return Selection(self)
+
+    @property
+    def next_entry(self) -> Entry:
+        """The default entry, which every ordinary reboot takes. Raises Missing where unknown."""
+        return self.selection.default
+
+    @property
+    def generated(self) -> Entry:
+        """The entry that shows what was generated from the configuration. Raises Missing.
+
+        The default one, unless that is a recovery entry or one that a person wrote: then the first
+        that the generator made for the same kernel.
+        """
+        default = self.next_entry
+        made = [entry for entry in self.entries if not (entry.recovery or entry.by_hand)]
+        if default.by_hand or default.recovery or default not in made:
+            same = [entry for entry in made if entry.release == default.release]
+            return next(iter(same or made), default)
+        return default
+
+    @cached_property
+    def grub_cfg_item(self) -> Item:
+        """The grub.cfg that was read, or the one to read."""
+        return self.one_of(GRUB_CFG)
 
     @cached_property
     def grub_cfg(self) -> GrubCfg | None:
         """The generated grub.cfg, as far as it was read; None where nothing of it was."""
-        item = self._grub_cfg_item
+        item = self.grub_cfg_item
         return parsing.grub_cfg(item, self.grubenv) if item.data else None
+
+    @cached_property
+    def custom(self) -> GrubCfg:
+        """What custom.cfg beside grub.cfg adds, as far as it was read (util/grub.d/41_custom.in)."""
+        first = self.grub_cfg.count if self.grub_cfg else 0
+        return parsing.grub_cfg(self.custom_item, self.grubenv, first=first)
+
+    @property
+    def custom_item(self) -> Item:
+        """The custom.cfg beside the grub.cfg that was read."""
+        return self.evidence.item(self.grub_cfg_item.name.replace("grub.cfg", "custom.cfg"))
+
+    @property
+    def loader_conf(self) -> Item:
+        """systemd-boot's own configuration."""
+        return self.one_of(LOADER_CONF)
 
     @cached_property
     def grubenv(self) -> dict[str, str]:
         """GRUB's environment block, as far as it was read."""
-        return parsing.grubenv(self._grubenv_item)
+        return parsing.grubenv(self.grubenv_item)
 
     @property
-    def _grubenv_item(self) -> Item:
+    def grubenv_item(self) -> Item:
         """The block beside the grub.cfg that was read."""
-        item = self._grub_cfg_item
+        item = self.grub_cfg_item
         beside = item.name.replace("grub.cfg", "grubenv")
-        return self.evidence.item(beside) if item.data else self._one_of(GRUBENV)
+        return self.evidence.item(beside) if item.data else self.one_of(GRUBENV)
 
-    def _one_of(self, names: tuple[str, ...]) -> Item:
+    def one_of(self, names: tuple[str, ...]) -> Item:
+        """The first of some items that has content, else one that may have."""
         items = [self.evidence.item(name) for name in names]
         for item in items:
             if item.data:
@@ -298,87 +346,11 @@ class Boot:
         kind = self.loader.kind
         if kind == GRUB:
             if self.grub_cfg is None or not self.grub_cfg.whole:
-                raise Missing(self._grub_cfg_item)
-            return self.grub_cfg.entries
+                raise Missing(self.grub_cfg_item)
+            return self.grub_cfg.entries + self.custom.entries
         if kind == UKI:
             raise Missing(Item("efi/EFI/Linux/", Status.NOT_COLLECTED, detail="unified image"))
         entries, missing = self._loader_files
         if missing or not entries:
             raise Missing(*(missing or (self.evidence.item(ENTRY_DIRECTORIES[0]),)))
         return entries
-
-    @cached_property
-    def next_entry(self) -> Entry:
-        """The entry that an ordinary reboot takes. Raises Missing where that cannot be told."""
-        entry = self._grub_default if self.loader.kind == GRUB else self._loader_default
-        if entry is None or not entry.certain:
-            raise Missing(self._grub_cfg_item if self.loader.kind == GRUB else self._loader_conf)
-        return entry
-
-    @property
-    def _grub_default(self) -> Entry | None:
-        default = (self.grub_cfg.default if self.grub_cfg else None) or "0"
-        if not _alike(self.entries):
-            # a one-time entry comes first, whatever the default
-            chosen = self._chosen.get("next_entry")
-            saved = self._chosen.get("saved_entry", "0")
-            default = chosen or (saved if "$" in default else default)
-        return parsing.pick(self.entries, default)
-
-    @property
-    def _chosen(self) -> dict[str, str]:
-        """The environment block, which has to be known. Raises Missing."""
-        item = self._grubenv_item
-        if not item.whole:
-            raise Missing(item)
-        return self.grubenv
-
-    @property
-    def _loader_conf(self) -> Item:
-        return self._one_of(LOADER_CONF)
-
-    @property
-    def _loader_default(self) -> Entry | None:
-        entries = self.entries
-        if _alike(entries):
-            return parsing.newest(entries)
-        if self.loader.kind in (GRUB_BLS, OSTREE):
-            saved = self._chosen.get("next_entry") or self._chosen.get("saved_entry") or ""
-            return next((entry for entry in entries if entry.id == saved), parsing.newest(entries))
-        pattern = self._efi_choice or self._configured_choice or "*"
-        return parsing.newest(entries, pattern) or parsing.newest(entries)
-
-    @property
-    def _efi_choice(self) -> str | None:
-        """The entry that `bootctl set-oneshot` or `set-default` chose. Raises Missing."""
-        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
-        for name in ("LoaderEntryOneShot", "LoaderEntryDefault"):
-            value, _ = self._efi_variable(name)
-            if value is not None:
-                return value
-            if any(path.startswith(f"efivars/{name}") for path in (*tree.values, *tree.unread)):
-                raise Missing(tree.item)  # it is there, its value was not read
-        if not tree.item.whole:
-            raise Missing(tree.item)
-        return None
-
-    @property
-    def _configured_choice(self) -> str | None:
-        """`default` of loader.conf. Raises Missing."""
-        item = self._loader_conf
-        if not item.whole:
-            raise Missing(item)
-        pairs = (line.strip().partition(" ") for line in item.lines)
-        found = [value.strip() for key, _, value in pairs if key == "default"]
-        return found[-1] if found else None
-
-
-def _alike(entries: tuple[Entry, ...]) -> bool:
-    """No entry differs from another in kernel or relevant words, so that any stands for all."""
-    return bool(entries) and all(
-        entry.certain
-        and entry.release == entries[0].release
-        and entry.recovery == entries[0].recovery
-        and not differences(entry.words, entries[0].words)
-        for entry in entries
-    )
