@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vfio import inventory
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.inventory import InventoryError, Waiver
 
 FILE = """

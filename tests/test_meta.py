@@ -26,6 +26,18 @@ PREFIX = {
     "safety": "SAF",
 }  # fmt: skip
 
+ARTICLES = {"a", "an", "the"}
+NEGATIONS = {"no", "not", "none", "cannot", "neither", "nor", "only", "without"}
+#: The verbs of titles: a list, so that a sentence without one, or a wish, is seen.
+VERBS = {
+    "accepts", "agree", "allow", "allows", "answers", "are", "avoids", "begins", "belongs",
+    "blocks", "can", "cannot", "causes", "creates", "depends", "describes", "disables", "do",
+    "does", "enables", "exists", "fit", "fits", "gets", "gives", "has", "have", "hides", "hits",
+    "holds", "is", "keeps", "knows", "lets", "makes", "map", "maps", "match", "matches", "may",
+    "names", "need", "needs", "offers", "overrides", "passes", "reports", "runs", "sees",
+    "slows", "splits", "stalls", "stays", "switches", "takes", "understands", "use", "uses", "weakens",
+}  # fmt: skip
+
 REFS = {ref for titles in catalogue().values() for ref in titles}
 
 each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -56,11 +68,26 @@ def test_an_id_bears_the_prefix_of_its_layer(check: Check):
 
 
 @each_check
-def test_a_title_names_the_bad_state(check: Check):
-    """The first line is the title: short, no full stop, and not a wish."""
-    assert 0 < len(check.title) <= 70
+def test_a_title_says_what_must_hold(check: Check):
+    """A title is a sentence, true where the check passes: a verb, no article first, no full stop."""
+    words = re.findall(r"[\w'./=-]+", check.title)
+
+    assert len(check.title) <= 80
     assert not check.title.endswith(".")
-    assert not check.title.startswith(("Ensure", "Check", "Verify", "Test"))
+    assert words[0] not in {"A", "An", "The", "Ensure", "Check", "Verify", "Test"}
+    assert set(words[1:]) & VERBS, "no verb that a title has had so far: see VERBS"
+
+
+@each_check
+def test_a_function_is_named_by_its_title(check: Check):
+    """`test_iommu_is_on`, "IOMMU is on": words may be left out, but no verb and no negation."""
+    title = [*re.findall(r"[a-z0-9]+", re.sub(r"'s?\b", "", check.title.lower()))]
+    name = check.function.__name__.removeprefix("test_").split("_")
+    left = iter(title)
+
+    assert all(word in left for word in name if word not in ARTICLES)
+    assert set(name) & VERBS
+    assert [w for w in title if w in NEGATIONS] == [w for w in name if w in NEGATIONS]
 
 
 @each_check

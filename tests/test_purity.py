@@ -1,11 +1,14 @@
-"""Judging is pure: it reads evidence and nothing else."""
+"""Judging is pure: it reads evidence and nothing else. Parsing knows no host."""
 
 from __future__ import annotations
 
+import ast
 import sys
+from pathlib import Path
 
 import pytest
 
+from pytest_vfio import parse
 from pytest_vfio.judge.diagnosis import diagnose
 from tests.golden.matrix import POLICY
 from tests.hosts.recorded import bundles, judge
@@ -34,3 +37,22 @@ def test_judging_opens_nothing(name):
         seen, _seen = _seen, None
 
     assert [] == seen
+
+
+ROOM = Path(parse.__path__[0])
+PARSERS = sorted(str(file.relative_to(ROOM)) for file in ROOM.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", PARSERS)
+def test_parsers_know_no_host(file):
+    """They take text, or one item, and give quotes: what was read of a host is not theirs."""
+    imports = [
+        node for node in ast.walk(ast.parse((ROOM / file).read_text())) if _from_evidence(node)
+    ]
+    names = {alias.name for node in imports for alias in node.names}
+
+    assert names <= {"Item", "Quote", "Status"}
+
+
+def _from_evidence(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "pytest_vfio.evidence"

@@ -30,7 +30,7 @@ def page(suite: Suite) -> str:
 
 
 def _index(suite: Suite) -> Iterator[str]:
-    yield "| id | says | about a | severity | needs |"
+    yield "| id | what must hold | about a | severity | needs |"
     yield "|---|---|---|---|---|"
     for check in suite:
         needs = " ".join(_link(need, suite) for need in check.needs)
@@ -53,7 +53,9 @@ def _check(check: Check) -> Iterator[str]:
     file = Path(check.file)
     yield f"### {check.id}: {check.title}\n"
     where = f"`checks/{file.parent.name}/{file.name}`"
-    yield f"{check.severity.capitalize()}, about a {check.subject}; {where}\n"
+    since = f"; since {check.since}" if check.since else ""
+    since += f"; in place of {', '.join(check.replaces)}" if check.replaces else ""
+    yield f"{check.severity.capitalize()}, about a {check.subject}; {where}{since}\n"
     for heading, text in sections(check):
         yield f"- **{heading}:** {_text(text)}"
     yield ""

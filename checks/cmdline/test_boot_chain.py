@@ -27,8 +27,8 @@ from pytest_vfio.parse.words import Word, parse
 
 
 @check("CMD010", severity=BLOCKER, needs=["CMD013"], refs=["F31", "S16", "S17"])
-def test_configured_not_generated(hypervisor: Hypervisor) -> Verdict:
-    """Configured words were not generated into the boot files
+def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervisor) -> Verdict:
+    """Generated boot entry has all configured IOMMU and VFIO parameters
 
     Checks:
         That the words about the IOMMU and vfio that are configured for this host's loader stand in
@@ -78,8 +78,8 @@ def _words(effects: Iterable[Effect]) -> tuple[str, ...]:
 
 
 @check("CMD011", severity=BLOCKER, needs=["CMD010", "SAF015"], refs=["F32", "S16"])
-def test_generated_not_booted(hypervisor: Hypervisor) -> Verdict:
-    """Generated words wait for a reboot
+def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervisor) -> Verdict:
+    """Running kernel has all IOMMU and VFIO parameters of the boot entry
 
     Checks:
         That the words about the IOMMU and vfio in the entry that the next boot takes are those of
@@ -117,8 +117,8 @@ def test_generated_not_booted(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("CMD012", severity=BLOCKER, refs=["F33", "F34", "F35", "F36"])
-def test_wrong_loader_configured(hypervisor: Hypervisor) -> Verdict:
-    """Words stand in a file that this host's loader does not read
+def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hypervisor) -> Verdict:
+    """No parameter is configured only where the boot loader does not read it
 
     Checks:
         That no word about the IOMMU and vfio which the running kernel lacks stands in the
@@ -166,8 +166,8 @@ _ENTRY = {chain.GRUB_BLS: "F34", chain.OSTREE: "F35", chain.UKI: "F36"}
 
 
 @check("CMD013", severity=BLOCKER, refs=["F37", "S17"])
-def test_drop_in_overrides(hypervisor: Hypervisor) -> Verdict:
-    """Drop-in of /etc/default/grub.d throws configured words away
+def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
+    """No drop-in of /etc/default/grub.d overrides IOMMU or VFIO parameters
 
     Checks:
         On Debian and its kin, that no drop-in assigns GRUB_CMDLINE_LINUX or ..._DEFAULT without the
@@ -205,8 +205,8 @@ def test_drop_in_overrides(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("CMD014", severity=BLOCKER, needs=["CMD010"], refs=["F38"])
-def test_other_entry_booted(hypervisor: Hypervisor) -> Verdict:
-    """Host booted another entry than the default one
+def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hypervisor) -> Verdict:
+    """Running boot entry is the default one or has its parameters
 
     Checks:
         Where the running command line lacks words of the default entry: that neither another
@@ -256,8 +256,8 @@ def _other(hypervisor: Hypervisor, entry: Entry) -> str | None:
 
 
 @check("CMD015", severity=DEGRADED, refs=["F31", "F32", "S16"])
-def test_gone_at_next_boot(hypervisor: Hypervisor) -> Verdict:
-    """Words of the running line are gone after the next boot
+def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervisor) -> Verdict:
+    """Next boot has all IOMMU and VFIO parameters of the running kernel
 
     Checks:
         That the words about the IOMMU and vfio of the running command line stand in the entry that

@@ -27,8 +27,8 @@ TYPOGRAPHIC = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", 
 
 
 @check("CMD023", severity=DEGRADED, refs=["F43"])
-def test_word_mangled(hypervisor: Hypervisor) -> Verdict:
-    """Word lacks its module's name or was mangled
+def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter is mangled or lacks its module's name
 
     Checks:
         That options of modules bear the module's name (`vfio-pci.disable_vga=1`, not
@@ -74,8 +74,8 @@ def _mended(word: Word) -> str | None:
 
 
 @check("CMD024", severity=BLOCKER, refs=["F44"])
-def test_switch_breaks_assignment(hypervisor: Hypervisor) -> Verdict:
-    """Word takes interrupts or ACPI away from every device
+def test_no_parameter_disables_interrupt_remapping_msi_or_acpi(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter disables interrupt remapping, MSI, APIC or ACPI
 
     Checks:
         That none of `intremap=off`, `nointremap`, `pci=nomsi`, `noapic`, `nolapic`, `acpi=off` is
@@ -113,8 +113,8 @@ def _breaks(words: Sequence[Word]) -> Word | None:
 
 
 @check("CMD028", severity=DEGRADED, refs=["F44"])
-def test_switch_costs_features(hypervisor: Hypervisor) -> Verdict:
-    """Word takes PCI features away from every device
+def test_no_parameter_disables_ats_or_bar_assignment(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter disables ATS or BAR assignment
 
     Checks:
         That neither `pci=noats` nor `pci=nobar` is on the command line.
@@ -139,8 +139,8 @@ def _costs(words: Sequence[Word]) -> Word | None:
 
 
 @check("CMD025", severity=SECURITY, refs=["F44", "F46"])
-def test_isolation_weakened(hypervisor: Hypervisor) -> Verdict:
-    """Word weakens the isolation between devices
+def test_no_parameter_weakens_the_isolation(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter weakens the isolation of devices
 
     Checks:
         That none of `intremap=nosid`, `pci=disable_acs_redir=`, `pci=config_acs=` is on the command
@@ -192,8 +192,8 @@ def _none_of(
 
 
 @check("CMD026", severity=SECURITY, refs=["F45", "S33"])
-def test_acs_override(hypervisor: Hypervisor) -> Verdict:
-    """pcie_acs_override makes groups smaller than the hardware isolates
+def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
+    """No ACS override splits IOMMU groups
 
     Checks:
         That `pcie_acs_override=` is not in use. Only patched kernels honour it and say so in the
@@ -230,8 +230,8 @@ def test_acs_override(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("CMD027", severity=SECURITY, refs=["F47"])
-def test_unsafe_interrupts_configured(hypervisor: Hypervisor) -> Verdict:
-    """allow_unsafe_interrupts is configured
+def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> Verdict:
+    """No configuration enables unsafe interrupts
 
     Checks:
         That neither the command line nor modprobe.d sets allow_unsafe_interrupts of

@@ -2,18 +2,28 @@
 
 from collections.abc import Sequence
 
-from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    DEGRADED,
+    Outcome,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
 
 
 @check("CMD030", severity=ADVICE, refs=["F48"])
-def test_strict_invalidation(hypervisor: Hypervisor) -> Verdict:
-    """Every unmapping flushes the IOMMU at once (strict mode)
+def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter slows devices down by strict invalidation
 
     Checks:
         That `iommu.strict=1`, `intel_iommu=strict` or `amd_iommu=fullflush` is not on the command
@@ -57,48 +67,111 @@ def _strict(words: Sequence[Word]) -> Word | None:
     return found
 
 
-@check("CMD031", severity=ADVICE, needs=["IOM001"], refs=["S07"])
-def test_host_devices_translated(hypervisor: Hypervisor) -> Verdict:
-    """Host's own devices are translated too (no iommu=pt)
+@check("CMD031", severity=ADVICE, needs=["IOM001"], refs=["F185", "S07"], replaces=["TUN005"])
+def test_host_own_devices_use_untranslated_dma(hypervisor: Hypervisor) -> Verdict:
+    """Host's own devices use untranslated DMA
 
     Checks:
-        That devices which the host drives are left untranslated: iommu=pt on x86 or
-        iommu.passthrough=1, the last of them counts, or a kernel that was built that way.
+        That the IOMMU groups of devices with a host driver have identity domains. A kernel before
+        5.11 does not report them, and elsewhere they may not have been read: there iommu=pt on x86
+        or iommu.passthrough=1 is expected, the last of them counts, or a kernel built that way.
     Why it matters:
-        Translation of the host's own devices costs throughput. Groups, VFIO and the isolation of
-        guests' devices are the same with either, so this is advice.
+        Each DMA buffer of the host's NICs and disks is mapped and unmapped, which costs throughput.
+        Groups, VFIO and the isolation of assigned devices are the same with either, so this is
+        advice.
     Evidence:
-        proc/cmdline or the log's `Command line:`; CONFIG_IOMMU_DEFAULT_PASSTHROUGH.
+        type of each group in /sys/kernel/iommu_groups and the drivers; /proc/cmdline or the log's
+        `Command line:`; CONFIG_IOMMU_DEFAULT_PASSTHROUGH.
     Fix:
         Add iommu=pt; on ARM iommu.passthrough=1.
     Fix safety:
         The host is no longer protected from its own devices: leave it where such devices are not
         trusted. Boot files change, a reboot is needed. Can be undone.
     References:
-        S07; drivers/iommu/iommu.c (iommu_subsys_init).
+        F185, S07; drivers/iommu/iommu.c (iommu_subsys_init, iommu_get_default_domain_type).
     """
+    if hypervisor.iommu.on is False:
+        return skips("the IOMMU is off", evidence=hypervisor.iommu.quote)
+    if _reports_types(hypervisor):
+        try:
+            return _by_groups(hypervisor)
+        except Missing:
+            if _by_command_line(hypervisor).outcome is Outcome.PASS:
+                raise  # a request is no proof where the kernel reports what it did
+    return _by_command_line(hypervisor)
+
+
+def _reports_types(hypervisor: Hypervisor) -> bool:
+    """Whether this kernel reports the domain type of a group; so where its version is not known."""
+    try:
+        return hypervisor.kernel.version >= (5, 11, 0)
+    except Missing:
+        return True
+
+
+def _by_groups(hypervisor: Hypervisor) -> Verdict:
+    """By the domain types of all groups. Raises Missing where one that was not read may differ."""
+    groups, count = hypervisor.groups, 0
+    whole = groups.tree.item.whole
+    for group in groups.known.values():
+        own = [function.address for function in group.functions if _serves_host(function)]
+        count += len(own)
+        kind = groups.tree.values.get(f"{group.number}/type")
+        whole = whole and kind is not None
+        if own and kind and kind.startswith("DMA"):
+            return _translated(
+                hypervisor,
+                f"group {group.number} of {', '.join(own)} has type {kind}",
+                groups.tree.quote(f"{group.number}/type"),
+            )
+    if not whole:
+        raise Missing(groups.tree.item)
+    _ = hypervisor.pci.functions  # raises where the driver of one may not have been read
+    return passes(f"none of the host's own {count} devices uses translated DMA")
+
+
+def _by_command_line(hypervisor: Hypervisor) -> Verdict:
+    """By what the kernel was asked to do, or does unasked."""
     said = hypervisor.cmdline.host_passthrough
     if said is not None and said[0]:
-        return passes(f"{said[1].text} leaves the host's own devices alone", evidence=said[1].quote)
-    built = False
-    if said is None:
-        built = hypervisor.kernel.config("IOMMU_DEFAULT_PASSTHROUGH") == "y"
-    if built:
+        message = f"{said[1].text} leaves the DMA of the host's own devices untranslated"
+        return passes(message, evidence=said[1].quote)
+    if said is not None:
+        return _translated(hypervisor, said[1].text, said[1].quote)
+    if hypervisor.kernel.config("IOMMU_DEFAULT_PASSTHROUGH") == "y":
         quote = hypervisor.kernel.config_quote("IOMMU_DEFAULT_PASSTHROUGH")
-        return passes("this kernel leaves the host's own devices alone", evidence=quote)
-    word = "iommu=pt" if hypervisor.kernel.x86 else "iommu.passthrough=1"
+        message = "this kernel leaves the DMA of the host's own devices untranslated by default"
+        return passes(message, evidence=quote)
+    why = f"no {_parameter(hypervisor)} on the kernel command line"
+    return _translated(hypervisor, why, hypervisor.cmdline.quote)
+
+
+def _translated(hypervisor: Hypervisor, why: str, quote: Quote) -> Verdict:
+    parameter = _parameter(hypervisor)
     return fails(
-        f"{said[1].text if said else 'no ' + word}: the host's own devices are translated",
-        actual=said[1].text if said else f"no {word}",
-        expected=word,
-        evidence=said[1].quote if said else hypervisor.cmdline.quote,
-        cure=cures.add(hypervisor.boot, word),
+        f"the host's own devices use translated DMA: {why}",
+        actual=why,
+        expected=parameter,
+        evidence=quote,
+        cure=cures.add(hypervisor.boot, parameter),
     )
 
 
+def _parameter(hypervisor: Hypervisor) -> str:
+    """The spelling that this architecture reads."""
+    return "iommu=pt" if hypervisor.kernel.x86 else "iommu.passthrough=1"
+
+
+def _serves_host(function: PciFunction) -> bool:
+    """A driver of the host has it. A bridge does no DMA of its own."""
+    if not function.knows("driver") or function.driver is None or function.is_bridge:
+        return False
+    return not is_vfio_driver(function.driver)
+
+
 @check("CMD032", severity=DEGRADED, refs=["F64"])
-def test_crash_kernel_differs(hypervisor: Hypervisor) -> Verdict:
-    """Crash kernel gets other words about the IOMMU
+def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> Verdict:
+    """Crash kernel gets no other IOMMU parameters than the running kernel
 
     Checks:
         That kdump's configuration adds no word about the IOMMU that the running kernel lacks.

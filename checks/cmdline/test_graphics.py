@@ -12,8 +12,10 @@ INTEGRATED = "0000:00:02."
 
 @check("CMD006", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014", "IOM001", "DEV001"],
        refs=["F23", "F24", "S02"])  # fmt: skip
-def test_graphics_left_out(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Integrated graphics is left without translation
+def test_integrated_graphics_is_not_excluded(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Integrated graphics is not excluded from DMA translation
 
     Checks:
         That the intended device is not an integrated GPU on a host whose command line

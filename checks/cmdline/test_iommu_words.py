@@ -15,8 +15,8 @@ LOST = ["CMD005", "CMD010", "CMD011", "CMD012", "CMD013", "CMD014"]
 
 
 @check("CMD001", severity=BLOCKER, needs=["FW002", "DRV011", *LOST], refs=["F25", "S03"])
-def test_intel_word_misspelt(hypervisor: Hypervisor) -> Verdict:
-    """Word for the Intel IOMMU is misspelt
+def test_no_misspelt_parameter_keeps_the_intel_iommu_off(hypervisor: Hypervisor) -> Verdict:
+    """No misspelt parameter keeps the Intel IOMMU off
 
     Checks:
         That no `intel_iommu=` word is unknown to the kernel and no parameter name is a near miss of
@@ -66,8 +66,8 @@ def _misspelt(words: Sequence[Word]) -> list[Word]:
 
 @check("CMD002", severity=BLOCKER, needs=["FW002", "DRV011", "CMD001", *LOST],
        refs=["F21", "S02"])  # fmt: skip
-def test_intel_word_missing(hypervisor: Hypervisor) -> Verdict:
-    """Kernel is off by default and lacks intel_iommu=on
+def test_intel_iommu_on_is_set_where_the_kernel_needs_it(hypervisor: Hypervisor) -> Verdict:
+    """intel_iommu=on is set where the kernel needs it
 
     Checks:
         On a machine with an Intel IOMMU, that the kernel switches it on: by intel_iommu=on, or
@@ -111,8 +111,8 @@ def test_intel_word_missing(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("CMD003", severity=ADVICE, needs=["CMD001"], refs=["F25", "F26", "F29", "F30", "S05", "S06"])
-def test_word_does_nothing(hypervisor: Hypervisor) -> Verdict:
-    """Word about the IOMMU does nothing
+def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Verdict:
+    """Kernel understands every IOMMU parameter on its command line
 
     Checks:
         That every `intel_iommu=`, `amd_iommu=`, `iommu=` and `iommu.passthrough=` word is one that
@@ -183,8 +183,8 @@ def _refused(word: Word) -> bool:
 
 @check("CMD004", severity=BLOCKER, needs=["FW002", "CMD010", "CMD011", "CMD014"],
        refs=["F22", "F27", "S02", "S06"])  # fmt: skip
-def test_iommu_switched_off(hypervisor: Hypervisor) -> Verdict:
-    """Word on the command line switches the IOMMU off
+def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter switches the IOMMU off
 
     Checks:
         That no word switches this machine's IOMMU off: the last on or off of `intel_iommu=`, any
@@ -236,8 +236,8 @@ def _off(hypervisor: Hypervisor) -> Switch | None:
 
 
 @check("CMD007", severity=ADVICE, needs=["CMD002"], refs=["F28"])
-def test_word_of_other_vendor(hypervisor: Hypervisor) -> Verdict:
-    """Word is for the other vendor's IOMMU
+def test_no_parameter_is_for_another_vendor(hypervisor: Hypervisor) -> Verdict:
+    """No kernel parameter is for another vendor's IOMMU
 
     Checks:
         That `intel_iommu=` stands only on machines with an Intel IOMMU, `amd_iommu=` only on

@@ -13,8 +13,8 @@ from pytest_vfio.parse.words import Word
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])
-def test_word_behind_dashes(hypervisor: Hypervisor) -> Verdict:
-    """Word stands behind `--`, where the kernel does not read it
+def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Verdict:
+    """No IOMMU or VFIO parameter is lost behind the -- separator
 
     Checks:
         That no parameter about the IOMMU or vfio stands behind a bare `--`. Options of a driver
@@ -71,8 +71,8 @@ def _lost(hypervisor: Hypervisor, word: Word) -> tuple[Effect, ...]:
 
 
 @check("CMD008", severity=BLOCKER, refs=["F39"])
-def test_command_line_cut(hypervisor: Hypervisor) -> Verdict:
-    """Command line fills the kernel's buffer and was cut
+def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
+    """Command line fits into the kernel's buffer
 
     Checks:
         That the command line is shorter than the 2,047 bytes that the kernel keeps.

@@ -11,8 +11,8 @@ from pytest_vfio.parse import vfioids
 
 
 @check("CMD020", severity=BLOCKER, refs=["F40", "S08"])
-def test_ids_with_dash(hypervisor: Hypervisor) -> Verdict:
-    """vfio-pci-ids= has a dash where the dot belongs
+def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
+    """No parameter is spelt vfio-pci-ids= instead of vfio-pci.ids=
 
     Checks:
         That no word is called `vfio-pci-ids` or `vfio_pci_ids`. `vfio-pci.ids` and `vfio_pci.ids`
@@ -67,8 +67,8 @@ def _written_right(hypervisor: Hypervisor, text: str, ids: str, right: str) -> C
 
 
 @check("CMD021", severity=BLOCKER, refs=["F41", "S09"])
-def test_ids_malformed(hypervisor: Hypervisor) -> Verdict:
-    """List of vfio-pci ids is malformed
+def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
+    """Every list of vfio-pci ids is well formed
 
     Checks:
         That every entry of `vfio-pci.ids=` and of `options vfio-pci ids=` is vendor:device in hex,
@@ -147,8 +147,8 @@ def _caught(hypervisor: Hypervisor, pattern: vfioids.IdPattern) -> bool:
 
 
 @check("CMD022", severity=BLOCKER, needs=["CMD020"], refs=["F42", "S09"])
-def test_ids_given_twice(hypervisor: Hypervisor) -> Verdict:
-    """vfio-pci ids are given twice and only the last list counts
+def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
+    """No vfio-pci id is lost to a second list
 
     Checks:
         That one list of ids holds all that any list names: a second `vfio-pci.ids=` replaces the

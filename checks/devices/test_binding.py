@@ -4,7 +4,6 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.cures import guests, sriov
 from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts.drivers.pins import Pins
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
 from pytest_vfio.hypervisor import handover
@@ -32,8 +31,10 @@ DENYLIST_SINCE = (5, 9, 0)
     ],
     refs=["F71", "F78", "F89", "F146"],
 )
-def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device is not bound to a VFIO driver where it has to be
+def test_device_is_bound_to_a_vfio_driver_where_required(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Device is bound to a VFIO driver where that is required
 
     Checks:
         That the device is on vfio-pci or a variant of it, unless libvirt will bind it: a managed
@@ -53,7 +54,7 @@ def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
         F71, F78, F89, F146, S21, S22; libvirt src/hypervisor/virhostdev.c.
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     driver = function.driver
     if is_vfio_driver(driver):
@@ -81,8 +82,10 @@ def test_not_bound_to_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Ve
 
 
 @check("DEV007", severity=DEGRADED, needs=["DEV001"], refs=["F79", "F89"])
-def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """driver_override keeps the device from the VFIO driver
+def test_driver_override_is_unset_or_names_a_vfio_driver(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """driver_override is unset or names a VFIO driver
 
     Checks:
         That driver_override of the device is unset or names a VFIO driver.
@@ -99,7 +102,7 @@ def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDev
         F79, F89, S22; Documentation/ABI/testing/sysfs-bus-pci.
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
     override, quote = function.driver_override, function.quote("driver_override")
     if override is None or is_vfio_driver(override):
@@ -117,8 +120,8 @@ def test_override_names_other_driver(hypervisor: Hypervisor, device: IntendedDev
 
 
 @check("DEV031", severity=DEGRADED, refs=["F79"])
-def test_stale_override(hypervisor: Hypervisor) -> Verdict:
-    """A driver_override is left over on a device of the host
+def test_no_leftover_override_keeps_a_device_without_a_driver(hypervisor: Hypervisor) -> Verdict:
+    """No leftover driver_override keeps a device without a driver
 
     Checks:
         That no function without a driver has a driver_override that keeps its host driver away,
@@ -158,8 +161,10 @@ def test_stale_override(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("DEV008", severity=DEGRADED, needs=["DEV001"], refs=["F80"])
-def test_pinned_to_other_driver(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A stored pin gives the device to another driver
+def test_no_persistent_override_gives_the_device_to_a_host_driver(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No persistent override gives the device to a host driver
 
     Checks:
         That driverctl and udev rules do not pin the intended address to a host driver.
@@ -176,9 +181,9 @@ def test_pinned_to_other_driver(hypervisor: Hypervisor, device: IntendedDevice) 
         F80; driverctl(8).
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} keeps its host driver: its VFs are what guests get")
-    pins = Pins(hypervisor.evidence)
+    pins = hypervisor.pins
     for pin in pins.known:
         if pin.address == function.address and not is_vfio_driver(pin.driver):
             return fails(
@@ -197,8 +202,10 @@ def test_pinned_to_other_driver(hypervisor: Hypervisor, device: IntendedDevice) 
 
 
 @check("DEV009", severity=ADVICE, needs=["DEV001"], refs=["F81"])
-def test_card_split(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Only part of a graphics card is handed over
+def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No function of the graphics card stays on a host driver
 
     Checks:
         That the audio, USB and UCSI functions of a graphics card are not on host drivers while
@@ -245,8 +252,10 @@ def test_card_split(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV010", severity=BLOCKER, needs=["DEV001"], refs=["F83"])
-def test_denylisted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """vfio-pci refuses this model
+def test_vfio_pci_does_not_refuse_the_device_model(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """vfio-pci does not refuse the device model
 
     Checks:
         That the device is none of the accelerators that vfio-pci does not hand out: a guest could
@@ -282,8 +291,10 @@ def test_denylisted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV030", severity=BLOCKER, needs=["DEV001"], refs=["F82"])
-def test_vfs_keep_pf_from_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The PF is to be passed through while it has VFs
+def test_no_vf_keeps_the_device_from_a_vfio_driver(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No VF keeps the device from a VFIO driver
 
     Checks:
         That an intended PF, not bound to a VFIO driver yet, has no VFs.
@@ -299,7 +310,7 @@ def test_vfs_keep_pf_from_vfio(hypervisor: Hypervisor, device: IntendedDevice) -
         F82; vfio_pci_core_register_device.
     """
     function = device.function
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{function.address} stays with the host, its VFs go to guests")
     count, quote = function.numvfs, function.quote("numvfs")
     if not count:

@@ -10,8 +10,8 @@ from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("DEV001", severity=BLOCKER, refs=["F19", "F145", "F20"])
-def test_intended_device_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """An intended device does not exist
+def test_device_exists_on_the_host(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device exists on the host
 
     Checks:
         That a PCI function stands at the intended address, or that some function has the intended
@@ -55,8 +55,10 @@ def test_intended_device_missing(hypervisor: Hypervisor, device: IntendedDevice)
 
 
 @check("DEV002", severity=BLOCKER, needs=["DEV001"], refs=["F19"])
-def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device at the intended address is another one
+def test_device_is_the_one_that_the_inventory_names(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Device is the one that the inventory names
 
     Checks:
         That vendor:device, subsystem, interface, MAC and serial number are those of the inventory,
@@ -106,8 +108,8 @@ def test_other_identity(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
 
 
 @check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])
-def test_device_dead(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device does not answer
+def test_device_answers_or_sleeps(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device answers or sleeps
 
     Checks:
         That the configuration space does not read as ones only, and that the kernel did not fail
@@ -157,8 +159,8 @@ def test_device_dead(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV026", severity=BLOCKER, needs=["DEV001"], refs=["F120"])
-def test_not_assignable_type(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device is a bridge or another type that cannot be assigned
+def test_device_is_an_endpoint(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device is an endpoint
 
     Checks:
         That the intended function is an endpoint, not a bridge, a port or an event collector.

@@ -10,8 +10,8 @@ from pytest_vfio.parse.vfioids import IdPattern
 
 
 @check("DEV005", severity=DEGRADED, refs=["F77"])
-def test_id_catches_more_than_intended(hypervisor: Hypervisor) -> Verdict:
-    """A vfio-pci id catches devices that are not for guests
+def test_ids_match_only_devices_to_be_passed_through(hypervisor: Hypervisor) -> Verdict:
+    """Ids for vfio-pci match only devices to be passed through
 
     Checks:
         That every function that an id of vfio-pci catches, in force or not, is on the inventory's
@@ -61,8 +61,10 @@ def test_id_catches_more_than_intended(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("DEV006", severity=ADVICE, needs=["DEV001"], refs=["F77"])
-def test_caught_for_nobody(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A vfio-pci id catches a device that no guest has
+def test_device_that_an_id_matches_is_for_a_guest(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Device that a vfio-pci id matches is for a guest
 
     Checks:
         That a device which an id of vfio-pci takes from the host is spoken of for some guest,

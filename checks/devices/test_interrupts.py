@@ -13,8 +13,10 @@ _NOBODY_CARED = re.compile(r"irq ([0-9]+): nobody cared")
 
 
 @check("DEV020", severity=BLOCKER, needs=["DEV001"], refs=["F111"])
-def test_shared_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device has only INTx, and shares its line
+def test_vfio_can_use_the_interrupts_of_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """VFIO can use the interrupts of the device
 
     Checks:
         For a device without MSI and MSI-X: that nobody else uses its interrupt line, or that it
@@ -63,8 +65,10 @@ def test_shared_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV021", severity=ADVICE, needs=["DEV001"], refs=["F112"])
-def test_broken_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device cannot mask INTx
+def test_kernel_log_reports_no_broken_intx(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no broken INTx of the device
 
     Checks:
         That the kernel did not have to hide INTx of the device.
@@ -94,8 +98,8 @@ def test_broken_intx(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV022", severity=BLOCKER, refs=["F113"])
-def test_interrupt_shut_down(hypervisor: Hypervisor) -> Verdict:
-    """The kernel shut an interrupt line down
+def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) -> Verdict:
+    """Kernel log reports no interrupt line that was shut down
 
     Checks:
         That no line was disabled because nobody answered its interrupts.

@@ -9,8 +9,8 @@ from pytest_vfio.parse.pciaddress import split
 
 
 @check("DEV004", severity=BLOCKER, needs=["DEV001", "IOM001"], refs=["F49", "F17", "F23"])
-def test_no_group(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device has no IOMMU group
+def test_device_has_an_iommu_group(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device has an IOMMU group
 
     Checks:
         That the kernel put the intended device into an IOMMU group.

@@ -22,8 +22,10 @@ BROKEN_ATS = frozenset(
 
 
 @check("DEV023", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F114"])
-def test_link_below_capability(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The link of the device is slower than both ends can
+def test_link_of_the_device_is_not_degraded(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Link of the device is not degraded
 
     Checks:
         That the PCI Express link has the speed and width that the device and the port above it
@@ -80,8 +82,10 @@ def _best(hypervisor: Hypervisor, function: PciFunction, name: str, actual: floa
 
 
 @check("DEV024", severity=DEGRADED, needs=["DEV001"], refs=["F115"])
-def test_link_errors(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The link of the device has errors
+def test_link_has_no_fatal_and_few_corrected_errors(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Link of the device has no fatal and few corrected errors
 
     Checks:
         That neither the device nor the port above it counted fatal errors, and that corrected ones
@@ -136,8 +140,8 @@ def _hours(hypervisor: Hypervisor) -> float:
 
 
 @check("DEV029", severity=DEGRADED, needs=["DEV001"], refs=["F117"])
-def test_link_lost(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The link of the device went down
+def test_kernel_log_reports_no_lost_link(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Kernel log reports no lost link of the device
 
     Checks:
         That hot-plug reported neither a lost link nor a missing card for the device or its port.
@@ -170,8 +174,8 @@ def test_link_lost(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV025", severity=BLOCKER, needs=["DEV001", "DEV011"], refs=["F118"])
-def test_broken_ats(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Broken address translation services are switched on
+def test_ats_is_off_where_it_is_broken(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """ATS is off where it is known to be broken
 
     Checks:
         For the AMD graphics that are known for it: that ATS is off.
@@ -206,8 +210,10 @@ def test_broken_ats(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV027", severity=ADVICE, needs=["DEV001", "DEV011"], refs=["F121"])
-def test_hidden_capability(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The guest will not see a capability of the device
+def test_vfio_hides_no_pasid_or_pri_capability(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """VFIO hides no PASID or PRI capability of the device from the guest
 
     Checks:
         For devices with ATS, PASID or PRI: shared virtual addressing is not handed on to guests.

@@ -18,8 +18,8 @@ SMALL_BAR = 256 * 2**20
 
 
 @check("DEV016", severity=DEGRADED, needs=["DEV001"], refs=["F14"])
-def test_boot_display(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The firmware made the device the boot display
+def test_device_is_not_the_boot_display(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device is not the firmware's boot display
 
     Checks:
         That an intended display device is not the one that the firmware booted on.
@@ -53,8 +53,10 @@ def test_boot_display(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict
 
 
 @check("DEV017", severity=BLOCKER, needs=["DEV001"], refs=["F108"])
-def test_framebuffer_holds_bar(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A boot framebuffer holds memory of the device
+def test_no_boot_framebuffer_stays_in_the_bars(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No boot framebuffer stays in the BARs of the device
 
     Checks:
         That no efifb, vesafb, simplefb or BOOTFB lies in a BAR of an intended display device.
@@ -97,8 +99,8 @@ def _evicted(hypervisor: Hypervisor, function: PciFunction) -> bool:
 
 
 @check("DEV018", severity=BLOCKER, needs=["DEV001", "DEV011"], refs=["F10", "F109"])
-def test_bar_unassigned(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A BAR of the device has no address
+def test_every_memory_bar_has_an_address(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Every memory BAR of the device has an address
 
     Checks:
         That every memory BAR that the device implements was given a place. A VF has no BARs of its
@@ -157,8 +159,10 @@ def _implemented(bars: tuple[int, ...]) -> Iterator[int]:
 
 
 @check("DEV019", severity=DEGRADED, needs=["DEV001"], refs=["F110"])
-def test_rom_unreadable(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The option ROM of the device cannot be read
+def test_kernel_log_reports_no_invalid_option_rom(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no invalid option ROM of the device
 
     Checks:
         That the kernel did not find a broken ROM signature. The ROM itself is never read here.
@@ -188,8 +192,10 @@ def test_rom_unreadable(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
 
 
 @check("DEV032", severity=ADVICE, needs=["DEV001"], refs=["F11"])
-def test_large_resizable_bar(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Resizable BAR makes a BAR that guests may have no room for
+def test_no_bar_is_enlarged_by_resizable_bar(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No BAR is enlarged beyond 256 MiB by Resizable BAR
 
     Checks:
         That no BAR of an intended display device was enlarged beyond 256 MiB by Resizable BAR.

@@ -16,8 +16,8 @@ _AMD_FAMILIES = (
 
 
 @check("DEV012", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F103", "F107"])
-def test_no_reset(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The kernel knows no way to reset the device
+def test_kernel_can_reset_the_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Kernel can reset the device
 
     Checks:
         That /sys/bus/pci/devices/*/reset exists and reset_method was not emptied.
@@ -56,8 +56,10 @@ def test_no_reset(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("DEV013", severity=DEGRADED, needs=["DEV001", "DEV011"], refs=["F98"])
-def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Resetting the device would reset what stays with others
+def test_bus_reset_hits_only_its_own_group(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Bus reset of the device hits only its own IOMMU group
 
     Checks:
         For a device that only a bus reset can reset: that no function of the same bus is outside
@@ -108,8 +110,10 @@ def test_bus_reset_hits_others(hypervisor: Hypervisor, device: IntendedDevice) -
 
 
 @check("DEV014", severity=DEGRADED, needs=["DEV001"], refs=["F105"])
-def test_amd_reset_bug(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The AMD graphics card does not survive a reset
+def test_amd_graphics_card_has_a_device_specific_reset(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """AMD graphics card has a device-specific reset
 
     Checks:
         For Polaris, Vega and Navi 10: that the device specific reset of vendor-reset comes first,
@@ -151,8 +155,10 @@ def test_amd_reset_bug(hypervisor: Hypervisor, device: IntendedDevice) -> Verdic
 
 
 @check("DEV015", severity=BLOCKER, needs=["DEV001"], refs=["F104", "F105"])
-def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device did not come back from a reset
+def test_kernel_log_reports_no_failed_reset(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no failed reset of the device
 
     Checks:
         That the kernel never gave up waiting for the device after a reset in this boot.
@@ -185,8 +191,10 @@ def test_reset_failed(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict
 
 
 @check("DEV028", severity=DEGRADED, needs=["DEV001"], refs=["F122"])
-def test_reset_behind_back(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device was reset while in use
+def test_kernel_log_reports_no_reset_in_use(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Kernel log reports no reset of the device while it is in use
 
     Checks:
         That vfio-pci did not have to restore the BARs of the device.

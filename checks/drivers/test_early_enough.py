@@ -12,8 +12,10 @@ BEFORE = ["DRV001", "DRV002", "CMD010", "CMD011", "CMD014", "CMD020", "CMD021", 
 
 
 @check("DRV005", severity=BLOCKER, needs=BEFORE, refs=["F76"])
-def test_host_driver_built_in(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Host driver is built in and takes the device before vfio-pci
+def test_no_built_in_host_driver_takes_the_device_ahead(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No built-in host driver takes the device ahead of vfio-pci
 
     Checks:
         For a device that an id of vfio-pci catches and that is not on a VFIO driver: that its host
@@ -48,8 +50,10 @@ def test_host_driver_built_in(hypervisor: Hypervisor, device: IntendedDevice) ->
 
 
 @check("DRV003", severity=BLOCKER, needs=[*BEFORE, "DRV005"], refs=["F74", "S18"])
-def test_not_in_initramfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Host driver is in the initramfs, vfio-pci or its ids are not
+def test_initramfs_does_not_put_the_host_driver_ahead(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Initramfs does not put the host driver ahead of vfio-pci
 
     Checks:
         For a device that an id of vfio-pci catches and that is not on a VFIO driver: where the
@@ -90,8 +94,10 @@ def test_not_in_initramfs(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
 
 
 @check("DRV004", severity=DEGRADED, needs=[*BEFORE, "DRV003", "DRV005"], refs=["F75"])
-def test_nothing_loads_vfio_first(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Nothing makes vfio-pci load before the host driver
+def test_load_order_does_not_put_the_host_driver_ahead(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Load order does not put the host driver ahead of vfio-pci
 
     Checks:
         For a device that an id of vfio-pci catches and that is not on a VFIO driver: that a list

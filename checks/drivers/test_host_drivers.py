@@ -15,8 +15,8 @@ DRIVERS = {
 
 
 @check("DRV011", severity=BLOCKER, needs=["FW002"], refs=["F51"])
-def test_kernel_without_iommu_driver(hypervisor: Hypervisor) -> Verdict:
-    """Running kernel was built without the driver of its IOMMU
+def test_running_kernel_has_the_driver_of_its_iommu(hypervisor: Hypervisor) -> Verdict:
+    """Running kernel has the driver of its IOMMU
 
     Checks:
         That the kernel's configuration has the driver of the IOMMU that the firmware describes, and
@@ -58,8 +58,10 @@ def test_kernel_without_iommu_driver(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("DRV007", severity=DEGRADED, needs=["DEV001"], refs=["F85"])
-def test_blacklist_does_not_keep_away(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Host driver is blacklisted and has the device all the same
+def test_no_blacklisted_driver_has_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No blacklisted driver has the device
 
     Checks:
         That the driver which is bound to the intended device is not blacklisted.

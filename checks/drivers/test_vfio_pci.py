@@ -14,8 +14,8 @@ OURS = ("vfio_pci", "vfio", "vfio_iommu_type1", "vfio_pci_core")
 
 
 @check("DRV001", severity=BLOCKER, needs=["DRV006"], refs=["F72", "F51", "S11"])
-def test_vfio_pci_unavailable(hypervisor: Hypervisor) -> Verdict:
-    """vfio-pci is not available in the running kernel
+def test_running_kernel_has_vfio_pci(hypervisor: Hypervisor) -> Verdict:
+    """Running kernel has vfio-pci or a variant of it
 
     Checks:
         That vfio-pci is loaded, built in, or a module file of the running kernel. What is built in
@@ -65,8 +65,8 @@ def _item(hypervisor: Hypervisor, name: str, line: str = "(no vfio-pci)") -> Quo
 
 
 @check("DRV002", severity=BLOCKER, needs=["DRV001"], refs=["F73", "S09"])
-def test_options_of_built_in_driver(hypervisor: Hypervisor) -> Verdict:
-    """Options in modprobe.d are ignored: vfio-pci is built in
+def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
+    """Every vfio-pci option in modprobe.d takes effect
 
     Checks:
         Where vfio-pci is part of the kernel image, that modprobe.d gives it no option which the
@@ -106,8 +106,8 @@ def test_options_of_built_in_driver(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("DRV006", severity=BLOCKER, refs=["F72"])
-def test_vfio_forbidden(hypervisor: Hypervisor) -> Verdict:
-    """A driver of VFIO is blacklisted or kept from loading
+def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hypervisor) -> Verdict:
+    """No configuration keeps a VFIO driver from loading
 
     Checks:
         That no `blacklist vfio-pci`, no `install vfio... /bin/false` and no `module_blacklist=`
@@ -162,8 +162,8 @@ def _forbidden(hypervisor: Hypervisor) -> Iterator[tuple[str, Quote]]:
 
 
 @check("DRV010", severity=BLOCKER, needs=["DRV001", "DRV006"], refs=["F63"])
-def test_iommu_backend_missing(hypervisor: Hypervisor) -> Verdict:
-    """VFIO has no IOMMU backend (vfio_iommu_type1)
+def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
+    """VFIO has an IOMMU backend
 
     Checks:
         That vfio_iommu_type1 is loaded or built in where VFIO is, and can be loaded where it is
@@ -209,8 +209,8 @@ def _iommufd_instead(hypervisor: Hypervisor) -> bool:
 
 
 @check("DRV008", severity=ADVICE, refs=["F86", "S11"])
-def test_merged_module_listed(hypervisor: Hypervisor) -> Verdict:
-    """vfio_virqfd is listed, and is no module any more
+def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
+    """No module list names vfio_virqfd
 
     Checks:
         From kernel 6.2 on, that no list of modules to load or to put into an initramfs names

@@ -16,8 +16,8 @@ _FLAG_TELLS = {"vmx": (5, 6, 0), "svm": (6, 8, 0)}
 
 
 @check("FW001", severity=BLOCKER, refs=["F01", "F02", "S15"])
-def test_cpu_virtualization_off(hypervisor: Hypervisor) -> Verdict:
-    """CPU virtualisation is switched off in firmware
+def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
+    """CPU virtualisation is available
 
     Checks:
         That the CPU has VT-x or AMD-V and that the firmware has not locked it. The flag in

@@ -26,8 +26,8 @@ _ACCIDENTS = 1 << 4 | 1 << 7 | 1 << 14
 
 
 @check("FW011", severity=BLOCKER, refs=["F65"])
-def test_no_virtual_iommu(hypervisor: Hypervisor) -> Verdict:
-    """Host is Xen's dom0, or a virtual machine without an IOMMU
+def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hypervisor) -> Verdict:
+    """Host is bare metal or a virtual machine with an IOMMU
 
     Checks:
         That the host is bare metal, or a virtual machine that was given an IOMMU. Xen's control
@@ -70,8 +70,8 @@ def _none(words: str, quote: Quote, cure: Cure) -> Verdict:
 
 
 @check("FW012", severity=ADVICE, refs=["S35"])
-def test_host_is_virtual(hypervisor: Hypervisor) -> Verdict:
-    """Host is itself a virtual machine
+def test_host_is_bare_metal(hypervisor: Hypervisor) -> Verdict:
+    """Host is bare metal
 
     Checks:
         That the host is bare metal.
@@ -101,8 +101,8 @@ def test_host_is_virtual(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW008", severity=SECURITY, refs=["F68"])
-def test_thunderbolt_unprotected(hypervisor: Hypervisor) -> Verdict:
-    """Thunderbolt devices may read all memory
+def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
+    """Thunderbolt ports are protected against DMA attacks
 
     Checks:
         That each Thunderbolt or USB4 domain has IOMMU DMA protection, or a security level that
@@ -150,8 +150,8 @@ def test_thunderbolt_unprotected(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW009", severity=BLOCKER, needs=["FW002"], refs=["F18"])
-def test_memory_encryption_refuses_iommu(hypervisor: Hypervisor) -> Verdict:
-    """Memory encryption keeps the AMD IOMMU off
+def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
+    """Memory encryption does not keep the IOMMU off
 
     Checks:
         That the AMD driver did not give up because SME is active. An IOMMU that is on proves it.
@@ -184,8 +184,8 @@ def test_memory_encryption_refuses_iommu(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW010", severity=ADVICE, refs=["F88"])
-def test_lockdown(hypervisor: Hypervisor) -> Verdict:
-    """Kernel lockdown limits what can be tested and mended
+def test_kernel_is_not_locked_down(hypervisor: Hypervisor) -> Verdict:
+    """Kernel is not locked down
 
     Checks:
         That the kernel is not locked down. VFIO itself works under lockdown.
@@ -215,8 +215,8 @@ def test_lockdown(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW013", severity=DEGRADED, refs=["F87"])
-def test_module_rejected(hypervisor: Hypervisor) -> Verdict:
-    """Secure Boot or lockdown rejected a module
+def test_kernel_log_reports_no_rejected_module(hypervisor: Hypervisor) -> Verdict:
+    """Kernel log reports no rejected module
 
     Checks:
         That no module was refused for its missing signature in this boot.
@@ -245,8 +245,8 @@ def test_module_rejected(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW014", severity=DEGRADED)
-def test_kernel_had_an_accident(hypervisor: Hypervisor) -> Verdict:
-    """Kernel has crashed in part, or the hardware reported an error
+def test_kernel_is_not_tainted(hypervisor: Hypervisor) -> Verdict:
+    """Kernel is not tainted by an oops, a machine check or a soft lockup
 
     Checks:
         That the kernel is not tainted by an oops, a machine check or a soft lockup.

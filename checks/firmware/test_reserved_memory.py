@@ -15,8 +15,10 @@ _REFUSED = (
 
 
 @check("FW007", severity=BLOCKER, needs=["IOM001", "DEV001"], refs=["F15", "S25"])
-def test_firmware_reserves_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Firmware reserves memory for the device (RMRR)
+def test_no_reserved_memory_blocks_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No firmware-reserved memory (RMRR) blocks the device
 
     Checks:
         That no `direct` region is reserved for the device's group. `direct-relaxable` (USB and

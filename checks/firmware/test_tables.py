@@ -28,8 +28,8 @@ _TABLES = {"DMAR": "F03", "IVRS": "F04", "IORT": "F05"}
 
 
 @check("FW002", severity=BLOCKER, needs=["FW011"], refs=["F03", "F04", "F05", "S13"])
-def test_no_iommu_described(hypervisor: Hypervisor) -> Verdict:
-    """Firmware describes no IOMMU
+def test_firmware_describes_an_iommu(hypervisor: Hypervisor) -> Verdict:
+    """Firmware describes an IOMMU
 
     Checks:
         That the firmware tells the kernel of an IOMMU: an ACPI table DMAR (Intel), IVRS (AMD), an
@@ -67,8 +67,8 @@ def test_no_iommu_described(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW003", severity=BLOCKER, needs=["FW002"], refs=["F06"])
-def test_iommu_table_refused(hypervisor: Hypervisor) -> Verdict:
-    """Firmware's IOMMU table is broken and the IOMMU is off
+def test_kernel_accepts_the_iommu_tables(hypervisor: Hypervisor) -> Verdict:
+    """Kernel accepts the firmware's IOMMU tables
 
     Checks:
         That DMAR, IVRS and IORT are well formed (length, checksum, structures) and that the kernel
@@ -91,8 +91,8 @@ def test_iommu_table_refused(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("FW015", severity=DEGRADED, needs=["FW002", "FW003"], refs=["F06"])
-def test_iommu_table_worked_around(hypervisor: Hypervisor) -> Verdict:
-    """Firmware's IOMMU table has bugs
+def test_iommu_tables_need_no_workaround(hypervisor: Hypervisor) -> Verdict:
+    """Firmware's IOMMU tables need no workaround
 
     Checks:
         That DMAR, IVRS and IORT are well formed and that the kernel found nothing to work around
@@ -143,8 +143,8 @@ def _broken(hypervisor: Hypervisor) -> Verdict | None:
 
 
 @check("FW004", severity=BLOCKER, needs=["FW002"], refs=["F07"])
-def test_ivrs_lacks_ioapic(hypervisor: Hypervisor) -> Verdict:
-    """IVRS lacks an IOAPIC, so interrupt remapping is off
+def test_no_ioapic_missing_keeps_interrupt_remapping_off(hypervisor: Hypervisor) -> Verdict:
+    """No IOAPIC missing from IVRS keeps interrupt remapping off
 
     Checks:
         On AMD, that every IOAPIC has a requester id in IVRS. Interrupts that are remapped prove it.
@@ -187,8 +187,8 @@ def _no_ioapic(words: str, quotes: list[Quote]) -> Verdict:
 
 
 @check("FW005", severity=BLOCKER, needs=["FW002"], refs=["F08"])
-def test_interrupt_remapping_not_advertised(hypervisor: Hypervisor) -> Verdict:
-    """Firmware or a unit does not offer interrupt remapping
+def test_platform_offers_interrupt_remapping(hypervisor: Hypervisor) -> Verdict:
+    """Platform offers interrupt remapping
 
     Checks:
         On Intel, that DMAR has INTR_REMAP set and that every unit has IR in its extended
@@ -241,8 +241,8 @@ def _no_ir(words: str, quotes: list[Quote]) -> Verdict:
 
 
 @check("FW006", severity=ADVICE, needs=["FW002"], refs=["F09"])
-def test_x2apic_opt_out(hypervisor: Hypervisor) -> Verdict:
-    """Firmware keeps x2APIC off
+def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
+    """Firmware and IOMMU allow x2APIC
 
     Checks:
         On Intel, that DMAR does not opt out of x2APIC and that every unit has EIM. `xapic mode` is

@@ -20,8 +20,8 @@ from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 @check("GRP001", severity=BLOCKER, needs=["IOM001", "SAF002"], refs=["F92", "F93", "F138"])
-def test_not_viable(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """A device that stays with the host makes the group not viable
+def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Group) -> Verdict:
+    """No member that stays with the host makes the IOMMU group not viable
 
     Checks:
         By the rule of the running kernel, that no member of the group is on a driver that keeps
@@ -70,7 +70,7 @@ def test_not_viable(hypervisor: Hypervisor, group: Group) -> Verdict:
 def _leaves(hypervisor: Hypervisor, address: str) -> bool:
     """An intended device that is to be bound, or one that libvirt detaches for a guest."""
     device = hypervisor.intent.get(address)
-    if device is not None and not (device.wanted is not None and device.wanted.vfs):
+    if device is not None and not device.keeps_host_driver:
         return True
     return handover.released(hypervisor, address)
 
@@ -80,8 +80,10 @@ def _is_virtual(function: PciFunction) -> bool:
 
 
 @check("GRP002", severity=ADVICE, needs=["IOM001"], refs=["F94", "F95", "F96", "F13"])
-def test_shared_group(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group cannot be split: the hardware does not isolate its members
+def test_group_has_at_most_one_endpoint_or_one_guest(
+    hypervisor: Hypervisor, group: Group
+) -> Verdict:
+    """IOMMU group has at most one endpoint, or all are for one guest
 
     Checks:
         That all endpoints of the group are for the same guest; where they are not, why they share
@@ -126,8 +128,8 @@ def _owner(hypervisor: Hypervisor, address: str) -> str | None:
 
 
 @check("GRP004", severity=BLOCKER, needs=["IOM001"], refs=["F102"])
-def test_vfio_node_missing(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group has no device node although a member is on a VFIO driver
+def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -> Verdict:
+    """Device node of the IOMMU group exists
 
     Checks:
         That /dev/vfio/N exists for the group once one of its members is bound to a VFIO driver.
@@ -174,8 +176,8 @@ def test_vfio_node_missing(hypervisor: Hypervisor, group: Group) -> Verdict:
 
 
 @check("GRP005", severity=SECURITY, needs=["IOM001"], refs=["F62"])
-def test_noiommu_group(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group is one of no-IOMMU mode
+def test_group_belongs_to_a_real_iommu(hypervisor: Hypervisor, group: Group) -> Verdict:
+    """IOMMU group belongs to a real IOMMU
 
     Checks:
         That the group is a real one and not made by vfio for a device without an IOMMU.

@@ -13,8 +13,8 @@ _WINDOW = 32 * _GIB
 
 
 @check("GST024", severity=ADVICE, needs=["GST002"], refs=["F172"])
-def test_bars_too_large(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The guest's firmware may have no room for the device's memory
+def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Guest's firmware has room for the BARs of the device
 
     Checks:
         That a device with 1 GiB of memory regions or more is in a guest with UEFI firmware, and

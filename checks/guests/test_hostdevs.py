@@ -12,8 +12,10 @@ from pytest_vfio.parse.hostdevs import Hostdev
 
 
 @check("GST001", severity=BLOCKER, needs=["LIB001"], refs=["F144", "F145"])
-def test_hostdev_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The guest that should have the device does not name it
+def test_guest_that_is_to_have_the_device_names_it(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Guest that is to have the device names it in its XML
 
     Checks:
         That the guest exists and names the device among its host devices, in the XML of the
@@ -85,8 +87,10 @@ def _unnamed(hypervisor: Hypervisor, address: str, domain: Domain) -> Verdict:
 
 
 @check("GST002", severity=BLOCKER, needs=["DEV001", "SRV001"], refs=["F145", "F19"])
-def test_wrong_source_address(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A guest names an address that does not exist on the host
+def test_hostdev_names_an_address_that_exists_on_the_host(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Hostdev names a PCI address that exists on the host
 
     Checks:
         That the source address can be read, and that the host has a function there. Numbers
@@ -129,8 +133,8 @@ def test_wrong_source_address(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdi
 
 
 @check("GST003", severity=BLOCKER, needs=["GST002"], refs=["F144", "F171"])
-def test_stored_but_not_live(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The running guest does not have a device that its stored XML names
+def test_running_guest_has_the_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Running guest has the device
 
     Checks:
         For a guest that runs: that each stored host device stands in its live XML too.
@@ -163,8 +167,10 @@ def test_stored_but_not_live(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdic
 
 
 @check("GST004", severity=DEGRADED, refs=["F144"])
-def test_live_but_not_stored(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The running guest will lose the device at its next start
+def test_device_is_in_its_stored_xml_or_comes_from_a_network(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Guest's device is in its stored XML or comes from a network
 
     Checks:
         For a guest that runs and is stored: that each live host device stands in the stored XML
@@ -211,8 +217,8 @@ def _from_pool(hypervisor: Hypervisor, stored: DomainXml) -> bool:
 
 
 @check("GST005", severity=BLOCKER, refs=["F143"])
-def test_listed_twice(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A guest names the same device twice
+def test_guest_names_the_device_only_once(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Guest names the device only once
 
     Checks:
         That no XML of a guest names one host function more than once.
@@ -241,8 +247,10 @@ def test_listed_twice(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
 
 
 @check("GST006", severity=BLOCKER, needs=["GST002", "DEV003"], refs=["F142"])
-def test_unmanaged_not_detached(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A device is not managed by libvirt, and nobody detached it
+def test_device_is_managed_by_libvirt_or_detached(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Device is managed by libvirt or detached from the host
 
     Checks:
         That a hostdev without managed='yes' is on a VFIO driver. Not saying managed is no.
@@ -285,8 +293,8 @@ def test_unmanaged_not_detached(hypervisor: Hypervisor, hostdev: Hostdev) -> Ver
 
 
 @check("GST009", severity=BLOCKER, refs=["F146", "F152"])
-def test_vfio_past_libvirt(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A guest gets its device by a raw QEMU argument
+def test_guest_gets_the_device_through_libvirt(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Guest gets the device through libvirt
 
     Checks:
         That no <qemu:commandline> holds a vfio-pci device.
@@ -319,8 +327,10 @@ def test_vfio_past_libvirt(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
 
 
 @check("GST022", severity=BLOCKER, refs=["F141", "F166"])
-def test_back_end_not_there(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A guest asks for a back end that this host does not have
+def test_host_has_the_backend_that_the_guest_requests(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Host has the VFIO backend that the guest requests
 
     Checks:
         That no host device asks for the driver kvm, which left the kernel with 4.12, and that

@@ -21,8 +21,8 @@ def _none(guest: Domain) -> Verdict:
 
 
 @check("GST012", severity=ADVICE, refs=["F154"])
-def test_i440fx(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """A guest with host devices has an i440fx machine
+def test_guest_machine_type_is_not_i440fx(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Guest's machine type is not i440fx
 
     Checks:
         That the machine type of a guest with host devices is not pc or pc-i440fx.
@@ -56,8 +56,8 @@ def test_i440fx(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST013", severity=ADVICE, refs=["F155"])
-def test_on_root_complex(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """An assigned device sits on the guest's bus 0
+def test_device_is_not_on_bus_0_of_the_guest(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Device is not on bus 0 of the guest
 
     Checks:
         That a host device of a q35 guest is not placed on pcie.0 itself.
@@ -93,8 +93,8 @@ def test_on_root_complex(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
 
 
 @check("GST014", severity=ADVICE, refs=["F156"])
-def test_no_free_root_port(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The guest has no free root port for another device
+def test_running_guest_has_a_free_root_port(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Running guest has a free root port
 
     Checks:
         That a running q35 guest with host devices has an empty pcie-root-port.
@@ -131,8 +131,10 @@ def test_no_free_root_port(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST015", severity=DEGRADED, refs=["F157"])
-def test_function_without_first(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """A function of an assigned device is invisible to the guest
+def test_every_assigned_function_is_visible_to_the_guest(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Every assigned function is visible to the guest
 
     Checks:
         That each host device on function 1 to 7 of a guest slot has a function 0 beside it that
@@ -167,8 +169,8 @@ def test_function_without_first(hypervisor: Hypervisor, guest: Domain) -> Verdic
 
 
 @check("GST016", severity=BLOCKER, refs=["F158"])
-def test_viommu_misconfigured(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The guest's own IOMMU does not allow assigned devices
+def test_guest_own_iommu_allows_assigned_devices(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Guest's own IOMMU allows assigned devices
 
     Checks:
         In a guest with host devices and an IOMMU of its own: caching_mode on, for intremap the
@@ -202,8 +204,8 @@ def test_viommu_misconfigured(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST017", severity=ADVICE, refs=["F01"])
-def test_emulated(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """A guest with host devices is emulated, without KVM
+def test_guest_is_not_emulated(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Guest is not emulated
 
     Checks:
         That the domain type of a guest with host devices is kvm.
@@ -236,8 +238,10 @@ def test_emulated(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST018", severity=BLOCKER, refs=["F168"])
-def test_two_boot_orders(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The guest's XML has both forms of boot order
+def test_guest_does_not_mix_two_forms_of_boot_order(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Guest does not mix two forms of boot order
 
     Checks:
         That no host device has <boot order=> beside <boot dev=> in <os>.

@@ -9,8 +9,8 @@ from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 @check("GST010", severity=BLOCKER, refs=["F147", "S32"])
-def test_hard_limit_too_small(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The guest's hard_limit is below what has to be locked
+def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Guest may lock enough memory for VFIO
 
     Checks:
         That a <hard_limit> leaves room for the guest's memory and 1 GiB; for each device, where
@@ -49,8 +49,8 @@ def test_hard_limit_too_small(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST019", severity=ADVICE, refs=["F161"])
-def test_balloon_expected(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """A guest with host devices counts on its balloon
+def test_guest_does_not_rely_on_ballooning(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Guest does not rely on memory ballooning
 
     Checks:
         That <currentMemory> is <memory> in a guest with host devices.
@@ -85,8 +85,8 @@ def test_balloon_expected(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST020", severity=BLOCKER, refs=["F167"])
-def test_hugepages_not_there(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The host has fewer hugepages than the guest's memory needs
+def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Host has enough hugepages for the guest
 
     Checks:
         That the host's pool of the page size which the guest asks for can hold its memory.

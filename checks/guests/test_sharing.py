@@ -9,8 +9,10 @@ from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("GST007", severity=BLOCKER, refs=["F143", "F159"])
-def test_device_in_two_guests(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Two guests that are on at the same time name the same device
+def test_at_most_one_guest_at_a_time_has_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """At most one guest at a time has the device
 
     Checks:
         That of the guests which name the device at most one runs, and at most one starts by
@@ -53,8 +55,8 @@ def test_device_in_two_guests(hypervisor: Hypervisor, device: IntendedDevice) ->
 
 
 @check("GST008", severity=BLOCKER, needs=["IOM001"], refs=["F97"])
-def test_group_in_two_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """One IOMMU group is split over guests that are on at the same time
+def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
+    """IOMMU group is not split over guests that run at the same time
 
     Checks:
         That the guests which name members of the group do not run, or start by themselves, at the
@@ -100,8 +102,10 @@ def test_group_in_two_guests(hypervisor: Hypervisor, group: Group) -> Verdict:
 
 
 @check("GST023", severity=DEGRADED, needs=["DEV001"], refs=["F143"])
-def test_pf_and_vf_assigned(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A device and its own virtual functions are meant for guests
+def test_pf_and_its_vfs_are_not_both_assigned(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """PF and its VFs are not both assigned to guests
 
     Checks:
         That a PF which a guest names has no VF that a guest names too.

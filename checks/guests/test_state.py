@@ -17,8 +17,8 @@ from pytest_vfio.parse.hostdevs import Hostdev
     needs=["IOM001", "IOM002", "LIB007"],
     refs=[known.ref for known in qemulog.QEMU],
 )
-def test_qemu_log_names_failure(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """QEMU's log of the guest names a failure of VFIO
+def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """QEMU's log of the guest reports no VFIO failure
 
     Checks:
         That the guest's last start left none of the errors in QEMU's log that are known to come
@@ -65,8 +65,10 @@ def _names(sign: qemulog.Sign, guest: Domain) -> bool:
 
 
 @check("GST021", severity=DEGRADED, refs=["F160"])
-def test_suspended_at_shutdown(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The host would suspend a guest with host devices when it goes down
+def test_shutdown_of_the_host_does_not_suspend_the_guest(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Shutdown of the host does not suspend the guest
 
     Checks:
         That libvirt-guests does not suspend running guests, where one of them has a host device
@@ -103,8 +105,8 @@ def test_suspended_at_shutdown(hypervisor: Hypervisor, guest: Domain) -> Verdict
 
 
 @check("GST026", severity=DEGRADED, refs=["F116"])
-def test_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """A guest with host devices is paused
+def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
+    """Guest is not paused
 
     Checks:
         That a guest with host devices is not paused.
@@ -142,8 +144,8 @@ def test_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
 
 
 @check("GST027", severity=DEGRADED, needs=["GST003"], refs=["F170", "F171", "F180"])
-def test_not_seen_inside(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The guest does not see its device
+def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
+    """Guest sees its device
 
     Checks:
         That inside the running guest there are as many functions with the device's vendor:device
@@ -189,8 +191,10 @@ def test_not_seen_inside(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
 
 
 @check("GST028", severity=ADVICE, needs=["SRV001"], refs=["F159", "F129"])
-def test_vf_may_come_late(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A guest that starts by itself needs a VF that is made during boot
+def test_udev_creates_the_vf_of_the_autostart_guest(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """udev creates the VF of the autostart guest
 
     Checks:
         For a guest that starts by itself and has a VF: that udev makes the VFs, as soon as the PF

@@ -27,8 +27,8 @@ _REASONS = {
 
 
 @check("IOM007", severity=DEGRADED, needs=["DEV001"], refs=["F55", "F56", "F58", "S26"])
-def test_device_faults(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Device reached for memory that is not mapped for it
+def test_device_causes_no_iommu_faults(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device causes no IOMMU faults
 
     Checks:
         That the IOMMU refused no access of the device in this boot. VT-d's reasons are decimal
@@ -55,8 +55,8 @@ def test_device_faults(hypervisor: Hypervisor, device: IntendedDevice) -> Verdic
 
 
 @check("IOM008", severity=DEGRADED, refs=["F55", "F56", "F58", "S26"])
-def test_other_faults(hypervisor: Hypervisor) -> Verdict:
-    """A device that is not meant for guests causes IOMMU faults
+def test_none_of_the_host_own_devices_causes_iommu_faults(hypervisor: Hypervisor) -> Verdict:
+    """None of the host's own devices causes IOMMU faults
 
     Checks:
         That the IOMMU refused no access of the host's other devices in this boot.
@@ -99,8 +99,8 @@ def _faults(name: str, found: list[Fault]) -> Verdict:
 
 
 @check("IOM009", severity=DEGRADED, refs=["F57", "F58"])
-def test_invalidation_stalled(hypervisor: Hypervisor) -> Verdict:
-    """A dead device stalls the IOMMU
+def test_no_device_stalls_the_iommu(hypervisor: Hypervisor) -> Verdict:
+    """No device stalls the IOMMU
 
     Checks:
         That no invalidation timed out in this boot.

@@ -16,8 +16,8 @@ _CONFLICT = (
 
 
 @check("IOM010", severity=ADVICE, needs=["IOM001"], refs=["F59"])
-def test_address_width(hypervisor: Hypervisor) -> Verdict:
-    """IOMMU maps fewer address bits than the CPU has
+def test_iommu_units_map_as_many_address_bits_as_the_cpu_has(hypervisor: Hypervisor) -> Verdict:
+    """IOMMU units map as many address bits as the CPU has
 
     Checks:
         On Intel, that every unit maps as many bits (MGAW) as the CPU's physical addresses have,
@@ -57,8 +57,8 @@ def test_address_width(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM011", severity=ADVICE, needs=["IOM001"], refs=["F66"])
-def test_units_differ(hypervisor: Hypervisor) -> Verdict:
-    """IOMMU units have different features
+def test_kernel_log_reports_no_unit_with_different_features(hypervisor: Hypervisor) -> Verdict:
+    """Kernel log reports no IOMMU unit with different features
 
     Checks:
         That the kernel reports no unit whose features do not match the others'.
@@ -88,8 +88,8 @@ def test_units_differ(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM013", severity=ADVICE, needs=["IOM001"], refs=["F67"])
-def test_default_domains_conflict(hypervisor: Hypervisor) -> Verdict:
-    """Devices of one group ask for different default domains
+def test_kernel_log_reports_no_conflicting_default_domains(hypervisor: Hypervisor) -> Verdict:
+    """Kernel log reports no group with conflicting default domains
 
     Checks:
         That the kernel found no conflict about a group's default domain.
@@ -117,8 +117,8 @@ def test_default_domains_conflict(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM014", severity=ADVICE, needs=["IOM001"], refs=["F18", "S07"])
-def test_passthrough_mode_ignored(hypervisor: Hypervisor) -> Verdict:
-    """Memory encryption overrides iommu=pt
+def test_memory_encryption_does_not_override_iommu_pt(hypervisor: Hypervisor) -> Verdict:
+    """Memory encryption does not override iommu=pt
 
     Checks:
         That passthrough mode, where it is asked for, was not dropped because memory is encrypted.

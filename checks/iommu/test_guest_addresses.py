@@ -14,8 +14,10 @@ _MACHINE = re.compile(r"pc-(?:q35|i440fx)-([0-9]{1,3})\.([0-9]{1,3})")
 
 
 @check("IOM015", severity=BLOCKER, needs=["IOM001"], refs=["F60"])
-def test_guest_in_amd_hole(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """Guest is too large for its machine type on an AMD host
+def test_guest_memory_avoids_the_addresses_an_amd_iommu_reserves(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Guest's memory avoids the addresses that an AMD IOMMU reserves
 
     Checks:
         That a guest of more than 1010 GiB with host devices, on a host with an AMD IOMMU, has a

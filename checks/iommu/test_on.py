@@ -20,8 +20,8 @@ _GAVE_UP = (
     needs=["FW002", "FW003", "FW009", "FW011", "CMD002", "CMD004", "DRV011", "IOM004"],
     refs=["F50", "S01", "S12", "S13"],
 )
-def test_iommu_off(hypervisor: Hypervisor) -> Verdict:
-    """IOMMU is not on
+def test_iommu_is_on(hypervisor: Hypervisor) -> Verdict:
+    """IOMMU is on
 
     Checks:
         That the kernel translates DMA. Units that it registered prove it, then real groups, then
@@ -60,8 +60,8 @@ def test_iommu_off(hypervisor: Hypervisor) -> Verdict:
     needs=["IOM001", "FW004", "FW005", "CMD024", "DRV011"],
     refs=["F53", "S27"],
 )
-def test_interrupts_not_remapped(hypervisor: Hypervisor) -> Verdict:
-    """Interrupts are not remapped
+def test_interrupts_are_remapped(hypervisor: Hypervisor) -> Verdict:
+    """Interrupts are remapped
 
     Checks:
         That device interrupts pass a remapping table: IR- chips in /proc/interrupts, an ITS on
@@ -91,8 +91,8 @@ def test_interrupts_not_remapped(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM004", severity=BLOCKER, needs=["FW002"], refs=["F52"])
-def test_platform_refused(hypervisor: Hypervisor) -> Verdict:
-    """Linux refuses this platform's IOMMU
+def test_linux_does_not_refuse_this_platform_iommu(hypervisor: Hypervisor) -> Verdict:
+    """Linux does not refuse this platform's IOMMU
 
     Checks:
         That Linux did not leave the AMD IOMMU off because of the platform (Stoney Ridge).
@@ -126,8 +126,8 @@ def test_platform_refused(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM005", severity=SECURITY, refs=["F54", "F205", "S27"])
-def test_unsafe_interrupts_allowed(hypervisor: Hypervisor) -> Verdict:
-    """Unsafe interrupts are allowed
+def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
+    """Unsafe interrupts are not allowed
 
     Checks:
         That allow_unsafe_interrupts is N in vfio_iommu_type1 and in iommufd: two switches.
@@ -158,8 +158,8 @@ def test_unsafe_interrupts_allowed(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM006", severity=SECURITY, refs=["F62", "S14"])
-def test_noiommu_mode(hypervisor: Hypervisor) -> Verdict:
-    """VFIO may run devices without any IOMMU
+def test_vfio_no_iommu_mode_is_off(hypervisor: Hypervisor) -> Verdict:
+    """VFIO's no-IOMMU mode is off
 
     Checks:
         That enable_unsafe_noiommu_mode is N and that no group is called vfio-noiommu.
@@ -189,8 +189,8 @@ def test_noiommu_mode(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("IOM012", severity=ADVICE, refs=["F61"])
-def test_forced_on(hypervisor: Hypervisor) -> Verdict:
-    """Firmware forces the IOMMU on in spite of the command line
+def test_firmware_does_not_force_the_iommu_on(hypervisor: Hypervisor) -> Verdict:
+    """Firmware does not force the IOMMU on
 
     Checks:
         That the IOMMU is not on merely because the firmware opted in to DMA protection.

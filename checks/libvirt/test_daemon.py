@@ -12,8 +12,8 @@ _SILENT = (Status.NOT_COLLECTED, Status.FAILED)
 
 
 @check("LIB001", severity=BLOCKER)
-def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
-    """libvirt neither runs nor waits to be asked
+def test_libvirt_runs_or_its_socket_listens(hypervisor: Hypervisor) -> Verdict:
+    """libvirt runs, or its socket listens
 
     Checks:
         That libvirt answered, or that a daemon that drives QEMU runs, or that its socket listens.
@@ -60,8 +60,8 @@ def test_libvirt_not_running(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("LIB002", severity=BLOCKER, needs=["LIB001", "IOM001"], refs=["F141"])
-def test_libvirt_finds_no_vfio(hypervisor: Hypervisor) -> Verdict:
-    """libvirt finds no support for passthrough on the host
+def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Verdict:
+    """Host passes libvirt's own test for passthrough
 
     Checks:
         That libvirt's own test holds: some IOMMU group exists, and /dev/vfio/vfio does.
@@ -107,8 +107,8 @@ def _no_vfio(message: str, quote: Quote) -> Verdict:
 
 
 @check("LIB005", severity=DEGRADED, needs=["LIB001"], refs=["F153"])
-def test_qemu_user_may_not_open_node(hypervisor: Hypervisor) -> Verdict:
-    """libvirt does not hand VFIO nodes to QEMU's user
+def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> Verdict:
+    """qemu.conf lets QEMU open VFIO device nodes
 
     Checks:
         That qemu.conf leaves dynamic_ownership on, or lets QEMU run as root.

@@ -8,8 +8,10 @@ from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("LIB009", severity=DEGRADED, needs=["DEV001", "DEV004"], refs=["F163"])
-def test_held_by_another_program(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A program other than a guest of libvirt holds the device
+def test_no_program_other_than_a_guest_holds_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """No program other than a libvirt guest holds the device
 
     Checks:
         That nobody has /dev/vfio/N of the device's group open, unless a running guest has a device

@@ -15,8 +15,8 @@ from pytest_vfio.parse import qemulog
     needs=["LIB001", "LIB002", "LIB007"],
     refs=[known.ref for known in qemulog.LIBVIRT],
 )
-def test_libvirt_log_names_failure(hypervisor: Hypervisor) -> Verdict:
-    """libvirt's log names a failure of passthrough
+def test_libvirt_log_reports_no_passthrough_failure(hypervisor: Hypervisor) -> Verdict:
+    """libvirt's log reports no passthrough failure
 
     Checks:
         That libvirt's log has none of the errors that are known to come from passthrough.
@@ -57,8 +57,8 @@ def _newest(signs: Iterable[qemulog.Sign]) -> tuple[Quote, ...]:
 
 
 @check("LIB007", severity=DEGRADED, refs=["F150", "F151"])
-def test_policy_denies_node(hypervisor: Hypervisor) -> Verdict:
-    """AppArmor or SELinux denied a VFIO node
+def test_kernel_log_reports_no_denial_of_a_vfio_node(hypervisor: Hypervisor) -> Verdict:
+    """Kernel log reports no AppArmor or SELinux denial of a VFIO node
 
     Checks:
         That the kernel log has no denial about /dev/vfio or /dev/iommu.

@@ -8,8 +8,8 @@ from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 @check("LIB008", severity=BLOCKER, needs=["LIB001"], refs=["F136"])
-def test_pool_exhausted(hypervisor: Hypervisor) -> Verdict:
-    """A network has fewer VFs than its guests need at once
+def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Verdict:
+    """Every network that assigns VFs has enough of them
 
     Checks:
         For each network with forward mode hostdev: that its VFs are at least as many as the

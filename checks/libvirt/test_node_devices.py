@@ -10,8 +10,8 @@ from pytest_vfio.parse import nodedevs
 
 
 @check("LIB003", severity=DEGRADED, needs=["LIB001", "DEV001"], refs=["F165"])
-def test_node_device_unknown(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """libvirt does not know the device
+def test_libvirt_knows_the_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """libvirt knows the device
 
     Checks:
         That libvirt lists a node device at the device's address.
@@ -45,8 +45,10 @@ def test_node_device_unknown(hypervisor: Hypervisor, device: IntendedDevice) -> 
 
 
 @check("LIB004", severity=ADVICE, needs=["LIB003"], refs=["F165"])
-def test_node_device_disagrees(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """libvirt and the kernel disagree about the device
+def test_libvirt_and_the_kernel_agree_on_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """libvirt and the kernel agree on the device
 
     Checks:
         That driver, IOMMU group and the greatest number of VFs are the same in libvirt's node

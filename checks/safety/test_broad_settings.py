@@ -13,8 +13,8 @@ from pytest_vfio.parse.words import Word, named
 
 
 @check("SAF004", severity=BLOCKER, refs=["F195", "F77"])
-def test_id_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
-    """A vfio-pci id catches a function the host lives on
+def test_no_id_matches_a_device_the_host_depends_on(hypervisor: Hypervisor) -> Verdict:
+    """No vfio-pci id matches a device that the host depends on
 
     Checks:
         That none of the ids for vfio-pci, on the command line or in modprobe.d, in force or not,
@@ -43,8 +43,10 @@ def test_id_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("SAF015", severity=BLOCKER, needs=["SAF004"], refs=["F195", "F77"])
-def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
-    """A vfio-pci id of the next boot catches a function the host lives on
+def test_no_id_of_the_next_boot_matches_a_device_the_host_depends_on(
+    hypervisor: Hypervisor,
+) -> Verdict:
+    """No vfio-pci id of the next boot matches a device the host depends on
 
     Checks:
         That none of the ids for vfio-pci on the command line of the entry that the next boot takes
@@ -71,8 +73,8 @@ def test_next_boot_catches_protected_twin(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("SAF005", severity=BLOCKER, refs=["F200"])
-def test_blacklist_hits_protected_driver(hypervisor: Hypervisor) -> Verdict:
-    """The driver of a function the host lives on is blacklisted
+def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervisor) -> Verdict:
+    """No blacklist disables a driver that the host depends on
 
     Checks:
         That no blacklist, and no `install MODULE /bin/false`, names the driver of a function that
@@ -113,8 +115,8 @@ def test_blacklist_hits_protected_driver(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("SAF009", severity=BLOCKER, refs=["F202"])
-def test_pin_hits_protected_function(hypervisor: Hypervisor) -> Verdict:
-    """A stored pin gives a function the host lives on to a VFIO driver
+def test_no_override_takes_a_device_the_host_depends_on(hypervisor: Hypervisor) -> Verdict:
+    """No persistent override takes a device that the host depends on
 
     Checks:
         That no file of driverctl and no udev rule that sets driver_override names the address of a
@@ -152,8 +154,8 @@ def test_pin_hits_protected_function(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("SAF010", severity=ADVICE, refs=["F202"])
-def test_pin_names_nothing_intended(hypervisor: Hypervisor) -> Verdict:
-    """A stored pin names no device, or one that is not intended
+def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervisor) -> Verdict:
+    """Every persistent VFIO override names a device to be passed through
 
     Checks:
         That each address that driverctl or a udev rule gives to a VFIO driver is there and is
@@ -193,8 +195,8 @@ def test_pin_names_nothing_intended(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("SAF014", severity=SECURITY, refs=["F205"])
-def test_denylist_disabled(hypervisor: Hypervisor) -> Verdict:
-    """vfio-pci is told to accept devices on its denylist
+def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict:
+    """Denylist of vfio-pci is not disabled
 
     Checks:
         That `disable_denylist` of vfio-pci is not set, in the running kernel or in its settings.

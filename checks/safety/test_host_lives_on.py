@@ -20,8 +20,10 @@ REFS = {
 
 
 @check("SAF001", severity=BLOCKER, needs=["DEV001"], refs=["F190", "F191", "F192", "F193"])
-def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The host lives on the intended device
+def test_host_does_not_depend_on_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host does not depend on the device
 
     Checks:
         That neither the way to the host (default routes of all tables, live SSH sessions) nor its
@@ -43,7 +45,7 @@ def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDe
         F190, F191, F192, F193; Documentation/ABI/testing/sysfs-class-net, sysfs-block.
     """
     path = hypervisor.protected.known.get(device.name)
-    if path is not None and device.wanted is not None and device.wanted.vfs:
+    if path is not None and device.keeps_host_driver:
         return skips(f"{device.name} stays with the host, only its VFs are given away")
     if path is not None:
         return fails(
@@ -66,8 +68,10 @@ def test_intended_device_carries_host(hypervisor: Hypervisor, device: IntendedDe
 
 
 @check("SAF002", severity=BLOCKER, needs=["IOM001"], refs=["F194"])
-def test_group_holds_protected_function(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group of an intended device holds a function the host lives on
+def test_host_depends_on_no_other_member_of_the_group(
+    hypervisor: Hypervisor, group: Group
+) -> Verdict:
+    """Host depends on no other member of the IOMMU group
 
     Checks:
         That no other member of the group, that is not intended itself, carries the network, the
@@ -105,8 +109,10 @@ def test_group_holds_protected_function(hypervisor: Hypervisor, group: Group) ->
 
 
 @check("SAF003", severity=DEGRADED, needs=["IOM001"], refs=["F100"])
-def test_group_holds_chipset_function(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """The group of an intended device holds the chipset's own functions
+def test_group_holds_no_isa_bridge_and_no_smbus_controller(
+    hypervisor: Hypervisor, group: Group
+) -> Verdict:
+    """IOMMU group holds no ISA bridge and no SMBus controller
 
     Checks:
         That the group has no ISA/LPC bridge (class 0601) and no SMBus controller (class 0c05)
@@ -141,8 +147,10 @@ def test_group_holds_chipset_function(hypervisor: Hypervisor, group: Group) -> V
 
 
 @check("SAF008", severity=ADVICE, needs=["DEV001"], refs=["F204"])
-def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """VFs are made on an adapter that the host lives on
+def test_host_does_not_depend_on_the_adapter_of_the_vfs(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host does not depend on the adapter of the VFs
 
     Checks:
         Whether the physical function of an intended VF, or the one that the inventory wants VFs
@@ -160,7 +168,7 @@ def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: Intende
         F204; Documentation/PCI/pci-iov-howto.rst.
     """
     function = device.function
-    wanted = device.wanted is not None and bool(device.wanted.vfs)
+    wanted = device.keeps_host_driver
     parent = device.name if wanted else function.physfn
     if parent is None:
         return skips(f"{device.name} is no VF and none are wanted of it")
@@ -179,8 +187,10 @@ def test_host_lives_on_physical_function(hypervisor: Hypervisor, device: Intende
 
 
 @check("SAF016", severity=DEGRADED, needs=["DEV001", "SAF001"], refs=["F190", "F191"])
-def test_host_uses_device(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The host has addresses or volumes on the intended device
+def test_host_has_no_address_and_no_volume_on_the_device(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host has no address and no volume on the device
 
     Checks:
         That no interface on the intended device has an address or belongs to a bridge, bond or
@@ -197,7 +207,7 @@ def test_host_uses_device(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
     References:
         F190, F191.
     """
-    if device.wanted is not None and device.wanted.vfs:
+    if device.keeps_host_driver:
         return skips(f"{device.name} stays with the host, only its VFs are given away")
     function = device.function
     if out_of_use(function):

@@ -11,8 +11,10 @@ from pytest_vfio.parse.hostdevs import Hostdev
 
 
 @check("SAF006", severity=BLOCKER, refs=["F203"])
-def test_autostart_guest_takes_protected_device(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """A guest that starts by itself takes a device the host lives on
+def test_autostart_guest_takes_no_device_the_host_depends_on(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Autostart guest takes no device that the host depends on
 
     Checks:
         That no guest with autostart names, with managed='yes', a function that carries the
@@ -54,8 +56,10 @@ def test_autostart_guest_takes_protected_device(hypervisor: Hypervisor, guest: D
 
 
 @check("SAF007", severity=ADVICE, needs=["SAF001"], refs=["F203"])
-def test_stored_guest_names_protected_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """A stored guest names a device the host lives on
+def test_host_does_not_depend_on_the_guest_device(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Host does not depend on the guest's device
 
     Checks:
         That no definition of a guest, autostart or not, names a function that carries the network,
@@ -87,8 +91,8 @@ def test_stored_guest_names_protected_device(hypervisor: Hypervisor, hostdev: Ho
 
 
 @check("SAF012", severity=DEGRADED, refs=["F69"])
-def test_host_may_sleep(hypervisor: Hypervisor) -> Verdict:
-    """The host may sleep while guests have its devices
+def test_host_cannot_sleep_while_devices_are_assigned(hypervisor: Hypervisor) -> Verdict:
+    """Host cannot sleep while devices are assigned
 
     Checks:
         That the sleep targets of systemd are masked while a guest runs with an assigned device.
@@ -126,8 +130,10 @@ def test_host_may_sleep(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("SAF013", severity=DEGRADED, needs=["DEV001", "DEV003"], refs=["F71", "S22"])
-def test_binding_lost_at_reboot(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device is on a VFIO driver now, and nothing repeats that at boot
+def test_binding_to_vfio_is_configured_persistently(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Binding of the device to VFIO is configured persistently
 
     Checks:
         That something lasting accounts for the binding: an id for vfio-pci, a pin of its address

@@ -23,12 +23,12 @@ def _physical(hypervisor: Hypervisor, device: IntendedDevice) -> PciFunction | N
         if found is None:
             raise function.missing("physfn")
         return found
-    return function if device.wanted is not None and device.wanted.vfs else None
+    return function if device.keeps_host_driver else None
 
 
 @check("SRV010", severity=DEGRADED, needs=["DEV001"], refs=["F133"])
-def test_pf_down(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The PF of a VF is down
+def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Network interface of the PF is up
 
     Checks:
         That the interface of the PF is up where a VF of it is intended.
@@ -85,8 +85,10 @@ def _policy(hypervisor: Hypervisor, device: IntendedDevice) -> VfPolicy | None:
 
 
 @check("SRV011", severity=SECURITY, needs=["DEV001"], refs=["F134"])
-def test_vf_trusted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The guest of a VF may forge addresses
+def test_vf_is_neither_trusted_nor_allowed_to_spoof(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """VF is neither trusted nor allowed to spoof addresses
 
     Checks:
         That trust is off and spoofchk on for an intended VF.
@@ -120,8 +122,10 @@ def test_vf_trusted(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("SRV012", severity=ADVICE, needs=["DEV001"], refs=["F135", "F134"])
-def test_vf_without_mac(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A VF has no MAC address of its own
+def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """VF has a fixed MAC address where a guest needs one
 
     Checks:
         That an intended VF has an administrative MAC, or that libvirt sets one: `<interface
@@ -161,8 +165,8 @@ def test_vf_without_mac(hypervisor: Hypervisor, device: IntendedDevice) -> Verdi
 
 
 @check("SRV008", severity=DEGRADED, needs=["IOM001"], refs=["F138"])
-def test_vfs_share_group(hypervisor: Hypervisor, group: Group) -> Verdict:
-    """VFs share an IOMMU group
+def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdict:
+    """VF is alone in its IOMMU group
 
     Checks:
         That a VF is alone in its group.

@@ -22,8 +22,10 @@ def _wanted(device: IntendedDevice) -> int:
     needs=["DEV001", "SRV003", "SRV004", "SRV005", "SRV007"],
     refs=["F129"],
 )
-def test_vfs_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Virtual functions are missing
+def test_pf_has_as_many_vfs_as_the_inventory_wants(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """PF has as many VFs as the inventory wants
 
     Checks:
         That the PF has as many VFs as the inventory wants.
@@ -55,8 +57,10 @@ def test_vfs_missing(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("SRV002", severity=ADVICE, needs=["DEV001"], refs=["F132"])
-def test_vfs_inside_guest(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """An SR-IOV capable PF goes to a guest, which cannot make VFs from it
+def test_device_is_not_an_sr_iov_capable_pf(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Device is not an SR-IOV capable PF
 
     Checks:
         That an intended device is no PF that could make VFs.
@@ -91,8 +95,10 @@ def test_vfs_inside_guest(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
 
 
 @check("SRV003", severity=BLOCKER, needs=["DEV001"], refs=["F125"])
-def test_no_room_for_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """There is no memory space for the BARs of VFs
+def test_memory_space_is_reserved_for_the_vfs(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Memory space is reserved for the BARs of the VFs
 
     Checks:
         Where VFs are wanted: that the kernel reserved room for their BARs.
@@ -129,8 +135,10 @@ def test_no_room_for_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verd
 
 
 @check("SRV004", severity=BLOCKER, needs=["DEV001"], refs=["F126"])
-def test_vfs_out_of_buses(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """VFs would lie beyond the bus numbers of the bridge
+def test_wanted_vfs_fit_into_the_bus_numbers(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Wanted VFs fit into the bus numbers of the bridge
 
     Checks:
         That the address of the last wanted VF is on a bus below the bridge above the PF.
@@ -177,8 +185,10 @@ def test_vfs_out_of_buses(hypervisor: Hypervisor, device: IntendedDevice) -> Ver
 
 
 @check("SRV005", severity=BLOCKER, needs=["DEV001"], refs=["F127", "F12"])
-def test_more_vfs_than_possible(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """More VFs are wanted than the adapter offers
+def test_adapter_offers_as_many_vfs_as_the_inventory_wants(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Adapter offers as many VFs as the inventory wants
 
     Checks:
         That sriov_totalvfs is there and not below what the inventory wants. A driver may lower it.
@@ -212,8 +222,10 @@ def test_more_vfs_than_possible(hypervisor: Hypervisor, device: IntendedDevice) 
 
 
 @check("SRV007", severity=BLOCKER, needs=["DEV001"], refs=["F131"])
-def test_pf_on_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The PF is on a VFIO driver while its VFs are wanted
+def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """PF is not on a VFIO driver while its VFs are wanted
 
     Checks:
         That a PF which has VFs, or whose VFs are wanted, is on its host driver.
@@ -254,8 +266,8 @@ def test_pf_on_vfio(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
 
 
 @check("SRV009", severity=DEGRADED, needs=["DEV001"], refs=["F140"])
-def test_gpu_pf_with_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """A graphics PF is intended while its VFs exist
+def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Graphics device to be passed through has no VFs
 
     Checks:
         That an intended display device has no VFs.
@@ -290,8 +302,10 @@ def test_gpu_pf_with_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verd
 
 
 @check("SRV006", severity=ADVICE, needs=["DEV001", "SRV001"], refs=["F130"])
-def test_host_takes_vfs(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """Host drivers take the VFs
+def test_host_drivers_do_not_take_the_vfs(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Host drivers do not take the VFs
 
     Checks:
         Where VFs are wanted for guests: that sriov_drivers_autoprobe is off, or that none of the

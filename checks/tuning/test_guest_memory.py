@@ -25,8 +25,10 @@ BIG = 16 * GIB
 
 
 @check("TUN002", severity=DEGRADED, needs=["DEV001"], refs=["F181"])
-def test_guest_on_other_node(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdict:
-    """The guest's vCPUs or memory are on another node than its device
+def test_guest_is_placed_on_the_numa_node_of_its_device(
+    hypervisor: Hypervisor, hostdev: Hostdev
+) -> Verdict:
+    """Guest is placed on the NUMA node of its device
 
     Checks:
         That at least one vCPU may run on the device's NUMA node, and that memory may come from it.
@@ -66,11 +68,11 @@ def test_guest_on_other_node(hypervisor: Hypervisor, hostdev: Hostdev) -> Verdic
 
 
 @check("TUN003", severity=ADVICE, refs=["F182"])
-def test_big_guest_without_hugepages(
+def test_large_guest_uses_hugepages(
     hypervisor: Hypervisor,
     guest: Domain,
 ) -> Verdict:
-    """A big guest with assigned devices has no hugepages
+    """Large guest with assigned devices uses hugepages
 
     Checks:
         That a guest of more than 16 GiB with an assigned device has its memory in hugepages.
@@ -106,8 +108,10 @@ def test_big_guest_without_hugepages(
 
 
 @check("TUN009", severity=BLOCKER, refs=["F189"])
-def test_guest_memory_exceeds_host(hypervisor: Hypervisor, guest: Domain) -> Verdict:
-    """The pinned memory of guests exceeds the host's
+def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Pinned memory of the guests fits into the host's memory
 
     Checks:
         That the guest's memory and the 1 GiB that libvirt adds fit into the host's memory: alone,

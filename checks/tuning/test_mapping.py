@@ -12,11 +12,11 @@ PAGE = 4096
 
 
 @check("TUN008", severity=ADVICE, needs=["DEV001"], refs=["F184"])
-def test_bar_shares_page(
+def test_every_small_bar_begins_at_a_page_boundary(
     hypervisor: Hypervisor,
     device: IntendedDevice,
 ) -> Verdict:
-    """A BAR of the device shares a page with something else
+    """Every small memory BAR begins at a page boundary
 
     Checks:
         That each memory BAR that is smaller than a page of 4 KiB begins at one.
@@ -51,8 +51,8 @@ def test_bar_shares_page(
 
 
 @check("TUN010", severity=ADVICE, needs=["IOM001"], refs=["F182"])
-def test_large_pages_disabled(hypervisor: Hypervisor) -> Verdict:
-    """The IOMMU maps guests in small pages only
+def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Verdict:
+    """VFIO can map guest memory in large pages
 
     Checks:
         That VFIO may use large pages (`disable_hugepages`), that `intel_iommu=sp_off` is not on

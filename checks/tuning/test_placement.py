@@ -9,8 +9,8 @@ from pytest_vfio.hypervisor.intent import IntendedDevice
 
 
 @check("TUN001", severity=ADVICE, needs=["DEV001"], refs=["F16"])
-def test_device_without_numa_node(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device has no NUMA node on a host that has several
+def test_device_has_a_numa_node(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
+    """Device has a NUMA node
 
     Checks:
         That the kernel knows the node of the device, on a host with more than one, or on one whose
@@ -58,8 +58,10 @@ def test_device_without_numa_node(hypervisor: Hypervisor, device: IntendedDevice
 
 
 @check("TUN007", severity=ADVICE, needs=["DEV001"], refs=["F187"])
-def test_interrupts_on_other_node(hypervisor: Hypervisor, device: IntendedDevice) -> Verdict:
-    """The device's interrupts are handled on another NUMA node
+def test_at_least_half_of_the_interrupts_are_handled_on_its_node(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """At least half of the device's interrupts are handled on its NUMA node
 
     Checks:
         That most of the interrupts of the device, while a guest runs with it, were handled by CPUs

@@ -149,10 +149,12 @@ class Check(msgspec.Struct, frozen=True):
     subject: str
     function: Callable[..., object]
     file: str
+    since: str | None = None
+    replaces: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """The first line of the docstring, which names the bad state."""
+        """The first line of the docstring, which says what must hold."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
 
     @property
@@ -165,17 +167,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def check(
-    id: str, *, severity: Severity, needs: Iterable[str] = (), refs: Iterable[str] = ()
+    id: str,
+    *,
+    severity: Severity,
+    needs: Iterable[str] = (),
+    refs: Iterable[str] = (),
+    since: str | None = None,
+    replaces: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Make a check of a function of `hypervisor` and at most one subject.
 
     `id` is a short prefix of capitals and three digits. `needs` are the checks whose failure makes
     this one's failure a consequence. `refs` are entries of the failure catalogue (F22, S02).
+    `since` is the version in which the check appeared, None for the first. `replaces` are the ids
+    of former checks whose question it answers now; they are never used again.
 
     Raises TypeError where the function cannot be a check, and says why.
     """
-    if not re.fullmatch(r"[A-Z]{2,8}\d{3}", id):
-        raise TypeError(f"check id {id!r}: expected capitals and three digits, such as DEV003")
+    for one in (id, *replaces):
+        if not re.fullmatch(r"[A-Z]{2,8}\d{3}", one):
+            raise TypeError(f"check id {one!r}: expected capitals and three digits, such as DEV003")
 
     def hang(function: F) -> F:
         code = function.__code__
@@ -197,6 +208,8 @@ def check(
             subject=subject,
             function=function,
             file=code.co_filename,
+            since=since,
+            replaces=tuple(replaces),
         )
         function.vfio_check = record  # type: ignore[attr-defined]
         return function

@@ -6,7 +6,6 @@ valid one. Section 5 of the design is the contract. Does not look at any host.
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import re
 import tomllib
@@ -16,8 +15,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from pytest_vfio.facts.pci import functions as pci
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
+from pytest_vfio.declared import Declared, Waiver, WantedDevice, WantedGuest
+from pytest_vfio.parse import pciaddress
 
 _ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _NETDEV = re.compile(r"[^\s/:]{1,15}")
@@ -25,25 +24,6 @@ _NETDEV = re.compile(r"[^\s/:]{1,15}")
 
 class InventoryError(Exception):
     """The inventory cannot be used: the file, the key, what is wrong, and what would be right."""
-
-
-class Waiver(msgspec.Struct, frozen=True):
-    """A failure that is accepted until a day, for a reason."""
-
-    check: str
-    reason: str
-    expires: datetime.date
-    host: str | None = None
-    subject: str | None = None
-
-    def covers(self, check: str, host: str, subject: str, today: datetime.date) -> bool:
-        """Whether it holds today (`expires` is the last day, UTC) for a finding."""
-        return (
-            self.check == check
-            and self.host in (None, host)
-            and self.subject in (None, subject)
-            and today <= self.expires
-        )
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -73,55 +53,32 @@ class Inventory(msgspec.Struct, frozen=True):
         return Inventory(hosts, self.waivers, self.file)
 
 
-class _Device(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    address: str | None = None
-    id: str | None = None
-    netdev: str | None = None
-    subsystem: str | None = None
-    serial: str | None = None
-    mac: str | None = None
-    vfs: int | None = None
-    managed: bool | None = None
-
-
-class _Guest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    hostdevs: list[str] = []
-
-
 class _Host(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     connection: str | None = None
     bundle: str | None = None
-    devices: list[str | _Device] | None = None
+    devices: list[str | WantedDevice] | None = None
     protected: list[str] | None = None
-    guests: dict[str, _Guest] | None = None
+    guests: dict[str, WantedGuest] | None = None
 
 
 class _Group(_Host, frozen=True):
     hosts: list[str] = []
 
 
-class _Waiver(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    check: str
-    reason: str
-    expires: datetime.date
-    host: str | None = None
-    subject: str | None = None
-
-
 class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     hosts: dict[str, _Host] = {}
     groups: dict[str, _Group] = {}
-    waivers: list[_Waiver] = []
+    waivers: list[Waiver] = []
 
 
 #: The keys that are valid at the end of a path such as `$.hosts.bmt`, by its shape.
 _KEYS = (
     (re.compile(r"\$"), _File),
-    (re.compile(r"\$\.hosts\[.*\]\.devices\[.*\]|\$\.groups\[.*\]\.devices\[.*\]"), _Device),
-    (re.compile(r"\$\.(hosts|groups)\[.*\]\.guests\[.*\]"), _Guest),
+    (re.compile(r"\$\.hosts\[.*\]\.devices\[.*\]|\$\.groups\[.*\]\.devices\[.*\]"), WantedDevice),
+    (re.compile(r"\$\.(hosts|groups)\[.*\]\.guests\[.*\]"), WantedGuest),
     (re.compile(r"\$\.hosts\[.*\]"), _Host),
     (re.compile(r"\$\.groups\[.*\]"), _Group),
-    (re.compile(r"\$\.waivers\[.*\]"), _Waiver),
+    (re.compile(r"\$\.waivers\[.*\]"), Waiver),
 )
 
 
@@ -160,10 +117,7 @@ class _Reader:
                     what = f"no such host: {host!r}{nearest(host, parsed.hosts)}"
                     raise self.fail(f"groups.{name}.hosts", what)
         hosts = {name: self.host(name, host, parsed) for name, host in parsed.hosts.items()}
-        waivers = tuple(
-            Waiver(w.check, w.reason, w.expires, w.host, w.subject) for w in parsed.waivers
-        )
-        return Inventory(MappingProxyType(hosts), waivers, self.file)
+        return Inventory(MappingProxyType(hosts), tuple(parsed.waivers), self.file)
 
     def host(self, name: str, host: _Host, parsed: _File) -> Host:
         layers = [host, *(group for group in parsed.groups.values() if name in group.hosts)]
@@ -185,7 +139,7 @@ class _Reader:
             else tuple(self.device(f"{where}.devices", entry) for entry in devices),
             MappingProxyType(
                 {
-                    guest: WantedGuest(guest, self.addresses(f"{where}.guests.{guest}", g.hostdevs))
+                    guest: WantedGuest(self.addresses(f"{where}.guests.{guest}", g.hostdevs))
                     for guest, g in guests.items()
                 }
             ),
@@ -198,12 +152,12 @@ class _Reader:
         return tuple(self.address(where, text) for text in texts)
 
     def address(self, where: str, text: str) -> str:
-        address = pci.address(text)
+        address = pciaddress.address(text)
         if address is None:
             raise self.fail(where, f"{text!r} is not a PCI address such as '0000:12:00.0'")
         return address
 
-    def device(self, where: str, entry: str | _Device) -> WantedDevice:
+    def device(self, where: str, entry: str | WantedDevice) -> WantedDevice:
         if isinstance(entry, str):
             return self.short(where, entry)
         if entry.address is None and entry.id is None and entry.netdev is None:
@@ -227,7 +181,7 @@ class _Reader:
 
     def short(self, where: str, text: str) -> WantedDevice:
         """A device given as one word: an address, an id, or a network interface's name."""
-        address = pci.address(text)
+        address = pciaddress.address(text)
         if address is not None:
             return WantedDevice(address=address)
         if _ID.fullmatch(text.lower()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from tests.hosts import acpi_tables as tables
 from tests.hosts import plain as build
 

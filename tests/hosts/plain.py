@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pytest_vfio.declared import Declared
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared
 
 
 def item(name: str, what: str | bytes | Status | Item | None) -> Item:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from pytest_vfio.declared import Declared
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared
 from pytest_vfio.inventory import load
 from pytest_vfio.judge import suite
 from pytest_vfio.judge.judgement import Judgement

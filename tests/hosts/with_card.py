@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_vfio.check import Verdict
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Item, Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
 from tests.ask import ask
 from tests.hosts.config_space import MSIX, express, space
 from tests.hosts.in_use import FUNCTIONS, function, groups, host

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_vfio.declared import Declared
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.drivers.pins import Pins
 from pytest_vfio.facts.iommu.remapping import Interrupts
 from pytest_vfio.hypervisor.holding import held
-from pytest_vfio.hypervisor.intent import Declared
 from tests.hosts.in_use import (
     BLOCK,
     DISK,

@@ -18,9 +18,8 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
+from pytest_vfio.declared import Declared, Waiver, WantedDevice
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
-from pytest_vfio.inventory import Waiver
 from pytest_vfio.judge.diagnosis import HostVerdict, diagnose
 from pytest_vfio.judge.judgement import Judgement, subjects_of
 from pytest_vfio.judge.policy import Policy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 
+import msgspec
 import pytest
 
 from pytest_vfio.check import BLOCKER, Check, check, passes
@@ -32,6 +33,37 @@ def test_an_unknown_need_is_refused():
     """A check may only need a check that exists."""
     with pytest.raises(SuiteError, match="AAA001 .* needs AAA009, which does not exist"):
         Suite([make("AAA001", needs=("AAA009",))])
+
+
+def former(id: str, *replaces: str, file: str = "x/cmdline/t.py"):
+    return msgspec.structs.replace(make(id, file=file), replaces=replaces)
+
+
+def test_a_replaced_id_leads_to_the_check_that_took_its_place():
+    """What a waiver or a reader of an old report still names is found."""
+    suite = Suite([former("AAA001", "AAA002")])
+
+    assert suite.replaced["AAA002"] is suite["AAA001"]
+    assert "AAA002" not in suite
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (former("AAA002", file="two.py"), "replaces AAA002, which is still defined in two.py"),
+        (former("AAA003", "AAA002", file="one.py"), "which AAA001 replaces in x/cmdline/t.py"),
+    ],
+)
+def test_an_id_is_alive_or_replaced_by_one_check(other, words):
+    """An id with two meanings is refused."""
+    with pytest.raises(SuiteError, match=words):
+        Suite([former("AAA001", "AAA002"), other])
+
+
+def test_a_need_that_was_replaced_names_the_check_in_its_place():
+    """The author of a check sees what to write instead."""
+    with pytest.raises(SuiteError, match="needs AAA002, which AAA001 has replaced"):
+        Suite([former("AAA001", "AAA002"), make("AAA003", needs=("AAA002",))])
 
 
 def test_circular_needs_are_refused():
@@ -117,11 +149,11 @@ def test_a_decorated_function_is_still_itself():
 
     @check("AAA001", severity=BLOCKER)
     def test_bad(hypervisor):
-        """Something is bad"""
+        """Nothing is bad"""
         return passes(f"{hypervisor} is good")
 
     assert test_bad("it").message == "it is good"
-    assert test_bad.vfio_check.title == "Something is bad"
+    assert test_bad.vfio_check.title == "Nothing is bad"
     assert test_bad.vfio_check.subject == "host"
 
 

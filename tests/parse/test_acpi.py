@@ -242,11 +242,7 @@ def test_dmar_says_what_it_is_asked():
     table = dmar.parse(tables.dmar(flags=0b101, width=46, rmrr=[(0, [(0x14, 0)])]))
 
     assert 46 == table.host_address_width
-    assert (True, False, True) == (
-        table.interrupt_remapping,
-        table.x2apic_opt_out,
-        table.platform_opt_in,
-    )
+    assert (True, False) == (table.interrupt_remapping, table.x2apic_opt_out)
     assert "0000:00:14.0" == table.reserved[0].scopes[0].address(0)
 
 
@@ -286,7 +282,6 @@ def test_iort_says_which_segment_is_translated():
     assert iort.parse(tables.iort()).translated(0)
     assert not iort.parse(tables.iort()).translated(1)
     assert not iort.parse(tables.iort(smmu=False)).translated(0)
-    assert iort.parse(tables.iort(smmu=False)).has_its
 
 
 DMAR = "sys/firmware/acpi/tables/DMAR"

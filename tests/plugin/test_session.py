@@ -235,6 +235,14 @@ def test_explain_prints_a_page_without_a_host(run):
     typo.stderr.fnmatch_lines(["*FW0002: no such check; did you mean 'FW002'?"])
 
 
+def test_explain_leads_from_a_replaced_id_to_the_check_in_its_place(run):
+    """With a word that says so."""
+    page = run("--explain", "TUN005")
+
+    assert page.ret == 0
+    page.stdout.fnmatch_lines(["TUN005 was replaced by CMD031:", "CMD031*"])
+
+
 def test_print_probe_prints_the_script(run):
     """What it prints is a shell script."""
     result = run("--print-probe")

@@ -6,9 +6,8 @@ import datetime
 
 from pytest_vfio.check import ADVICE, BLOCKER, Check, Severity, fails, passes, skips
 from pytest_vfio.cures import UNSAFE, Cure
+from pytest_vfio.declared import Declared, Waiver, WantedDevice
 from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
-from pytest_vfio.inventory import Waiver
 from pytest_vfio.judge.diagnosis import diagnose
 from pytest_vfio.judge.judgement import Judgement
 from pytest_vfio.judge.policy import Policy

@@ -7,13 +7,9 @@ libvirt pins all of a guest's memory and reckons 1 GiB on top (S32; libvirt
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.facts.libvirt.guests import Domain
-
-if TYPE_CHECKING:
-    from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.facts.libvirt.guests import Domain, Guests
 
 GIB = 1024 * 1024
 
@@ -21,8 +17,8 @@ GIB = 1024 * 1024
 class Demand:
     """The pinned memory of one host's guests."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, guests: Guests) -> None:
+        self._guests = guests
 
     def of(self, guest: Domain) -> int:
         """What a guest pins when it runs: the most that any of its descriptions says, and 1 GiB.
@@ -51,7 +47,7 @@ class Demand:
         """What was not read, so that there may be other guests beside any."""
         found: list[Item] = []
         try:
-            for guest in self._hypervisor.guests.domains:
+            for guest in self._guests.domains:
                 guest.know("running", "autostart")
         except Missing as missing:
             found.extend(missing.items)
@@ -67,4 +63,4 @@ class Demand:
 
     @cached_property
     def _holders(self) -> tuple[Domain, ...]:
-        return tuple(guest for guest in self._hypervisor.guests.known if guest.hostdevs)
+        return tuple(guest for guest in self._guests.known if guest.hostdevs)

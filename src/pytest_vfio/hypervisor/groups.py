@@ -16,19 +16,16 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Item, Missing, Quote, Status, Tree
+from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.facts.pci import listings
-from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
 from pytest_vfio.facts.pci.views import SYSFS
 from pytest_vfio.parse import nodedevs
 from pytest_vfio.parse.pciaddress import address, split
-
-if TYPE_CHECKING:
-    from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 ITEM = "sys/kernel/iommu_groups"
 NOIOMMU = "vfio-noiommu"
@@ -64,7 +61,9 @@ class Group(msgspec.Struct, frozen=True, eq=False):
 
     number: int
     members: tuple[str, ...]
-    hypervisor: Hypervisor
+    pci: Pci
+    kernel: Kernel
+    tree: Tree
     others: tuple[str, ...] = ()
     unread: Item | None = None
 
@@ -87,31 +86,31 @@ class Group(msgspec.Struct, frozen=True, eq=False):
     @property
     def functions(self) -> tuple[PciFunction, ...]:
         """The known members' functions, those that were seen."""
-        known = self.hypervisor.pci.known
+        known = self.pci.known
         return tuple(known[member] for member in self.members if member in known)
 
     @property
     def unseen(self) -> tuple[Item, ...]:
         """The items that would show members, or members' functions, that were not seen."""
-        known = self.hypervisor.pci.known
+        known = self.pci.known
         lost = [] if all(member in known for member in self.members) else [SYSFS]
-        items = [self.hypervisor.evidence.item(name) for name in lost]
+        items = [self.pci.evidence.item(name) for name in lost]
         return tuple(items if self.unread is None else [*items, self.unread])
 
     @property
     def type(self) -> str | None:
         """`DMA`, `DMA-FQ`, `identity`, `blocked`; None before 5.11."""
-        return self._tree.get(f"{self.number}/type")
+        return self.tree.get(f"{self.number}/type")
 
     @property
     def name(self) -> str | None:
         """Hardly any group has a name; `vfio-noiommu` is one without an IOMMU (S14)."""
-        return self._tree.get(f"{self.number}/name")
+        return self.tree.get(f"{self.number}/name")
 
     @property
     def reserved_regions(self) -> tuple[ReservedRegion, ...]:
         """What the firmware and the platform keep for themselves; the file is 4.11 and newer."""
-        text = self._tree.get(f"{self.number}/reserved_regions")
+        text = self.tree.get(f"{self.number}/reserved_regions")
         if text is None:
             raise Missing(Item(f"{ITEM}/{self.number}/reserved_regions", Status.ABSENT))
         found = (_REGION.fullmatch(line.strip()) for line in text.split("\n"))
@@ -152,20 +151,16 @@ class Group(msgspec.Struct, frozen=True, eq=False):
         return tuple(found), tuple(unread.values())
 
     def _blocker(self, member: str) -> Blocker | None:
-        function = self.hypervisor.pci.known.get(member)
+        function = self.pci.known.get(member)
         if function is None:
-            raise Missing(self.hypervisor.evidence.item(SYSFS))
+            raise Missing(self.pci.evidence.item(SYSFS))
         driver = function.driver
-        if driver is None or not blocks(function, driver, self.hypervisor):
+        if driver is None or not blocks(function, driver, self.kernel):
             return None
         return Blocker(member, driver, function.quote("driver"))
 
-    @property
-    def _tree(self) -> Tree:
-        return self.hypervisor.groups.tree
 
-
-def blocks(function: PciFunction, driver: str, hypervisor: Hypervisor) -> bool:
+def blocks(function: PciFunction, driver: str, kernel: Kernel) -> bool:
     """A member with this driver makes its group not viable.
 
     The kernel's version matters only for a bridge with a driver of its own; Missing where it does
@@ -177,15 +172,14 @@ def blocks(function: PciFunction, driver: str, hypervisor: Hypervisor) -> bool:
         return True
     if driver == "pcieport":
         return False
-    return hypervisor.kernel.version >= OWNERSHIP
+    return kernel.version >= OWNERSHIP
 
 
 class Groups:
     """The groups of a host."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
-        self._evidence: Evidence = hypervisor.evidence
+    def __init__(self, pci: Pci, kernel: Kernel) -> None:
+        self._pci, self._kernel, self._evidence = pci, kernel, pci.evidence
 
     @cached_property
     def tree(self) -> Tree:
@@ -215,7 +209,9 @@ class Groups:
                 number: Group(
                     number,
                     tuple(sorted(members[number], key=split)),
-                    self._hypervisor,
+                    self._pci,
+                    self._kernel,
+                    self.tree,
                     tuple(sorted(others.get(number, ()))),
                     None if number in full else unread,
                 )
@@ -258,7 +254,7 @@ class Groups:
     def _add_functions(self, members: dict[int, set[str]], full: set[int]) -> None:
         """From each function's own link; the whole tree of functions has all members."""
         whole = self._evidence.item(SYSFS).whole
-        for where, function in self._hypervisor.pci.known.items():
+        for where, function in self._pci.known.items():
             try:
                 number = function.group
             except Missing:

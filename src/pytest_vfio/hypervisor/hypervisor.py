@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from pytest_vfio.declared import Declared
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.facts.boot.chain import Boot
 from pytest_vfio.facts.drivers.modules import Modules
@@ -28,9 +29,10 @@ from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci
 from pytest_vfio.hypervisor.demand import Demand
 from pytest_vfio.hypervisor.groups import Groups
-from pytest_vfio.hypervisor.intent import Declared, Intent
+from pytest_vfio.hypervisor.intent import Intent
 from pytest_vfio.hypervisor.iommu import Iommu
 from pytest_vfio.hypervisor.protected import Protected
+from pytest_vfio.hypervisor.seat import Console
 
 
 class Hypervisor:
@@ -93,7 +95,7 @@ class Hypervisor:
     @cached_property
     def iommu(self) -> Iommu:
         """Whether DMA is translated and interrupts are remapped."""
-        return Iommu(self)
+        return Iommu(self.pci, self.groups, self.acpi, self.cpu, self.klog)
 
     @cached_property
     def interrupts(self) -> Interrupts:
@@ -108,7 +110,7 @@ class Hypervisor:
     @cached_property
     def groups(self) -> Groups:
         """The IOMMU groups."""
-        return Groups(self)
+        return Groups(self.pci, self.kernel)
 
     @cached_property
     def libvirt(self) -> Libvirt:
@@ -123,7 +125,7 @@ class Hypervisor:
     @cached_property
     def demand(self) -> Demand:
         """How much memory guests with assigned devices pin."""
-        return Demand(self)
+        return Demand(self.guests)
 
     @cached_property
     def network(self) -> Network:
@@ -148,9 +150,11 @@ class Hypervisor:
     @cached_property
     def protected(self) -> Protected:
         """The PCI functions that the host itself lives on, each with the path that says why."""
-        return Protected(self)
+        console = Console(self.evidence, self.pci, self.network, self.cmdline)
+        named = self.declared.protected
+        return Protected(named, self.pci, self.network, self.storage, console)
 
     @cached_property
     def intent(self) -> Intent:
         """What the host is meant to pass through."""
-        return Intent(self)
+        return Intent(self.declared, self.pci, self.modules, self.guests)

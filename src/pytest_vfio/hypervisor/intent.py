@@ -9,59 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.drivers.modules import Modules
+from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
 
-if TYPE_CHECKING:
-    from pytest_vfio.hypervisor.hypervisor import Hypervisor
-
 T = TypeVar("T")
-
-#: Where an intent can come from, the strongest first.
-ORIGINS = ("inventory", "cmdline", "modprobe", "override", "bound", "hostdev")
-
-
-class WantedDevice(msgspec.Struct, frozen=True):
-    """One entry of `devices`: whatever of it is given has to match.
-
-    `id` is `vendor:device` in lower-case hex, `address` a full address (`0000:12:00.0`), `netdev`
-    a network interface's name, `subsystem` is `vendor:device` too.
-    """
-
-    address: str | None = None
-    id: str | None = None
-    netdev: str | None = None
-    subsystem: str | None = None
-    serial: str | None = None
-    mac: str | None = None
-    vfs: int | None = None
-    managed: bool | None = None
-
-    @property
-    def label(self) -> str:
-        """How the entry is called while no device is known for it."""
-        return self.address or self.id or self.netdev or "?"
-
-
-class WantedGuest(msgspec.Struct, frozen=True):
-    """A guest and the addresses that have to be among its hostdevs."""
-
-    name: str
-    hostdevs: tuple[str, ...] = ()
-
-
-class Declared(msgspec.Struct, frozen=True):
-    """What the inventory says of one host. `devices` None means: infer; empty means: none."""
-
-    devices: tuple[WantedDevice, ...] | None = None
-    guests: Mapping[str, WantedGuest] = msgspec.field(default_factory=lambda: MappingProxyType({}))
-    protected: tuple[str, ...] = ()
 
 
 class IntendedDevice(msgspec.Struct, frozen=True):
@@ -86,6 +45,14 @@ class IntendedDevice(msgspec.Struct, frozen=True):
         return self.guests[0] if self.guests else None
 
     @property
+    def keeps_host_driver(self) -> bool:
+        """Its VFs are for guests, not the function itself: that one stays with the host's driver.
+
+        The driver makes the VFs and is their way to the wire.
+        """
+        return self.wanted is not None and bool(self.wanted.vfs)
+
+    @property
     def function(self) -> PciFunction:
         """Its facts. Raises Missing where the host does not show the device, or was not read."""
         found = self.pci.get(self.address) if self.address else None
@@ -97,8 +64,9 @@ class IntendedDevice(msgspec.Struct, frozen=True):
 class Intent:
     """The devices that a host is meant to pass through."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, declared: Declared, pci: Pci, modules: Modules, guests: Guests) -> None:
+        self._declared = declared
+        self._topics = pci, modules, guests
 
     @property
     def known(self) -> tuple[IntendedDevice, ...]:
@@ -125,8 +93,7 @@ class Intent:
 
     @cached_property
     def _found(self) -> tuple[tuple[IntendedDevice, ...], tuple[Item, ...]]:
-        declared = self._hypervisor.declared
-        search = _Search(self._hypervisor)
+        declared, search = self._declared, _Search(*self._topics)
         if declared.devices is None:
             search.infer()
         else:
@@ -135,15 +102,14 @@ class Intent:
         for guest in declared.guests.values():
             for address in guest.hostdevs:
                 search.add(address, "inventory", WantedDevice(address=address))
-        return search.devices(), tuple(search.unread.values())
+        return search.devices(declared.guests), tuple(search.unread.values())
 
 
 class _Search:
     """Collects intended devices from one host; keeps what could not be asked."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self.hypervisor = hypervisor
-        self.pci = hypervisor.pci
+    def __init__(self, pci: Pci, modules: Modules, guests: Guests) -> None:
+        self.pci, self.modules, self.guests = pci, modules, guests
         self.found: dict[str, IntendedDevice] = {}
         self.unread: dict[str, Item] = {}
 
@@ -183,9 +149,8 @@ class _Search:
         return wanted.netdev is None or wanted.netdev in (self.ask(lambda: function.netdevs) or ())
 
     def infer(self) -> None:
-        hypervisor = self.hypervisor
-        patterns = self.ask(lambda: hypervisor.modules.configured_vfio_ids) or ()
-        ids_missing = hypervisor.modules.configured_ids_missing
+        patterns = self.ask(lambda: self.modules.configured_vfio_ids) or ()
+        ids_missing = self.modules.configured_ids_missing
         self.unread.update((item.name, item) for item in ids_missing)
         functions = [f for f in self.functions() if self.ask(lambda: f.is_bridge) is not True]
         for origin in ("cmdline", "modprobe"):
@@ -205,19 +170,18 @@ class _Search:
 
     def addresses_of_guests(self) -> Iterable[str]:
         """What the hostdevs of every known guest name."""
-        guests = self.hypervisor.guests
-        self.ask(lambda: guests.domains)
-        hostdevs = [hostdev for domain in guests.known for hostdev in domain.hostdevs]
+        self.ask(lambda: self.guests.domains)
+        hostdevs = [hostdev for domain in self.guests.known for hostdev in domain.hostdevs]
         return [hostdev.address for hostdev in hostdevs if hostdev.address]
 
-    def devices(self) -> tuple[IntendedDevice, ...]:
+    def devices(self, wanted: Mapping[str, WantedGuest]) -> tuple[IntendedDevice, ...]:
         """What was found, with the guests that name each device."""
         named: dict[str, list[str]] = {}
         managed: dict[str, bool] = {}
-        for guest in self.hypervisor.declared.guests.values():
+        for name, guest in wanted.items():
             for address in guest.hostdevs:
-                named.setdefault(address, []).append(guest.name)
-        domains = sorted(self.hypervisor.guests.known, key=lambda domain: not domain.running)
+                named.setdefault(address, []).append(name)
+        domains = sorted(self.guests.known, key=lambda domain: not domain.running)
         for hostdev in (hostdev for domain in domains for hostdev in domain.hostdevs):
             if hostdev.address:
                 named.setdefault(hostdev.address, []).append(hostdev.guest)

@@ -11,17 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Missing, Quote, Status, Tree
+from pytest_vfio.facts.firmware.acpi import Acpi
+from pytest_vfio.facts.host.cpu import Cpu
 from pytest_vfio.facts.iommu.faults import Fault, read_faults
 from pytest_vfio.facts.iommu.units import Unit, read_units
-from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.kernel.log import KernelLog
+from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
+from pytest_vfio.hypervisor.groups import NOIOMMU, Groups
 
-if TYPE_CHECKING:
-    from pytest_vfio.hypervisor.hypervisor import Hypervisor
-
-NOIOMMU = "vfio-noiommu"
 REAL_TYPES = frozenset({"DMA", "DMA-FQ", "identity", "unmanaged", "blocked", "auto"})
 
 #: No-IOMMU groups are numbered from 0 over the functions that are bound to a VFIO driver. A higher
@@ -56,9 +55,10 @@ _NOIOMMU_PARAMETER = "vfio/parameters/enable_unsafe_noiommu_mode"
 class Iommu:
     """The IOMMU of a host."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
-        evidence = hypervisor.evidence
+    def __init__(self, pci: Pci, groups: Groups, acpi: Acpi, cpu: Cpu, klog: KernelLog) -> None:
+        self._pci, self._groups = pci, groups.tree
+        self._acpi, self._cpu, self._klog = acpi, cpu, klog
+        evidence = pci.evidence
         self._class = evidence.item("sys/class/iommu")
         self._group_item = evidence.item("sys/kernel/iommu_groups")
         self._device_item = evidence.item("sys/bus/pci/devices")
@@ -126,10 +126,6 @@ class Iommu:
                 yield self._device_item.quote(f"{path} -> {target}"[:200])
         yield from self._function_proofs()
 
-    @property
-    def _groups(self) -> Tree:
-        return self._hypervisor.groups.tree
-
     @cached_property
     def seen_groups(self) -> dict[int, str]:
         """Group number -> its type, `vfio-noiommu`, or an empty string where neither was seen."""
@@ -159,7 +155,7 @@ class Iommu:
         """
         bound = 0
         highest: tuple[int, Quote] | None = None
-        for function in self._hypervisor.pci.known.values():
+        for function in self._pci.known.values():
             if not function.knows("group") or function.group is None:
                 continue
             group, quote = function.group, function.quote("group")
@@ -176,7 +172,7 @@ class Iommu:
     @cached_property
     def _log_proof(self) -> Quote | None:
         """The log says that a driver took over and that functions joined groups."""
-        log = self._hypervisor.klog
+        log = self._klog
         intel = log.first(_DRIVES["intel"])
         if intel is not None:
             return intel.quote
@@ -193,7 +189,7 @@ class Iommu:
         """
         if self._group_item.whole and not (set(self.seen_groups.values()) - {NOIOMMU}):
             return True
-        return self._class.whole and not self.seen_units and self._hypervisor.cpu.is_x86 is True
+        return self._class.whole and not self.seen_units and self._cpu.is_x86 is True
 
     def _must_be_off(self) -> None:
         """Raise Missing unless it is known that nothing translates."""
@@ -210,7 +206,7 @@ class Iommu:
         """
         for unit in self.seen_units:
             return unit.kind
-        acpi = self._hypervisor.acpi
+        acpi = self._acpi
         missing: list[Missing] = []
         for signature, kind in (("DMAR", "intel"), ("IVRS", "amd")):
             try:
@@ -224,7 +220,7 @@ class Iommu:
         except Missing as reason:
             missing.append(reason)
         for kind, pattern in _DRIVES.items():
-            if self._hypervisor.klog.first(pattern):
+            if self._klog.first(pattern):
                 return kind
         if missing:
             raise missing[0]
@@ -262,7 +258,7 @@ class Iommu:
             return self._interrupts.quote(_line_of(self._interrupts.text, chip.start()))
         if self._interrupts.whole or self._ir_refused is not None:
             return None
-        said = self._hypervisor.klog.first(_IR_ON)
+        said = self._klog.first(_IR_ON)
         return said.quote if said is not None else None
 
     @cached_property
@@ -271,7 +267,7 @@ class Iommu:
         plain = _PLAIN_CHIP.search(self._interrupts.text)
         if plain is not None:
             return self._interrupts.quote(_line_of(self._interrupts.text, plain.start()))
-        if self._interrupts.whole and self._interrupts.data and self._hypervisor.cpu.is_x86:
+        if self._interrupts.whole and self._interrupts.data and self._cpu.is_x86:
             return self._interrupts.quote("(no IR- chip)")
         return self._ir_refused
 
@@ -280,7 +276,7 @@ class Iommu:
         for unit in self.seen_units:
             if unit.remaps_interrupts is False:
                 return unit.quote_ecap
-        said = self._hypervisor.klog.first(_IR_OFF)
+        said = self._klog.first(_IR_OFF)
         return said.quote if said is not None else None
 
     @property
@@ -305,7 +301,7 @@ class Iommu:
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
         """The refused accesses that were kept in the log; none means nothing by itself."""
-        return read_faults(self._hypervisor.klog)
+        return read_faults(self._klog)
 
     def rmrr_of(self, function: PciFunction) -> str | None:
         """In words, the RMRR whose scope names a function that Linux does not exempt.
@@ -314,7 +310,7 @@ class Iommu:
         None where it does not, or was not read. Never raises.
         """
         try:
-            table = self._hypervisor.acpi.dmar
+            table = self._acpi.dmar
             display_or_usb = function.base_class == 0x03 or function.class_code >> 8 == 0x0C03
         except Missing:
             return None
@@ -352,7 +348,7 @@ class Iommu:
         for number, kind in self.seen_groups.items():
             if kind == NOIOMMU:
                 found.append(self._groups.quote(f"{number}/name"))
-        said = self._hypervisor.klog.first(r"Adding kernel taint for vfio-noiommu group on device")
+        said = self._klog.first(r"Adding kernel taint for vfio-noiommu group on device")
         if said is not None:
             found.append(said.quote)
         return tuple(found)

@@ -30,11 +30,11 @@ def endpoints(group: Group) -> tuple[tuple[str, ...], tuple[Item, ...]]:
     """The members that are no bridges, and what was not read of the others."""
     found: list[str] = []
     unread: dict[str, Item] = {}
-    known = group.hypervisor.pci.known
+    known = group.pci.known
     for member in group.members:
         function = known.get(member)
         if function is None:  # it may be a bridge
-            item = group.hypervisor.evidence.item(SYSFS)
+            item = group.pci.evidence.item(SYSFS)
             unread[item.name] = item
             continue
         try:

@@ -7,24 +7,31 @@ that could stand on a function was read and resolved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pytest_vfio.evidence import Item, Missing, Quote
 from pytest_vfio.facts.host.carrier import Use
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.facts.host.network import Network
+from pytest_vfio.facts.host.storage import Storage
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, Pci, PciFunction, is_vfio_driver
 from pytest_vfio.hypervisor.seat import Console
-
-if TYPE_CHECKING:
-    from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
 class Protected:
     """What must not be taken away from one host."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(
+        self,
+        declared: Iterable[str],
+        pci: Pci,
+        network: Network,
+        storage: Storage,
+        console: Console,
+    ) -> None:
+        self._named, self._pci = declared, pci
+        self._network, self._storage = network, storage
+        self.console = console  # the host's own screen and keyboard
 
     @property
     def functions(self) -> Mapping[str, str]:
@@ -50,8 +57,7 @@ class Protected:
     @cached_property
     def lacking(self) -> tuple[Item, ...]:
         """What was not read or resolved of network and storage; empty where that is everything."""
-        host = self._hypervisor
-        topics = (host.storage.lacking, host.network.lacking, self._physicals[1])
+        topics = (self._storage.lacking, self._network.lacking, self._physicals[1])
         return tuple(dict.fromkeys(item for items in topics for item in items))
 
     def path(self, address: str) -> str | None:
@@ -63,7 +69,7 @@ class Protected:
         found = self.known.get(address)
         if found is not None:
             return found
-        function = self._hypervisor.pci.get(address)
+        function = self._pci.get(address)
         if function is None or out_of_use(function):
             return None
         if lacking := (*self._lacking_for(address), *self.console.lacking(function)):
@@ -76,7 +82,7 @@ class Protected:
         A tunnel or a pool that nobody resolved is no riddle for a function that has no active
         interface or no block device: whatever carries it, that one does not.
         """
-        network, storage = self._hypervisor.network, self._hypervisor.storage
+        network, storage = self._network, self._storage
         found = [*network.unread, *storage.unread, *self._physicals[1]]
         if address in self._active:
             found += [*network.unresolved, *storage.remote]
@@ -90,17 +96,12 @@ class Protected:
 
         Where nobody can tell which these are, all are.
         """
-        active = self._hypervisor.network.active
+        active = self._network.active
         try:
             above = {self._physical(function) for function in active}
         except Missing:
-            return frozenset(self._hypervisor.pci.known)
+            return frozenset(self._pci.known)
         return active | frozenset(address for address in above if address)
-
-    @cached_property
-    def console(self) -> Console:
-        """The host's own screen and keyboard."""
-        return Console(self._hypervisor)
 
     def quotes(self, address: str) -> tuple[Quote, ...]:
         """The lines that prove that the host lives on a function."""
@@ -111,7 +112,7 @@ class Protected:
         quote = Quote("inventory", "protected")
         return tuple(
             Use("inventory", address, "protected by the inventory", (), quote)
-            for address in self._hypervisor.declared.protected
+            for address in self._named
         )
 
     def _seen(self) -> tuple[Use, ...]:
@@ -119,8 +120,7 @@ class Protected:
 
     @cached_property
     def _direct(self) -> tuple[Use, ...]:
-        host = self._hypervisor
-        return (*host.storage.uses, *host.network.uses)
+        return (*self._storage.uses, *self._network.uses)
 
     @cached_property
     def _physicals(self) -> tuple[tuple[Use, ...], tuple[Item, ...]]:
@@ -139,7 +139,7 @@ class Protected:
         return tuple(found), tuple(lost)
 
     def _physical(self, address: str) -> str | None:
-        function = self._hypervisor.pci.get(address)
+        function = self._pci.get(address)
         return None if function is None else function.physfn
 
 

@@ -11,16 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.host.carrier import Use, functions_in
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
-
-if TYPE_CHECKING:
-    from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.facts.host.network import Network
+from pytest_vfio.facts.kernel.cmdline import Cmdline
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, Pci, PciFunction, is_vfio_driver
 
 USB_CLASS = 0x0C03
 _INPUT = "proc/bus/input/devices"
@@ -40,8 +38,8 @@ class Keyboard(msgspec.Struct, frozen=True):
 class Console:
     """Screen and keyboard of one host."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, evidence: Evidence, pci: Pci, network: Network, cmdline: Cmdline) -> None:
+        self._evidence, self._pci, self._network, self._cmdline = evidence, pci, network, cmdline
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
@@ -82,8 +80,8 @@ class Console:
         """
         if self.other_way is not None:
             return None
-        if not self._hypervisor.evidence.item(_INPUT).whole:
-            raise Missing(self._hypervisor.evidence.item(_INPUT))
+        if not self._evidence.item(_INPUT).whole:
+            raise Missing(self._evidence.item(_INPUT))
         below = {keyboard.functions for keyboard in self.keyboards}
         if len(below) != 1 or below == {()}:
             return None
@@ -93,7 +91,7 @@ class Console:
     @cached_property
     def keyboards(self) -> tuple[Keyboard, ...]:
         """The keyboards that were seen."""
-        item = self._hypervisor.evidence.item(_INPUT)
+        item = self._evidence.item(_INPUT)
         blocks = item.text.split("\n\n")
         return tuple(found for block in blocks for found in _keyboards(item, block))
 
@@ -103,20 +101,19 @@ class Console:
 
         Raises Missing where there may be one that was not read.
         """
-        hypervisor = self._hypervisor
-        sockets = hypervisor.evidence.item("sockets/sshd")
-        for session in hypervisor.network.sessions:
+        sockets = self._evidence.item("sockets/sshd")
+        for session in self._network.sessions:
             return sockets.quote(session.line)
-        for word in hypervisor.cmdline.seen("console"):
+        for word in self._cmdline.seen("console"):
             if _SERIAL.match(word.value or ""):
                 return word.quote
         if sockets.status is not Status.PRESENT or not sockets.whole:
             raise Missing(sockets)
-        hypervisor.cmdline.must_be_whole()
+        self._cmdline.must_be_whole()
         return None
 
     def _displays(self) -> Iterator[PciFunction]:
-        for function in self._hypervisor.pci.functions.values():
+        for function in self._pci.functions.values():
             if function.base_class == DISPLAY_CLASS:
                 yield function
 

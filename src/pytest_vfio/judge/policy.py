@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pytest_vfio.check import Outcome, Severity
-from pytest_vfio.inventory import Waiver
+from pytest_vfio.declared import Waiver
 from pytest_vfio.judge.judgement import Finding, Key
 
 

@@ -139,7 +139,7 @@ class Subjects:
         if intent.get(address) or address in pci.known:
             return intent.get(address)
         for device in intent.known:
-            if device.wanted is None or not device.wanted.vfs:
+            if not device.keeps_host_driver:
                 continue
             places = _ask(lambda device=device: device.function.vf_places, {})  # type: ignore[misc]
             if places and address in places:
@@ -175,7 +175,7 @@ def _likeness(device: IntendedDevice) -> object | None:
         return None
     return (
         function.physfn,
-        function.likeness,
+        device.pci.likeness(function),
         device.intent_from,
         device.guests,
         device.managed,

@@ -48,7 +48,10 @@ class SuiteError(Exception):
 
 
 class Suite:
-    """All checks, by id. Building it refuses duplicate ids and needs that make no sense."""
+    """All checks, by id, and of each replaced id the check that took its place.
+
+    Building it refuses duplicate ids, replaced ids that are in use, and needs that make no sense.
+    """
 
     def __init__(self, checks: Iterable[Check]) -> None:
         by_id: dict[str, Check] = {}
@@ -61,6 +64,7 @@ class Suite:
         self.checks: Mapping[str, Check] = MappingProxyType(
             dict(sorted(by_id.items(), key=lambda entry: (layer_order(entry[1]), entry[0])))
         )
+        self.replaced: Mapping[str, Check] = MappingProxyType(self._replaced())
         for check in self.checks.values():
             self._must_make_sense(check)
         self.depth: Mapping[str, int] = MappingProxyType(self._depths())
@@ -73,6 +77,20 @@ class Suite:
 
     def __contains__(self, id: object) -> bool:
         return id in self.checks
+
+    def _replaced(self) -> dict[str, Check]:
+        """The check that took the place of each replaced id."""
+        found: dict[str, Check] = {}
+        for check in self:
+            for id in check.replaces:
+                other = self.checks.get(id) or found.get(id)
+                if other is not None:
+                    what = "is still defined in" if other.id == id else f"{other.id} replaces in"
+                    raise SuiteError(
+                        f"check {check.id} ({check.file}) replaces {id}, which {what} {other.file}"
+                    )
+                found[id] = check
+        return found
 
     def _depths(self) -> dict[str, int]:
         """How many needs deep each check stands; a check without needs has depth 0."""
@@ -93,9 +111,9 @@ class Suite:
     def _must_make_sense(self, check: Check) -> None:
         for need in check.needs:
             if need not in self.checks:
-                raise SuiteError(
-                    f"check {check.id} ({check.file}) needs {need}, which does not exist"
-                )
+                now = self.replaced.get(need)
+                fate = f"{now.id} has replaced" if now is not None else "does not exist"
+                raise SuiteError(f"check {check.id} ({check.file}) needs {need}, which {fate}")
             subject = self.checks[need].subject
             if subject not in STANDS_ON[check.subject]:
                 raise SuiteError(

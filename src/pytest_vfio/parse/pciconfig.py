@@ -31,11 +31,9 @@ PORT_TYPES: Mapping[int, str] = MappingProxyType(
         0xA: "Root Complex Event Collector",
     }
 )
-ENDPOINTS = frozenset({0x0, 0x1, 0x9})
 
 #: The ACS bits without which the kernel does not isolate what is below a port (S33, F95): source
 #: validation, request redirect, completion redirect, upstream forwarding.
-ACS_ISOLATES = 0x01 | 0x04 | 0x08 | 0x10
 ACS_NAMES = ((0x01, "SrcValid"), (0x04, "ReqRedir"), (0x08, "CmpltRedir"), (0x10, "UpstreamFwd"))
 
 

@@ -31,7 +31,6 @@ X86_WORDS = (
 )  # fmt: skip
 #: Words of `iommu=` that speak to the old AMD GART only; a number is its size.
 GART_WORDS = ("leak", "fullflush", "nofullflush", "noagp", "noaperture", "allowed", "memaper")
-INTREMAP_WORDS = ("on", "off", "nosid", "no_x2apic_optout", "nopost", "posted_msi")
 
 #: The first version whose `amd_iommu=` is a comma list; before, every character starts a word.
 AMD_COMMA_LIST: Version = (6, 1, 0)

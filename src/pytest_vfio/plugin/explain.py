@@ -19,14 +19,18 @@ from pytest_vfio.judge import suite as suites
 def show(id: str, arguments: Iterable[str], console: Console) -> None:
     """Print the page of a check of the packaged suite, or of the files and folders given.
 
-    Raises pytest.UsageError where there is no such check.
+    A replaced id shows the page of the check that took its place. Raises pytest.UsageError where
+    there is no such check.
     """
     checks = {check.id: check for check in suites.packaged()}
+    replaced = {old: check for check in checks.values() for old in check.replaces}
     if id.upper() not in checks:
         checks.update((check.id, check) for check in _own(arguments))
-    check = checks.get(id.upper())
+    check = checks.get(id.upper(), replaced.get(id.upper()))
     if check is None:
         raise pytest.UsageError(f"--explain {id}: no such check{nearest(id.upper(), checks)}")
+    if check.id != id.upper():
+        console.print(f"{id.upper()} was replaced by {check.id}:", markup=False)
     for line in _page(check, console.width):
         console.print(line, markup=False, soft_wrap=True)
 
@@ -55,7 +59,8 @@ def _page(check: Check, width: int) -> Iterable[str | Text]:
     needs = ", ".join(check.needs) or "nothing"
     yield Text.assemble((f"{check.id}  ", "bold cyan"), (check.title, "bold"))
     yield ""
-    yield f"{suites.layer(check)}, about a {check.subject}, {check.severity.value}; needs {needs}"
+    layer, since = suites.layer(check), f"; since {check.since}" if check.since else ""
+    yield f"{layer}, about a {check.subject}, {check.severity.value}; needs {needs}{since}"
     for heading, text in sections(check):
         yield ""
         if heading:

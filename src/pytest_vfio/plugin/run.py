@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from pytest_vfio.check import Check, Outcome
+from pytest_vfio.declared import Waiver
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.inventory import Inventory, Waiver, nearest
+from pytest_vfio.inventory import Inventory, nearest
 from pytest_vfio.judge import suite as suites
 from pytest_vfio.judge.diagnosis import Diagnosis, HostVerdict, diagnose
 from pytest_vfio.judge.judgement import Judgement, Key

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from pytest_vfio.check import Severity
+from pytest_vfio.declared import Waiver
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.inventory import Waiver
 from pytest_vfio.judge.diagnosis import Diagnosis
 from pytest_vfio.judge.judgement import Key
 from pytest_vfio.judge.policy import Judged

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome, Severity, Verdict
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Extent, Item, Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.judge import suite
 from tests.ask import ask
+from tests.hosts import in_use as living
 from tests.hosts import plain as build
 from tests.hosts.booting import (
     BUILTIN,
@@ -723,10 +724,41 @@ def test_CMD030_unknown_without_a_command_line():
     assert Outcome.UNKNOWN == ask("CMD030", nobody()).outcome
 
 
+def groups(kind: str) -> dict[str, object]:
+    """The groups of the host's own devices, all of one type."""
+    return {"sys/kernel/iommu_groups": living.groups(living.FUNCTIONS, kind)}
+
+
+def own_devices(words: str, *changes: dict[str, object]) -> Verdict:
+    """What CMD031 says of a host whose own devices have drivers and groups."""
+    merged = {name: what for change in changes for name, what in change.items()}
+    return ask("CMD031", build.hypervisor(living.host(**{"proc/cmdline": words, **merged})))
+
+
+OLD = {
+    "proc/sys/kernel/osrelease": "5.4.0-94-generic",
+    "uname": "Linux h 5.4.0-94-generic #106-Ubuntu SMP x86_64 x86_64 GNU/Linux",
+    "kernel-config": "CONFIG_INTEL_IOMMU=y\n",
+}
+
+
+def test_CMD031_fails_where_groups_have_dma_domains():
+    """What the kernel reports counts, whatever it was asked for."""
+    found = own_devices("iommu=pt", groups("DMA-FQ"))
+
+    assert Outcome.FAIL == found.outcome
+    assert "type DMA-FQ" in found.actual
+
+
+def test_CMD031_passes_where_groups_have_identity_domains():
+    """Also without iommu=pt: state beats configuration."""
+    assert Outcome.PASS == own_devices("quiet", groups("identity")).outcome
+
+
 @pytest.mark.parametrize("words", ["quiet", "iommu=pt iommu=nopt", "iommu=pt iommu.passthrough=0"])
-def test_CMD031_fails_where_host_devices_are_translated(words):
-    """The last word counts; it is advice."""
-    assert Outcome.FAIL == verdict("CMD031", words).outcome
+def test_CMD031_fails_by_the_command_line_where_no_type_is_reported(words):
+    """Before 5.11 a group reports no type; the last parameter counts."""
+    assert Outcome.FAIL == own_devices(words, OLD).outcome
 
 
 @pytest.mark.parametrize(
@@ -735,17 +767,36 @@ def test_CMD031_fails_where_host_devices_are_translated(words):
         ("iommu=pt", {}),
         ("iommu.passthrough=1", {}),
         ("iommu=nopt iommu=pt", {}),
-        ("quiet", {"kernel-config": CONFIG + "CONFIG_IOMMU_DEFAULT_PASSTHROUGH=y\n"}),
+        ("quiet", {"kernel-config": "CONFIG_IOMMU_DEFAULT_PASSTHROUGH=y\n"}),
     ],
 )
-def test_CMD031_passes_where_they_are_not(words, changes):
-    """By a word, or built that way."""
-    assert Outcome.PASS == verdict("CMD031", words, changes).outcome
+def test_CMD031_passes_by_the_command_line_where_no_type_is_reported(words, changes):
+    """By a parameter, or built that way."""
+    assert Outcome.PASS == own_devices(words, OLD, changes).outcome
+
+
+@pytest.mark.parametrize("name", ["sys/kernel/iommu_groups", "sys/bus/pci/devices"])
+def test_CMD031_unknown_where_only_the_request_was_read(name):
+    """The command line is no proof where the kernel reports the state."""
+    assert Outcome.UNKNOWN == own_devices("iommu=pt", {name: Status.DENIED}).outcome
 
 
 def test_CMD031_unknown_without_the_kernels_default():
-    """Without a word the configuration tells."""
-    assert Outcome.UNKNOWN == verdict("CMD031", "quiet", {"kernel-config": Status.DENIED}).outcome
+    """Without a parameter the configuration decides."""
+    found = own_devices("quiet", OLD, {"kernel-config": Status.DENIED})
+
+    assert Outcome.UNKNOWN == found.outcome
+
+
+def test_CMD031_skips_where_the_iommu_is_off():
+    """Nothing is translated there."""
+    off = {
+        "sys/class/iommu": "",
+        "sys/kernel/iommu_groups": "",
+        "sys/bus/pci/devices": living.function(living.NIC, driver="igb"),
+    }
+
+    assert Outcome.SKIP == own_devices("quiet", off).outcome
 
 
 def kdump(append: str) -> dict[str, object]:

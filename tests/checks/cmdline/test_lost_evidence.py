@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Evidence, Missing, Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.judge import suite
 from tests.hosts import booting as bootchain
 from tests.hosts import plain as build

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Item, Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
 from tests.ask import ask
 from tests.hosts.config_space import express, space
 from tests.hosts.plain import grepped
@@ -168,7 +168,7 @@ def test_DEV003_fails_for_a_raw_qemu_argument():
 
 def test_DEV003_skips_what_a_guest_is_yet_to_be_given():
     """The inventory gives it to a guest whose XML lacks it: who binds it is not decided."""
-    declared = Declared(guests={"vm": WantedGuest("vm", (CARD,))})
+    declared = Declared(guests={"vm": WantedGuest((CARD,))})
     items = guest(address=TWIN)
     verdict = of_device("DEV003", box(card(driver="i40e"), declared=declared, **items))
 
@@ -179,7 +179,7 @@ def test_DEV003_skips_what_a_guest_is_yet_to_be_given():
 
 def test_DEV003_fails_for_another_guest_than_the_one_to_have_it():
     """A guest that is known to have it unmanaged decides, whatever the inventory wishes."""
-    declared = Declared(guests={"other": WantedGuest("other", (CARD,))})
+    declared = Declared(guests={"other": WantedGuest((CARD,))})
     found = box(card(driver="i40e"), declared=declared, **guest(managed="no"))
     assert FAIL == of_device("DEV003", found).outcome
 
@@ -277,7 +277,7 @@ def test_DEV005_fails_although_modprobe_was_not_read():
 
 
 def one_guest(*addresses: str) -> Declared:
-    return Declared(guests={"nfv": WantedGuest("nfv", addresses)})
+    return Declared(guests={"nfv": WantedGuest(addresses)})
 
 
 def test_DEV006_fails_for_a_twin_that_nobody_has():

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_vfio.check import Check, Outcome, Verdict
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
 from pytest_vfio.judge import suite
 from pytest_vfio.judge.suite import layer
 from tests.hosts.config_space import MSI, acs, ats, express, space
@@ -146,7 +146,7 @@ def worlds(draw: st.DrawFn) -> tuple[dict[str, object], Declared]:
     wanted = [WantedDevice(address=CARD, vfs=draw(st.sampled_from([None, 4])))]
     if draw(st.booleans()):
         wanted.append(WantedDevice(address=TWIN))
-    named = draw(st.sampled_from([{}, {"vm": WantedGuest("vm", (CARD,))}]))
+    named = draw(st.sampled_from([{}, {"vm": WantedGuest((CARD,))}]))
     return items, Declared(devices=tuple(wanted), guests=named)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from tests.ask import ask
 from tests.hosts import acpi_tables as tables
 from tests.hosts.plain import grepped, hypervisor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
 from tests.hosts.config_space import express, space
 from tests.hosts.in_use import groups
 from tests.hosts.with_card import CARD, PORT, TWIN, box, card, config, guest, of_group, port
@@ -120,13 +120,14 @@ def test_GRP002_fails_below_a_port_without_acs():
     assert PORT in verdict.message
 
 
-def together(*guests: WantedGuest) -> Declared:
-    return Declared(devices=BOTH.devices, guests={one.name: one for one in guests})
+def together(**guests: tuple[str, ...]) -> Declared:
+    wanted = {name: WantedGuest(hostdevs) for name, hostdevs in guests.items()}
+    return Declared(devices=BOTH.devices, guests=wanted)
 
 
 def test_GRP002_fails_where_two_guests_want_one_group():
     """It cannot be split."""
-    wanted = together(WantedGuest("a", (CARD,)), WantedGuest("b", (TWIN,)))
+    wanted = together(a=(CARD,), b=(TWIN,))
     assert FAIL == of_group("GRP002", box(card(), card(TWIN), declared=wanted)).outcome
 
 
@@ -138,7 +139,7 @@ def test_GRP002_passes_for_a_device_alone(more):
 
 def test_GRP002_passes_where_one_guest_has_all():
     """All of the card goes to one guest."""
-    wanted = together(WantedGuest("a", (CARD, TWIN)))
+    wanted = together(a=(CARD, TWIN))
     assert PASS == of_group("GRP002", box(card(), card(TWIN), declared=wanted)).outcome
 
 

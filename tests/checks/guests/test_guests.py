@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome, Severity
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.judge.judgement import Judgement
 from tests.ask import ask
 from tests.hosts import in_use as living
@@ -14,7 +14,7 @@ from tests.hosts.plain import hypervisor
 from tests.hosts.recorded import whole_suite
 
 NIC, OTHER, VF = "0000:12:00.0", "0000:12:00.1", "0000:12:02.0"
-WANTED = Declared(guests={"a": WantedGuest("a", (NIC,))})
+WANTED = Declared(guests={"a": WantedGuest((NIC,))})
 TABLE = "virsh/list"
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedGuest
 from pytest_vfio.evidence import Evidence, Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedGuest
 from pytest_vfio.judge import suite
 from pytest_vfio.judge.judgement import Judgement
 from tests.hosts.guest_xml import domain, host, hostdev, nodedev
@@ -28,7 +28,7 @@ PF, SECOND, VF, BIG, LOST = (
 CHECKS = suite.Suite(
     replace(one, needs=()) for one in suite.packaged() if one.id[:3] in ("LIB", "GST")
 )
-WANTED = Declared(guests={"a": WantedGuest("a", (PF, LOST)), "gone": WantedGuest("gone", (BIG,))})
+WANTED = Declared(guests={"a": WantedGuest((PF, LOST)), "gone": WantedGuest((BIG,))})
 
 FUNCTIONS = {
     PF: function(PF, driver="i40e", group=1, virtfn0=f"../{VF}", sriov_numvfs="1"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
+from pytest_vfio.declared import Declared, WantedDevice
 from tests.ask import ask
 from tests.hosts import acpi_tables as tables
 from tests.hosts import guest_xml as guestxml

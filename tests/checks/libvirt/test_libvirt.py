@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome, Severity
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Item, Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice, WantedGuest
 from tests.ask import ask
 from tests.hosts import in_use as living
 from tests.hosts.guest_xml import domain, host, hostdev, nodedev
@@ -14,7 +14,7 @@ from tests.hosts.plain import grepped, hypervisor
 
 NIC = "0000:12:00.0"
 ONE = Declared(devices=(WantedDevice(address=NIC),))
-GUESTS = Declared(guests={"nfv1": WantedGuest("nfv1", (NIC,))})
+GUESTS = Declared(guests={"nfv1": WantedGuest((NIC,))})
 LOG = "[    0.000000] Linux version 6.12.0 (x@y)\n[    9.000000] {}\n"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome, Verdict
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.judge.judgement import Judgement
 from tests.ask import ask
 from tests.hosts import booting as bootchain

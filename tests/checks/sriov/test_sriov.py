@@ -7,8 +7,8 @@ import json
 import pytest
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from pytest_vfio.judge.judgement import Judgement
 from tests.hosts.plain import grepped
 from tests.hosts.recorded import whole_suite

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import ADVICE, Outcome, Verdict
+from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Status
-from pytest_vfio.hypervisor.intent import Declared, WantedDevice
 from tests.ask import ask
-from tests.hosts.in_use import FUNCTIONS, GUEST, function, groups, host
+from tests.hosts.in_use import FUNCTIONS, GUEST, function, host
 from tests.hosts.plain import hypervisor
 
 FAIL, PASS, SKIP, UNKNOWN = Outcome.FAIL, Outcome.PASS, Outcome.SKIP, Outcome.UNKNOWN
@@ -212,48 +212,6 @@ def test_TUN004_unknown_without_a_part(name):
     items = {"sys/class/iommu": POSTING, "sys/module": APICV, "sys/firmware/acpi/tables/DMAR": b"x"}
 
     assert UNKNOWN == of_host("TUN004", **items | {name: Status.DENIED}).outcome
-
-
-# -- TUN005
-
-
-def test_TUN005_fails_on_translated_host_devices():
-    """The groups of the host's own devices have DMA domains."""
-    verdict = of_host("TUN005", **{"sys/kernel/iommu_groups": groups(FUNCTIONS, "DMA-FQ")})
-
-    assert FAIL == verdict.outcome
-    assert "DMA-FQ" == verdict.actual
-
-
-def test_TUN005_passes_on_identity():
-    """Whatever the command line says: state beats it."""
-    assert PASS == of_host("TUN005").outcome
-
-
-OLD = {
-    "proc/sys/kernel/osrelease": "5.4.0-94-generic",
-    "uname": "Linux h 5.4.0-94-generic #106-Ubuntu SMP x86_64 x86_64 GNU/Linux",
-}
-
-
-def test_TUN005_passes_on_older_kernels_by_the_command_line():
-    """Before 5.11 a group does not tell its type."""
-    assert PASS == of_host("TUN005", **OLD, **{"proc/cmdline": "a iommu=pt"}).outcome
-
-
-def test_TUN005_fails_on_older_kernels_that_were_told_otherwise():
-    """The last word wins."""
-    verdict = of_host("TUN005", **OLD, **{"proc/cmdline": "a iommu=pt iommu=nopt"})
-
-    assert FAIL == verdict.outcome
-
-
-@pytest.mark.parametrize("name", ["sys/kernel/iommu_groups", "sys/bus/pci/devices"])
-def test_TUN005_unknown_without_types(name):
-    """The command line is no proof where the state can be read."""
-    items = {"proc/cmdline": "a iommu=pt", name: Status.DENIED}
-
-    assert UNKNOWN == of_host("TUN005", **items).outcome
 
 
 # -- TUN006

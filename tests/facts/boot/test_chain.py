@@ -135,7 +135,6 @@ def test_the_default_line_comes_after_the_one_for_all_entries():
     found = grub({"etc/default/grub": text})
 
     assert ["a=1", "quiet", "a=2"] == [word.text for word in found.words]
-    assert ["a=1"] == [word.text for word in found.recovery_words]
     assert () == found.missing
 
 

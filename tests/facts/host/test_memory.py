@@ -37,14 +37,6 @@ def test_nodes_have_cpus_memory_and_hugepages():
     assert {} == nodes[1].hugepages
 
 
-def test_a_cpu_is_found_on_its_node():
-    """A CPU that no node has belongs to none."""
-    found = memory(sys__devices__system__node=NODES)
-
-    assert 1 == found.node_of(12)
-    assert found.node_of(99) is None
-
-
 def test_a_kernel_without_numa_has_one_node():
     """The folder is absent where the kernel knows no nodes."""
     assert [0] == list(memory(sys__devices__system__node=None).nodes)

@@ -70,7 +70,7 @@ def test_an_elided_text_denies_nothing():
 def test_garbage_is_no_processor(text):
     """Any text either answers or is missing."""
     found = cpu(text)
-    for ask in ("vendor", "arch", "flags", "physical_bits", "is_x86", "model_name"):
+    for ask in ("vendor", "arch", "flags", "physical_bits", "is_x86"):
         try:
             getattr(found, ask)
         except Missing:
@@ -79,8 +79,8 @@ def test_garbage_is_no_processor(text):
 
 def machine(**items: object) -> Platform:
     names = {"virt": "systemd/detect-virt", "dmi": "sys/class/dmi/id", "xen": "sys/hypervisor",
-             "cpu": "proc/cpuinfo", "efi": "sys/firmware/efi", "tainted": "proc/sys/kernel/tainted",
-             "lockdown": "sys/kernel/security/lockdown", "bootctl": "bootctl"}  # fmt: skip
+             "cpu": "proc/cpuinfo", "tainted": "proc/sys/kernel/tainted",
+             "lockdown": "sys/kernel/security/lockdown"}  # fmt: skip
     return Platform(evidence({names[name]: what for name, what in items.items()}))
 
 
@@ -113,28 +113,6 @@ def test_bare_metal_without_detect_virt_needs_three_witnesses():
             _ = machine(**{k: v for k, v in all_three.items() if k != name}).virtualization
 
 
-@pytest.mark.parametrize(
-    ("tree", "expected"),
-    [
-        ("efivars/SecureBoot-8be4df61=06 00 00 00 01\n", True),
-        ("efivars/SecureBoot-8be4df61=06 00 00 00 00\n", False),
-        ("SecureBoot=1\n", True),
-        ("SecureBoot=0\n", False),
-        (None, False),
-    ],
-)
-def test_secure_boot_is_the_last_byte(tree, expected):
-    """However the variable is printed; a BIOS has none."""
-    assert expected == machine(efi=tree).secure_boot
-
-
-def test_secure_boot_by_bootctl():
-    """Where the variable was not read."""
-    assert machine(bootctl="System:\n  Secure Boot: enabled (user)\n").secure_boot
-    with pytest.raises(Missing):
-        _ = machine(efi="present=\n").secure_boot
-
-
 def test_taint_bits_have_words():
     """Chosen bits only."""
     told = machine(tainted=f"{1 << 7 | 1 << 12}\n")
@@ -146,9 +124,8 @@ def test_taint_bits_have_words():
 @given(st.text(max_size=60))
 def test_garbage_is_no_machine(text):
     """Any text either answers or is missing."""
-    told = machine(virt=text, dmi=text, xen=text, cpu=text, efi=text, tainted=text, lockdown=text,
-                   bootctl=text)  # fmt: skip
-    for ask in ("virtualization", "secure_boot", "lockdown", "tainted", "seen_xen_dom0"):
+    told = machine(virt=text, dmi=text, xen=text, cpu=text, tainted=text, lockdown=text)
+    for ask in ("virtualization", "lockdown", "tainted", "seen_xen_dom0"):
         try:
             getattr(told, ask)
         except Missing:

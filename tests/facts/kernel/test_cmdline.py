@@ -250,7 +250,7 @@ def test_a_line_that_is_not_whole_proves_presence_only(item):
     with pytest.raises(Missing):
         found.param("intel_iommu")
     with pytest.raises(Missing):
-        _ = found.effective_intel_iommu
+        _ = found.host_passthrough
 
 
 def test_a_log_line_that_fills_its_record_is_not_whole():
@@ -264,7 +264,7 @@ def test_nothing_read_is_missing():
     """Neither a line nor a log."""
     found = cmdline({})
 
-    for ask in ("words", "effective_intel_iommu", "switches_iommu_off", "host_passthrough"):
+    for ask in ("words", "intel_off", "amd_off", "host_passthrough"):
         with pytest.raises(Missing):
             getattr(found, ask)
     assert () == found.seen("iommu")
@@ -286,7 +286,6 @@ def test_what_switches_off_depends_on_whose_it_is(text, intel, amd):
 
     assert intel == (found.intel_off.piece if found.intel_off else None)
     assert amd == (found.amd_off.piece if found.amd_off else None)
-    assert (False if amd == "off" and "amd" in text else None) == found.effective_amd_iommu
 
 
 def test_a_bootconfigs_words_come_too_late_for_early_parameters():
@@ -298,7 +297,7 @@ def test_a_bootconfigs_words_come_too_late_for_early_parameters():
     found = cmdline(items)
 
     assert ["iommu=pt"] == [word.text for word in found.param("iommu")]
-    assert found.effective_intel_iommu
+    assert found.intel.on
     assert not cmdline({**items, "proc/bootconfig": Status.DENIED}).whole
 
 

@@ -83,11 +83,6 @@ class GrubDefaults:
         """The known words of an ordinary entry."""
         return tuple(word for name in (ALWAYS, ORDINARY) for word in self._words(name))
 
-    @cached_property
-    def recovery_words(self) -> tuple[Word, ...]:
-        """The known words of a recovery entry."""
-        return self._words(ALWAYS)
-
     def _words(self, name: str) -> tuple[Word, ...]:
         value = self.shell.values.get(name)
         if value is None:

@@ -288,14 +288,6 @@ class Modules:
         return self._ids(lists[-1].value, lists[-1].origin, lists[-1].quote)
 
     @cached_property
-    def known_vfio_ids(self) -> tuple[IdPattern, ...]:
-        """The ids in force as far as that can be told; empty where it cannot."""
-        try:
-            return self.vfio_ids
-        except Missing:
-            return ()
-
-    @cached_property
     def configured_vfio_ids(self) -> tuple[IdPattern, ...]:
         """The ids that stand anywhere on the command line or in modprobe.d, in force or not."""
         return tuple(

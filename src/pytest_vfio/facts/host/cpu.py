@@ -27,8 +27,15 @@ class Cpu:
     """The processors of a host; all are taken to be alike, as KVM does."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._item = evidence.item("proc/cpuinfo")
-        self._uname = evidence.item("uname")
+        self._evidence = evidence
+
+    @cached_property
+    def _item(self) -> Item:
+        return self._evidence.item("proc/cpuinfo")
+
+    @cached_property
+    def _uname(self) -> Item:
+        return self._evidence.item("uname")
 
     @cached_property
     def _fields(self) -> dict[str, str]:
@@ -71,12 +78,6 @@ class Cpu:
             return self.arch in {"x86_64", "i386", "i486", "i586", "i686"}
         except Missing:
             return None
-
-    @property
-    def model_name(self) -> str | None:
-        """The marketing name, where there is one."""
-        name = self._fields.get("model name")
-        return name.strip() if name is not None else None
 
     @property
     def physical_bits(self) -> int:

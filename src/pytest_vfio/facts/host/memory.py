@@ -74,10 +74,6 @@ class Memory:
         """The line that lists the nodes."""
         return self._tree.quote("online")
 
-    def node_of(self, cpu: int) -> int | None:
-        """The node of a CPU; None where no node has it. Raises Missing."""
-        return next((node.number for node in self.nodes.values() if cpu in node.cpus), None)
-
     @cached_property
     def _tree(self) -> Tree:
         return Tree.of(self._evidence.item("sys/devices/system/node"))

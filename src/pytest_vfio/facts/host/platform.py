@@ -166,29 +166,6 @@ class Platform:
         return word if re.fullmatch(r"[a-z0-9-]{2,32}", word) else None
 
     @property
-    def container(self) -> str | None:
-        """The container manager that we are inside of, None where none is seen."""
-        word = self._evidence.item("systemd/detect-virt").text.strip()
-        return word if word in CONTAINERS else None
-
-    @property
-    def secure_boot(self) -> bool:
-        """Secure Boot is enforced. Raises Missing where nothing tells."""
-        efi = Tree.of(self._evidence.item("sys/firmware/efi"))
-        for path, value in efi.values.items():
-            if path.rpartition("/")[2].startswith("SecureBoot"):
-                told = _efi_bool(value)
-                if told is not None:
-                    return told
-        text = self._evidence.item("bootctl").text
-        bootctl = re.search(r"^ *Secure Boot: *(enabled|disabled)", text, re.MULTILINE)
-        if bootctl:
-            return bootctl[1] == "enabled"
-        if efi.item.status is Status.ABSENT:  # booted by a BIOS
-            return False
-        raise Missing(efi.item)
-
-    @property
     def lockdown(self) -> str:
         """`none`, `integrity` or `confidentiality`; a kernel without lockdown says `none`."""
         text = self._evidence.read("sys/kernel/security/lockdown")
@@ -224,11 +201,3 @@ class Platform:
         """The number, as proof."""
         item = self._evidence.item("proc/sys/kernel/tainted")
         return item.quote(item.text.strip()[:24])
-
-
-def _efi_bool(value: str) -> bool | None:
-    """An EFI variable's last byte, whether printed as a digit, as hex or as `od` prints it."""
-    words = re.findall(r"[0-9a-fA-F]{1,10}", value)
-    if not words:
-        return None
-    return int(words[-1], 16) & 1 == 1

@@ -75,16 +75,6 @@ class Unit(msgspec.Struct, frozen=True):
             return bool(self.ecap >> 4 & 1)
         return None if self.features is None else bool(self.features >> 2 & 1)
 
-    @property
-    def snoop_control(self) -> bool | None:
-        """ECAP_REG 7: DMA can be forced to snoop the caches."""
-        return None if self.ecap is None else bool(self.ecap >> 7 & 1)
-
-    @property
-    def coherent(self) -> bool | None:
-        """ECAP_REG 0: page walks snoop the caches."""
-        return None if self.ecap is None else bool(self.ecap & 1)
-
 
 def read_units(tree: Tree) -> tuple[Unit, ...]:
     """All units that the tree shows, sorted by name."""

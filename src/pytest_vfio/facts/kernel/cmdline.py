@@ -24,8 +24,6 @@ SIZE = 2048
 #: A log record holds 976 bytes (LOG_LINE_MAX): a longer line was cut there, or goes on in the
 #: next record behind a backslash.
 LOG_LINE = 950
-#: kmod reads this much of /proc/cmdline for module options.
-KMOD_SIZE = 4096
 #: Parsed before a bootconfig is (early_param): a bootconfig cannot set them.
 EARLY = frozenset({"iommu", "iommu.passthrough", "iommu.strict", "iommu.forcedac", "intremap",
                    "nointremap", "pci", "noapic", "nolapic", "acpi"})  # fmt: skip
@@ -205,29 +203,6 @@ class Cmdline:
     def x86_iommu(self) -> switches.X86:
         """All known `iommu=` words together; nothing of it counts unless the machine is x86."""
         return switches.x86(self.words)
-
-    @property
-    def effective_intel_iommu(self) -> bool | None:
-        """Last `on` or `off` of `intel_iommu=`; None: neither, so the kernel's default holds."""
-        self.must_be_whole()
-        return self.intel.on
-
-    @property
-    def effective_amd_iommu(self) -> bool | None:
-        """False where `amd_iommu=` switches it off, else None: it runs by default."""
-        if self.amd.off is not None:
-            return False
-        self.must_be_whole()
-        return None
-
-    @cached_property
-    def switches_iommu_off(self) -> switches.Switch | None:
-        """The piece that switches this machine's IOMMU off, if one does.
-
-        Intel's last word counts, any `off` of `iommu=` (x86) or `amd_iommu=` counts for good.
-        Whether the machine is Intel's or AMD's is the caller's to know: `intel_off`, `amd_off`.
-        """
-        return self.intel_off or self.amd_off
 
     @property
     def intel_off(self) -> switches.Switch | None:

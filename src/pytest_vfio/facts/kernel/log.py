@@ -70,7 +70,11 @@ class KernelLog:
     """The lines of the kernel log, merged from `dmesg`, the journal and /var/log/dmesg."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._items = tuple(evidence.item(name) for name in SOURCES)
+        self._evidence = evidence
+
+    @cached_property
+    def _items(self) -> tuple[Item, ...]:
+        return tuple(self._evidence.item(name) for name in SOURCES)
 
     @cached_property
     def _texts(self) -> tuple[tuple[Item, str], ...]:

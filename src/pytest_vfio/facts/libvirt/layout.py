@@ -40,12 +40,6 @@ def broken_slots(document: DomainXml) -> Iterator[tuple[str, str, Hostdev]]:
             yield slot, "has a function 0 without multifunction='on'", hostdev
 
 
-def split_slots(document: DomainXml, addresses: frozenset[str]) -> bool:
-    """Whether host functions are placed in more than one slot of the guest."""
-    at = {h.guest_address for h in document.hostdevs if h.address in addresses and h.guest_address}
-    return len({(one.bus, one.slot) for one in at}) > 1
-
-
 def memlock(document: DomainXml) -> int | None:
     """What libvirt would let QEMU lock, in KiB; None where no host device is assigned.
 
@@ -78,11 +72,6 @@ def viommu_faults(document: DomainXml) -> Iterator[tuple[str, str]]:
         yield "eim is on without intremap", "intremap='on'"
     if (document.vcpus or 0) > 255 and driver.get("eim") != "on":
         yield f"{document.vcpus} vCPUs and eim is off", "intremap='on' eim='on'"
-
-
-def at_boot(domain: Domain) -> bool:
-    """The guest runs, or will when the host has booted."""
-    return domain.running is True or domain.autostart is True
 
 
 def together(domains: list[Domain]) -> tuple[list[Domain], str] | None:

@@ -7,19 +7,16 @@ none of them tells. Fields follow `Documentation/ABI/testing/sysfs-bus-pci`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing, Quote, Status
+from pytest_vfio.evidence import Item, Missing, Quote
 from pytest_vfio.facts.pci.sysfs import FILES
-from pytest_vfio.facts.pci.views import CONFIG, LSPCI, SYSFS, Known, View
+from pytest_vfio.facts.pci.views import CONFIG, LSPCI, SYSFS, Known, Sources, View
 from pytest_vfio.parse.pciaddress import compose, split
 from pytest_vfio.parse.pciconfig import ConfigSpace
 from pytest_vfio.parse.pciresource import Region
-
-if TYPE_CHECKING:
-    from pytest_vfio.facts.pci.functions import Pci
 
 DISPLAY_CLASS = 0x03
 
@@ -40,7 +37,7 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
 
     address: str
     views: tuple[View, ...]
-    pci: Pci
+    sources: Sources
 
     def ask(self, name: str) -> Known:
         """What the first source that knows a field says. Raises Missing."""
@@ -71,13 +68,7 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
         return self._unread(SYSFS, f"{self.address}/{file}" if file else self.address)
 
     def _unread(self, source: str, path: str) -> tuple[Item, ...]:
-        item = self.pci.evidence.item(source)
-        if not item.whole:
-            return (item,)
-        tree = self.pci.trees.get(source)
-        word = tree.unread.get(path, "") if tree is not None else ""
-        status = Status(word) if word in set(Status) else Status.NOT_COLLECTED
-        return (Item(f"{source}/{path}", status),)
+        return (self.sources.unread(source, path),)
 
     def missing(self, name: str) -> Missing:
         """What to raise where a source told only part of a field."""
@@ -128,11 +119,6 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
     def is_bridge(self) -> bool:
         """A PCI bridge by its class: 0604 and 0609. A host bridge is an ordinary function."""
         return self.class_code >> 8 in (0x0604, 0x0609)
-
-    @property
-    def is_virtual(self) -> bool:
-        """A virtual function of SR-IOV."""
-        return self.physfn is not None
 
     @property
     def driver(self) -> str | None:
@@ -224,11 +210,6 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
         return tuple(self._value("netdevs"))
 
     @property
-    def message_irqs(self) -> tuple[str, ...]:
-        """The MSI and MSI-X interrupts in use."""
-        return tuple(self._value("message_irqs"))
-
-    @property
     def irq(self) -> int:
         """The INTx line, 0 for none."""
         return int(self._value("irq"))
@@ -308,24 +289,6 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
     def counters(self, name: str) -> Mapping[str, int]:
         """An AER statistic by its field's name; empty where the kernel keeps none."""
         return dict(self._value(name) or {})
-
-    @property
-    def likeness(self) -> object:
-        """What two VFs of one PF must share to be judged as one; equal where they are alike.
-
-        Raises Missing where something of it was not read, so that such VFs are judged one by one.
-        """
-        number = self.group
-        return (
-            self.id,
-            self.driver,
-            self.driver_override,
-            self.numa_node,
-            number is None or self.pci.crowd(number),
-            self.resettable,
-            self.power_state,
-            self.knows("config") and self.config.dead,
-        )
 
     @property
     def seen(self) -> Quote:

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
 
-from pytest_vfio.evidence import Evidence, Missing, Quote, Tree
+from pytest_vfio.evidence import Evidence, Missing, Quote
 from pytest_vfio.facts.pci import listings
 from pytest_vfio.facts.pci.function import DISPLAY_CLASS, PciFunction, is_vfio_driver
-from pytest_vfio.facts.pci.views import CONFIG, LSPCI, SYSFS, View, views
+from pytest_vfio.facts.pci.views import LSPCI, SYSFS, Sources, View, views
 from pytest_vfio.parse import nodedevs
 from pytest_vfio.parse.pciaddress import address, split
 
@@ -31,23 +31,19 @@ class Pci:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-
-    @cached_property
-    def trees(self) -> Mapping[str, Tree]:
-        """What was read of sysfs: the functions' files, and their configuration bytes."""
-        return {name: Tree.of(self.evidence.item(name)) for name in (SYSFS, CONFIG)}
+        self._sources = Sources(evidence)
 
     @cached_property
     def known(self) -> Mapping[str, PciFunction]:
         """The functions that were seen anywhere, by address, whether or not these are all."""
         found: dict[str, list[View]] = {}
-        for where, view in views(self.evidence, self.trees):
+        for where, view in views(self._sources):
             found.setdefault(where, []).append(view)
         for where, view in listings.views(self.evidence.item(listings.ITEM)):
             found.setdefault(where, []).append(view)
         return MappingProxyType(
             {
-                where: PciFunction(where, tuple(found[where]), self)
+                where: PciFunction(where, tuple(found[where]), self._sources)
                 for where in sorted(found, key=split)
             }
         )
@@ -105,12 +101,26 @@ class Pci:
                 places.setdefault(numbers[:parts], []).append(function)
         return places
 
-    def crowd(self, group: int) -> tuple[str, ...]:
-        """The members of a group that has several; empty for a function that is alone in it."""
-        return self._crowds.get(group, ())
+    def likeness(self, function: PciFunction) -> object:
+        """What two VFs of one PF must share to be judged as one; equal where they are alike.
+
+        Raises Missing where something of it was not read, so that such VFs are judged one by one.
+        """
+        number = function.group
+        return (
+            function.id,
+            function.driver,
+            function.driver_override,
+            function.numa_node,
+            number is None or self._crowds.get(number, ()),
+            function.resettable,
+            function.power_state,
+            function.knows("config") and function.config.dead,
+        )
 
     @cached_property
     def _crowds(self) -> Mapping[int, tuple[str, ...]]:
+        """The members of each group that has several."""
         members: dict[int, list[str]] = {}
         for where, function in self.known.items():
             if function.knows("group") and function.group is not None:

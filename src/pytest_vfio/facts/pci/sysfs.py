@@ -230,6 +230,5 @@ _SYSFS_FIELDS: Mapping[str, Callable[[_SysfsView], Known | None]] = {
     "resettable": _resettable,
     "express": _express,
     "netdevs": _listed(r"net/([^/]{1,15})"),
-    "message_irqs": _listed(r"msi_irqs/([0-9]{1,9})"),
     "vfio_devs": _listed(r"vfio-dev/([^/]{1,40})"),
 }

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from pytest_vfio.evidence import Evidence, Item, Quote, Tree
+from pytest_vfio.evidence import Evidence, Item, Quote, Status, Tree
 from pytest_vfio.facts.pci.known import Known, View
 from pytest_vfio.facts.pci.sysfs import SYSFS, Sysfs
 from pytest_vfio.parse import lspci, nodedevs, pciconfig
 from pytest_vfio.parse.pciaddress import address, on_path
 
-__all__ = ["CONFIG", "LSPCI", "SYSFS", "Known", "LspciView", "View", "views"]
+__all__ = ["CONFIG", "LSPCI", "SYSFS", "Known", "LspciView", "Sources", "View", "views"]
 
 CONFIG = "sys/bus/pci/config"
 LSPCI = "lspci"
@@ -166,8 +166,31 @@ _LSPCI_LINES = {
 }
 
 
-def views(evidence: Evidence, trees: Mapping[str, Tree]) -> Iterator[tuple[str, View]]:
+class Sources:
+    """What the views are made from, and what to say where none of them tells."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+
+    @cached_property
+    def trees(self) -> Mapping[str, Tree]:
+        """What was read of sysfs: the functions' files, and their configuration bytes."""
+        return {name: Tree.of(self.evidence.item(name)) for name in (SYSFS, CONFIG)}
+
+    def unread(self, source: str, path: str) -> Item:
+        """The item that would have told, with its status."""
+        item = self.evidence.item(source)
+        if not item.whole:
+            return item
+        tree = self.trees.get(source)
+        word = tree.unread.get(path, "") if tree is not None else ""
+        status = Status(word) if word in set(Status) else Status.NOT_COLLECTED
+        return Item(f"{source}/{path}", status)
+
+
+def views(sources: Sources) -> Iterator[tuple[str, View]]:
     """Every view of every function, the most telling source first."""
+    evidence, trees = sources.evidence, sources.trees
     sysfs = Sysfs(trees[SYSFS])
     for where in sysfs.addresses:
         yield where, sysfs.view(where)

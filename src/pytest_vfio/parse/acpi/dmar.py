@@ -123,11 +123,6 @@ class Dmar(msgspec.Struct, frozen=True):
         """Firmware asks the system not to use x2APIC."""
         return bool(self.flags & 2)
 
-    @property
-    def platform_opt_in(self) -> bool:
-        """Firmware asks for DMA protection of external ports (DMA_CTRL_PLATFORM_OPT_IN_FLAG)."""
-        return bool(self.flags & 4)
-
 
 def parse(data: bytes) -> Dmar:
     """Take a table apart. Never raises."""

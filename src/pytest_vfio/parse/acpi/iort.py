@@ -90,11 +90,6 @@ class Iort(msgspec.Struct, frozen=True):
         """The PCI host bridges."""
         return tuple(node for node in self.nodes if node.type == 2)
 
-    @property
-    def has_its(self) -> bool:
-        """Some interrupt translation service is described."""
-        return any(node.type == 0 for node in self.nodes)
-
     def translated(self, segment: int) -> bool:
         """Whether any id of a PCI segment is mapped to an SMMU."""
         smmus = {node.at for node in self.smmus}

@@ -12,7 +12,7 @@ from pytest_vfio.parse.acpi.table import Header, blocks, flaws, number, words
 
 IVHD_TYPES = (0x10, 0x11, 0x40)
 IVMD_TYPES = (0x20, 0x21, 0x22)
-IOAPIC, HPET = 1, 2
+IOAPIC = 1
 
 _IVHD_SIZE = {0x10: 24, 0x11: 40, 0x40: 40}
 _MOST_ENTRIES = 4096
@@ -71,11 +71,6 @@ class Ivmd(msgspec.Struct, frozen=True):
     start: int
     length: int
 
-    @property
-    def unity(self) -> bool:
-        """Has to be mapped one to one."""
-        return bool(self.flags & 0x9)
-
     def covers(self, address: str) -> bool:
         """Whether the block is for a PCI function (`0000:12:00.0`)."""
         try:
@@ -117,11 +112,6 @@ class Ivrs(msgspec.Struct, frozen=True):
     def ioapics(self) -> tuple[Special, ...]:
         """The IOAPICs that have a requester id."""
         return tuple(s for unit in self.units for s in unit.specials if s.variety == IOAPIC)
-
-    @property
-    def hpets(self) -> tuple[Special, ...]:
-        """The HPETs that have a requester id."""
-        return tuple(s for unit in self.units for s in unit.specials if s.variety == HPET)
 
     @property
     def address_width(self) -> int:
