@@ -251,11 +251,11 @@ def _other(hypervisor: Hypervisor, entry: Entry) -> str | None:
         return f"a recovery entry ({recovery[0].text})"
     if entry.release is not None and entry.release != hypervisor.kernel.release:
         return f"kernel {hypervisor.kernel.release}"
-    running = hypervisor.boot.selection.running
+    running = hypervisor.boot.selection.running(hypervisor.cmdline.all)
     return f"the entry {running.title!r}" if running is not None else None
 
 
-@check("CMD015", severity=DEGRADED, refs=["F31", "F32", "S16"])
+@check("CMD015", severity=DEGRADED, needs=["SAF015"], refs=["F31", "F32", "S16"])
 def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervisor) -> Verdict:
     """Next boot has all IOMMU and VFIO parameters of the running kernel
 
@@ -316,7 +316,7 @@ def _keeps(boot: Boot, words: Iterable[Word]) -> bool:
 
 
 @check("CMD016", severity=DEGRADED, refs=["F208"])
-def test_no_entry_is_selected_for_one_boot(hypervisor: Hypervisor) -> Verdict:
+def test_no_entry_is_selected_for_one_boot_only(hypervisor: Hypervisor) -> Verdict:
     """No entry is selected for one boot only
 
     Checks:
@@ -354,7 +354,7 @@ def test_no_entry_is_selected_for_one_boot(hypervisor: Hypervisor) -> Verdict:
 
 
 @check("CMD017", severity=DEGRADED, refs=["F209"])
-def test_default_names_an_entry(hypervisor: Hypervisor) -> Verdict:
+def test_default_boot_entry_exists(hypervisor: Hypervisor) -> Verdict:
     """Default boot entry exists
 
     Checks:

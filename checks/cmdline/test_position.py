@@ -1,7 +1,5 @@
 """Words that stand where the kernel does not look for them."""
 
-from msgspec.structs import replace
-
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Missing
@@ -9,7 +7,7 @@ from pytest_vfio.facts.kernel.cmdline import SIZE
 from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.effects import Effect, relevant
-from pytest_vfio.parse.words import Word
+from pytest_vfio.parse.words import Word, parse
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])
@@ -64,7 +62,8 @@ def _lost(hypervisor: Hypervisor, word: Word) -> tuple[Effect, ...]:
     if module in ("modprobe", "rd"):
         return ()  # user space reads them, and reads the whole line
     words = hypervisor.cmdline.words
-    there = prospects.compare(hypervisor, (*words, replace(word, after_dashes=False)), words).gains
+    before = parse(word.text.encode("utf-8", "surrogateescape"), word.quote)
+    there = prospects.compare(hypervisor, (*words, *before), words).gains
     if there and dot and module != "iommu" and not hypervisor.modules.builtin(module):
         return ()
     return there

@@ -135,7 +135,7 @@ def _wrong(hypervisor: Hypervisor, value: str) -> str | None:
         fields = (pattern.vendor, pattern.device, pattern.subvendor, pattern.subdevice)
         if any(0xFFFF < field != vfioids.ANY for field in fields):
             return f"{pattern.text!r} is not vendor:device"
-        if pattern.rest.strip() and (":" in pattern.rest or not _caught(hypervisor, pattern)):
+        if pattern.rest.strip() and (":" in pattern.rest[1:] or not _caught(hypervisor, pattern)):
             return f"{pattern.rest!r} at the end of {pattern.text!r} is not read"
     return None
 

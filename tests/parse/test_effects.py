@@ -77,8 +77,20 @@ def test_only_words_that_decide_about_assignment_count():
 
 WORDS = st.lists(
     st.sampled_from(
-        "intel_iommu=on intel_iommu=off iommu=pt iommu=off intremap=nosid pci=nomsi,realloc -- "
-        "amd_iommu=off vfio-pci.ids=8086:1572 module_blacklist=vfio iommu.passthrough=0 x".split()
+        (
+            "intel_iommu=on",
+            "intel_iommu=off",
+            "iommu=pt",
+            "iommu=off",
+            "intremap=nosid",
+            "--",
+            "pci=nomsi,realloc",
+            "amd_iommu=off",
+            "vfio-pci.ids=8086:1572",
+            "module_blacklist=vfio",
+            "iommu.passthrough=0",
+            "x",
+        )
     )
 ).map(" ".join)
 

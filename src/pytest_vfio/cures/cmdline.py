@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace as changed
+
 from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
 from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.boot.chain import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
@@ -27,7 +29,9 @@ def drop(boot: Boot, *words: str) -> Cure:
     text = " ".join(words)
     if _mended(boot, text):
         return reboot()
-    return _cure(f"remove {text} from the kernel command line", boot, _dropping(boot, text))
+    runs = any(word.text in words for word in boot.running_words)
+    cure = _cure(f"remove {text} from the kernel command line", boot, _dropping(boot, text))
+    return cure if runs else changed(cure, reboot=False)
 
 
 def replace(boot: Boot, old: str, new: str) -> Cure:

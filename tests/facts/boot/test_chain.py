@@ -15,7 +15,6 @@ from pytest_vfio.facts.boot.grub import GrubDefaults
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.parse import entries, shellvars
 from pytest_vfio.parse.effects import compare
-from pytest_vfio.parse.words import parse
 from tests.hosts import booting as bootchain
 from tests.hosts.plain import evidence, grepped
 

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
 from pytest_vfio.facts.boot import kdump
 from pytest_vfio.facts.boot.grub import GrubDefaults
-from pytest_vfio.facts.boot.selection import Selection
+from pytest_vfio.facts.boot.selection import Selection, efi_variable
 from pytest_vfio.facts.kernel.cmdline import Cmdline
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.parse import entries as parsing
@@ -97,10 +97,10 @@ class Boot:
     @property
     def _by_firmware(self) -> Loader | None:
         """The variables that a loader, or the stub of a unified image, leaves in EFI."""
-        stub, quote = self.efi_variable("StubInfo")
+        stub, quote = efi_variable(self.evidence, "StubInfo")
         if "systemd-stub" in (stub or ""):
             return Loader(UKI, quote)
-        info, quote = self.efi_variable("LoaderInfo")
+        info, quote = efi_variable(self.evidence, "LoaderInfo")
         if "systemd-boot" in (info or ""):
             return Loader(SYSTEMD_BOOT, quote)
         return self._grub(quote) if "GRUB" in (info or "").upper() else None
@@ -108,7 +108,7 @@ class Boot:
     @property
     def _by_words(self) -> Loader | None:
         """What loaders put on the command line, GRUB's BOOT_IMAGE aside."""
-        for word in self._running_words:
+        for word in self.running_words:
             if word.name == "ostree":
                 return Loader(OSTREE, word.quote)
             if word.name == "initrd" and "\\" in (word.value or ""):
@@ -116,7 +116,8 @@ class Boot:
         return None
 
     @property
-    def _running_words(self) -> tuple[Word, ...]:
+    def running_words(self) -> tuple[Word, ...]:
+        """The words of the running line as far as they are known; none where it is not."""
         try:
             return self.running.all
         except Missing:
@@ -124,15 +125,15 @@ class Boot:
 
     @property
     def _first_word(self) -> Word | None:
-        return next((word for word in self._running_words if word.name == "BOOT_IMAGE"), None)
+        return next((word for word in self.running_words if word.name == "BOOT_IMAGE"), None)
 
     def _grub(self, quote: Quote) -> Loader:
-        if any(word.name == "ostree" for word in self._running_words):
+        if any(word.name == "ostree" for word in self.running_words):
             return Loader(OSTREE, quote)
         if self.grub_cfg is not None and self.grub_cfg.blscfg:
             return Loader(GRUB_BLS, quote)
         if self.grub_cfg is None or (not self.grub_cfg.whole and not self.grub_cfg.entries):
-            raise Missing(self.grub_cfg_item)
+            raise Missing(self._grub_cfg_item)
         return Loader(GRUB, quote)
 
     @property
@@ -144,14 +145,6 @@ class Boot:
             return self.loader.kind in (GRUB, GRUB_BLS)
         except Missing:
             return None
-
-    def efi_variable(self, name: str) -> tuple[str | None, Quote]:
-        """The text of a loader's EFI variable, None where it was not seen; and its line."""
-        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
-        for path, value in tree.values.items():
-            if path.startswith(f"efivars/{name}") and value.strip():
-                return value.strip(), tree.quote(path)
-        return None, tree.item.quote(name)
 
     @property
     def _bootctl(self) -> Loader | None:
@@ -171,7 +164,7 @@ class Boot:
 
         For a pass the running line has to be whole.
         """
-        if self._running_words:
+        if self.running_words:
             return self.running.words
         return tuple(word for line in self.written for word in line.words)
 
@@ -185,10 +178,14 @@ class Boot:
             entry = self.next_entry
         except Missing:
             return None
-        left = {(word.name, word.value, word.after_dashes) for word in entry.words}
-        if any((word.name, word.value, word.after_dashes) in left for word in words):
+        left, run = (
+            {(word.name, word.value, word.after_dashes) for word in line}
+            for line in (entry.words, self.running_words)
+        )
+        asked = {(word.name, word.value, word.after_dashes) for word in words}
+        if asked & left or not asked & run:
             return None
-        taken = compare(entry.words, self._running_words).leaving
+        taken = compare(entry.words, self.running_words).leaving
         return None if any(effect.decides for effect in taken) else entry
 
     # -- configured -------------------------------------------------------------------------
@@ -247,8 +244,17 @@ class Boot:
 
     @cached_property
     def selection(self) -> Selection:
-        """Which entry the loader takes: at every ordinary reboot, and once."""
-        return Selection(self)
+        """Which entry the loader takes: at every ordinary reboot, and once. Raises Missing."""
+        kind = self.loader.kind
+        by_menu = kind == GRUB
+        return Selection(
+            self.evidence,
+            self.entries,
+            menu=self.grub_cfg if by_menu else None,
+            grubenv=self._grubenv_item if kind in (GRUB, GRUB_BLS, OSTREE) else None,
+            settings=self._grub_cfg_item if by_menu else self._one_of(LOADER_CONF),
+            custom=self._custom_item if by_menu else None,
+        )
 
     @property
     def next_entry(self) -> Entry:
@@ -270,45 +276,40 @@ class Boot:
         return default
 
     @cached_property
-    def grub_cfg_item(self) -> Item:
+    def _grub_cfg_item(self) -> Item:
         """The grub.cfg that was read, or the one to read."""
-        return self.one_of(GRUB_CFG)
+        return self._one_of(GRUB_CFG)
 
     @cached_property
     def grub_cfg(self) -> GrubCfg | None:
         """The generated grub.cfg, as far as it was read; None where nothing of it was."""
-        item = self.grub_cfg_item
+        item = self._grub_cfg_item
         return parsing.grub_cfg(item, self.grubenv) if item.data else None
 
     @cached_property
     def custom(self) -> GrubCfg:
         """What custom.cfg beside grub.cfg adds, as far as it was read (util/grub.d/41_custom.in)."""
         first = self.grub_cfg.count if self.grub_cfg else 0
-        return parsing.grub_cfg(self.custom_item, self.grubenv, first=first)
+        return parsing.grub_cfg(self._custom_item, self.grubenv, first=first)
 
     @property
-    def custom_item(self) -> Item:
+    def _custom_item(self) -> Item:
         """The custom.cfg beside the grub.cfg that was read."""
-        return self.evidence.item(self.grub_cfg_item.name.replace("grub.cfg", "custom.cfg"))
-
-    @property
-    def loader_conf(self) -> Item:
-        """systemd-boot's own configuration."""
-        return self.one_of(LOADER_CONF)
+        return self.evidence.item(self._grub_cfg_item.name.replace("grub.cfg", "custom.cfg"))
 
     @cached_property
     def grubenv(self) -> dict[str, str]:
         """GRUB's environment block, as far as it was read."""
-        return parsing.grubenv(self.grubenv_item)
+        return parsing.grubenv(self._grubenv_item)
 
     @property
-    def grubenv_item(self) -> Item:
+    def _grubenv_item(self) -> Item:
         """The block beside the grub.cfg that was read."""
-        item = self.grub_cfg_item
+        item = self._grub_cfg_item
         beside = item.name.replace("grub.cfg", "grubenv")
-        return self.evidence.item(beside) if item.data else self.one_of(GRUBENV)
+        return self.evidence.item(beside) if item.data else self._one_of(GRUBENV)
 
-    def one_of(self, names: tuple[str, ...]) -> Item:
+    def _one_of(self, names: tuple[str, ...]) -> Item:
         """The first of some items that has content, else one that may have."""
         items = [self.evidence.item(name) for name in names]
         for item in items:
@@ -346,7 +347,7 @@ class Boot:
         kind = self.loader.kind
         if kind == GRUB:
             if self.grub_cfg is None or not self.grub_cfg.whole:
-                raise Missing(self.grub_cfg_item)
+                raise Missing(self._grub_cfg_item)
             return self.grub_cfg.entries + self.custom.entries
         if kind == UKI:
             raise Missing(Item("efi/EFI/Linux/", Status.NOT_COLLECTED, detail="unified image"))

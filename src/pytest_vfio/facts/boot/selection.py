@@ -8,50 +8,53 @@ systemd-boot. A default that names nothing is no error to a loader: it takes the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from pytest_vfio.evidence import Item, Missing, Quote, Tree
+from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Tree
 from pytest_vfio.parse import entries as parsing
 from pytest_vfio.parse.effects import compare
-from pytest_vfio.parse.entries import Entry
+from pytest_vfio.parse.entries import Entry, GrubCfg
 from pytest_vfio.parse.words import Word
-
-if TYPE_CHECKING:
-    from pytest_vfio.facts.boot.chain import Boot
 
 #: loader.conf's and the EFI variable's word for the entry that was booted last.
 _SAVED = "@saved"
 
 
 class Selection:
-    """The choice among the entries of one host's loader."""
+    """The choice among all entries of one host's loader.
 
-    def __init__(self, boot: Boot) -> None:
-        self._boot = boot
+    `by_number`: GRUB's own menu, whose entries are also named by their place; `grubenv` is None
+    where the loader has none. `custom` is the file that may add entries, where there is one.
+    """
 
-    @property
-    def _entries(self) -> tuple[Entry, ...]:
-        return self._boot.entries
-
-    @property
-    def _by_grubenv(self) -> bool:
-        return self._boot.loader.kind in ("grub", "grub-bls", "ostree")
+    def __init__(
+        self,
+        evidence: Evidence,
+        entries: tuple[Entry, ...],
+        *,
+        menu: GrubCfg | None,
+        grubenv: Item | None,
+        settings: Item,
+        custom: Item | None,
+    ) -> None:
+        self.evidence = evidence
+        self.entries = entries
+        self.menu = menu
+        self.grubenv = grubenv
+        self.settings = settings
+        self.custom = custom
 
     @cached_property
     def default(self) -> Entry:
         """The entry that an ordinary reboot takes. Raises Missing where that cannot be told."""
-        entries, kind = self._entries, self._boot.loader.kind
-        wanted = "" if _alike(entries) and kind != "grub" else self.wanted
-        if kind == "grub":
-            entry = parsing.pick(entries, wanted or "0")
-        elif self._by_grubenv:
-            named = (entry for entry in entries if entry.id == wanted)
-            entry = next(named, parsing.newest(entries))
+        if self.menu is not None:
+            entry = parsing.pick(self.entries, self.wanted)
         else:
-            entry = parsing.newest(entries, wanted or "*") or parsing.newest(entries)
+            wanted = "" if _alike(self.entries) else self.wanted
+            entry = next(iter(self._named(wanted)), parsing.newest(self.entries))
         if entry is None or not entry.certain:
-            raise Missing(self.item)
+            raise Missing(self.settings)
         return entry
 
     @property
@@ -60,34 +63,30 @@ class Selection:
 
         Raises Missing.
         """
-        if self._boot.loader.kind == "grub":
-            cfg = self._boot.grub_cfg
-            default = (cfg.default if cfg else None) or "0"
-            if "$" not in default:
-                return default
-            return "0" if _alike(self._entries) else self._environment.get("saved_entry", "0")
-        if self._by_grubenv:
-            return self._environment.get("saved_entry", "")
+        if self.menu is not None and "$" not in (self.menu.default or "0"):
+            return self.menu.default or "0"
+        if self.menu is not None and _alike(self.entries):
+            return "0"
+        if self.grubenv is not None:
+            return self._variables(self.grubenv).get("saved_entry", "") or (self.menu and "0") or ""
         return self._efi("LoaderEntryDefault") or self._configured or ""
 
     @property
     def unfit(self) -> str | None:
         """The default's name, where it names no entry at all. Raises Missing."""
         wanted = self.wanted
-        if not wanted or wanted == _SAVED:
+        if wanted in ("", _SAVED) or self._named(wanted):
             return None
-        if self._named(wanted):
-            return None
-        if self._boot.loader.kind == "grub" and not self._boot.custom.whole:
-            raise Missing(self._boot.custom_item)
+        if self.custom is not None and not self.custom.whole:
+            raise Missing(self.custom)
         return wanted
 
     def _named(self, wanted: str) -> tuple[Entry, ...]:
-        if self._boot.loader.kind == "grub":
-            return parsing.fitting(self._entries, wanted)
-        if self._by_grubenv:
-            return tuple(entry for entry in self._entries if entry.id == wanted)
-        found = parsing.newest(self._entries, wanted)
+        if self.menu is not None:
+            return parsing.fitting(self.entries, wanted)
+        if self.grubenv is not None:
+            return tuple(entry for entry in self.entries if entry.id == wanted)
+        found = parsing.newest(self.entries, wanted) if wanted else None
         return (found,) if found is not None else ()
 
     @property
@@ -96,63 +95,51 @@ class Selection:
 
         Raises Missing where that cannot be told.
         """
-        if self._by_grubenv:
-            wanted = self._environment.get("next_entry", "")
+        if self.grubenv is not None:
+            wanted = self._variables(self.grubenv).get("next_entry", "")
         else:
             wanted = self._efi("LoaderEntryOneShot") or ""
-        if not wanted:
-            return None
-        return next(iter(self._named(wanted)), None)
+        return next(iter(self._named(wanted)), None) if wanted else None
 
-    @property
-    def running(self) -> Entry | None:
-        """An entry other than the default whose very words run, as far as that is known."""
+    def running(self, line: Iterable[Word]) -> Entry | None:
+        """An entry other than the default that gives these very words, as far as that is known."""
+        words = _words(line)
         try:
-            default, line = self.default, _words(self._boot.running.all)
-            if line == _words(default.words):
-                return None
-            others = (one for one in self._entries if one is not default and one.certain)
-            return next((one for one in others if _words(one.words) == line), None)
+            default = self.default
         except Missing:
             return None
-
-    @property
-    def item(self) -> Item:
-        """Where the choice stands."""
-        grub = self._boot.loader.kind == "grub"
-        return self._boot.grub_cfg_item if grub else self._boot.loader_conf
+        others = (one for one in self.entries if one is not default and one.certain)
+        same = (one for one in others if _words(one.words) == words)
+        return None if _words(default.words) == words else next(same, None)
 
     @property
     def quote(self) -> Quote:
-        """The line that chooses."""
-        cfg = self._boot.grub_cfg
-        if self._boot.loader.kind == "grub" and cfg is not None and "$" not in (cfg.default or ""):
-            return cfg.quote
-        name = "saved_entry" if self._by_grubenv else "default"
-        item = self._boot.grubenv_item if self._by_grubenv else self._boot.loader_conf
+        """The line that chooses the default."""
+        if self.menu is not None and "$" not in (self.menu.default or ""):
+            return self.menu.quote
+        item, name = (self.grubenv, "saved_entry") if self.grubenv else (self.settings, "default")
         lines = (line.strip() for line in item.lines if line.strip().startswith(name))
         return item.quote(next(lines, f"(no {name})"))
 
     @property
     def once_quote(self) -> Quote:
         """The line that selects an entry for one boot."""
-        if not self._by_grubenv:
-            return self._boot.efi_variable("LoaderEntryOneShot")[1]
-        wanted = self._boot.grubenv.get("next_entry", "")
-        return self._boot.grubenv_item.quote(f"next_entry={wanted}")
+        if self.grubenv is None:
+            return efi_variable(self.evidence, "LoaderEntryOneShot")[1]
+        wanted = parsing.grubenv(self.grubenv).get("next_entry", "")
+        return self.grubenv.quote(f"next_entry={wanted}")
 
-    @property
-    def _environment(self) -> dict[str, str]:
+    @staticmethod
+    def _variables(item: Item) -> dict[str, str]:
         """The environment block, which has to be known. Raises Missing."""
-        item = self._boot.grubenv_item
         if not item.whole:
             raise Missing(item)
-        return self._boot.grubenv
+        return parsing.grubenv(item)
 
     def _efi(self, name: str) -> str | None:
         """The value of a loader's EFI variable; None where it is not set. Raises Missing."""
-        tree = Tree.of(self._boot.evidence.item("sys/firmware/efi"))
-        value, _ = self._boot.efi_variable(name)
+        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
+        value, _ = efi_variable(self.evidence, name)
         if value is not None:
             return value
         if any(path.startswith(f"efivars/{name}") for path in (*tree.values, *tree.unread)):
@@ -164,15 +151,23 @@ class Selection:
     @property
     def _configured(self) -> str | None:
         """`default` of loader.conf. Raises Missing."""
-        item = self._boot.loader_conf
-        if not item.whole:
-            raise Missing(item)
-        pairs = (line.strip().partition(" ") for line in item.lines)
+        if not self.settings.whole:
+            raise Missing(self.settings)
+        pairs = (line.strip().partition(" ") for line in self.settings.lines)
         found = [value.strip() for key, _, value in pairs if key == "default"]
         return found[-1] if found else None
 
 
-def _words(words: tuple[Word, ...]) -> list[str]:
+def efi_variable(evidence: Evidence, name: str) -> tuple[str | None, Quote]:
+    """The text of a loader's EFI variable, None where it was not seen; and its line."""
+    tree = Tree.of(evidence.item("sys/firmware/efi"))
+    for path, value in tree.values.items():
+        if path.startswith(f"efivars/{name}") and value.strip():
+            return value.strip(), tree.quote(path)
+    return None, tree.item.quote(name)
+
+
+def _words(words: Iterable[Word]) -> list[str]:
     """The words that an entry gives, without the one that the loader puts in front."""
     return [word.text for word in words if word.name not in ("BOOT_IMAGE", "initrd")]
 
