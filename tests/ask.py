@@ -8,6 +8,7 @@ from pytest_vfio.check import Check, Outcome, Verdict
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge import suite
+from pytest_vfio.steps import steps_of
 
 
 @cache
@@ -26,3 +27,9 @@ def ask(id: str, hypervisor: Hypervisor, subject: object = None) -> Verdict:
             "evidence is missing",
             missing=tuple(item.why for item in missing.items),
         )
+
+
+def what_to_do(verdict: Verdict) -> tuple[str, ...]:
+    """What a person pastes or does, in order: commands, and words where there are none."""
+    rows = () if verdict.cure is None else steps_of(verdict.cure)
+    return tuple(text for row in rows for text in (row.commands or (row.by_hand,)))

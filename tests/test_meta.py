@@ -189,6 +189,7 @@ def test_checks_import_facts_words_and_cures_only(path: Path):
         "pytest_vfio.facts",
         "pytest_vfio.hypervisor",
         "pytest_vfio.parse",
+        "pytest_vfio.steps",
     )
 
     assert {
@@ -198,7 +199,7 @@ def test_checks_import_facts_words_and_cures_only(path: Path):
     } == set()
 
 
-@pytest.mark.parametrize("folder", ["parse", "facts", "hypervisor", "cures"])
+@pytest.mark.parametrize("folder", ["parse", "facts", "hypervisor", "cures", "steps"])
 def test_facts_and_cures_read_nothing(folder):
     """Facts and cures are made of evidence alone: no file, process, clock or environment."""
     forbidden = {"os", "pathlib", "subprocess", "socket", "time", "datetime", "shutil", "tempfile",

@@ -13,7 +13,6 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
-from pytest_vfio.cures import Cure
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.boot import chain
@@ -24,6 +23,7 @@ from pytest_vfio.parse import effects
 from pytest_vfio.parse.effects import Change, Effect
 from pytest_vfio.parse.entries import Entry
 from pytest_vfio.parse.words import Word, parse
+from pytest_vfio.steps import Cure
 
 
 @check("CMD010", severity=BLOCKER, needs=["CMD013"], refs=["F31", "S16", "S17"])

@@ -1,13 +1,13 @@
 """The list of ids that vfio-pci is told to claim."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, Severity, Verdict, check, fails, passes
-from pytest_vfio.cures import Cure
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
+from pytest_vfio.steps import Cure
 
 
 @check("CMD020", severity=BLOCKER, refs=["F40", "S08"])

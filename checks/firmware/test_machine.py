@@ -11,11 +11,11 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
-from pytest_vfio.cures import Cure
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
 from pytest_vfio.evidence import Missing, Quote, Tree
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.steps import Cure
 
 _REJECTED = (
     r"Loading of unsigned module is rejected|Loading of module with unavailable key is rejected"

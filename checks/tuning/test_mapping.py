@@ -1,12 +1,13 @@
 """How well the guest's accesses to a device, and the device's to memory, are mapped."""
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import Cure, tuning
+from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.drivers.modules import Modules
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciresource import ROM
+from pytest_vfio.steps import Cure
 
 PAGE = 4096
 

@@ -3,10 +3,11 @@
 import re
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import Cure, tuning
+from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
+from pytest_vfio.steps import Cure
 
 PAYLOAD = (re.compile(r"can't set Max Payload Size to [0-9]+"),)
 

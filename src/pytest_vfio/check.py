@@ -1,7 +1,7 @@
 """The words in which a check speaks: verdicts, severities, and the `@check` decorator.
 
-Imports nothing of ours. There is no registry: the decorator hangs a record on the function, which
-stays an ordinary function that anybody can call.
+Imports nothing of ours but what a cure is. There is no registry: the decorator hangs a record on
+the function, which stays an ordinary function that anybody can call.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+from pytest_vfio.steps import Cure
 
 
 class Outcome(enum.StrEnum):
@@ -56,19 +58,6 @@ class Proof(Protocol):
     def status(self) -> str: ...
 
 
-class Remedy(Protocol):
-    """What would cure a failure: `pytest_vfio.cures.Cure`."""
-
-    @property
-    def grade(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def reboot(self) -> bool: ...
-    @property
-    def undo(self) -> bool: ...
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """What a check says of one subject.
 
@@ -86,7 +75,7 @@ class Verdict(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
-    cure: Remedy | None = None
+    cure: Cure | None = None
     severity: Severity | None = None
 
 
@@ -103,7 +92,7 @@ def fails(
     evidence: Proof | Iterable[Proof],
     refs: Iterable[str] = (),
     acts: str = "os",
-    cure: Remedy | None = None,
+    cure: Cure | None = None,
     severity: Severity | None = None,
 ) -> Verdict:
     """The subject is not as it has to be. The evidence is the line that proves it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 
 from pytest_vfio.check import ADVICE, BLOCKER, Check, Severity, fails, passes, skips
-from pytest_vfio.cures import UNSAFE, Cure
 from pytest_vfio.declared import Declared, Waiver, WantedDevice
 from pytest_vfio.evidence import Item, Missing, Quote, Status
 from pytest_vfio.judge.diagnosis import diagnose
@@ -13,11 +12,16 @@ from pytest_vfio.judge.judgement import Judgement
 from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.suite import Suite
 from pytest_vfio.report import HostResult, RunResult
+from pytest_vfio.steps import Cure, Reboot
+from pytest_vfio.steps.files import RemoveWords
 from tests.hosts.plain import hypervisor
 
 NASTY = "\x1b[31m<b>&[bold]\x00\ud800]]>\u202e$(reboot)"
 DEVICE = "0000:01:00.0"
-CURE = Cure(UNSAFE, "remove intel_iommu=off", reboot=True, undo=True)
+CURE = Cure(
+    "remove intel_iommu=off",
+    (RemoveWords("/etc/default/grub", ("intel_iommu=off",), "GRUB_CMDLINE_LINUX"), Reboot()),
+)
 
 
 def _missing(*_):

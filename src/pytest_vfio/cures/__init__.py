@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Iterable
 
-SAFE = "safe"  # no running guest, no boot file, no bound device, no reboot
-UNSAFE = "unsafe"  # boot files, initramfs, module options, bound devices, or a reboot
-MANUAL = "manual"  # a person: firmware menus, a card to move, a risk to accept
+from pytest_vfio.steps import ByHand, Cure, Grade
+
+SAFE, UNSAFE, MANUAL = Grade
 
 
-class Cure(msgspec.Struct, frozen=True):
-    """One cure: an imperative title, its grade, and the steps a person would type or do.
-
-    `undo` is True only where going back restores what was there before.
-    """
-
-    grade: str
-    title: str
-    steps: tuple[str, ...] = ()
-    reboot: bool = False
-    undo: bool = False
+def told(
+    grade: Grade, title: str, steps: Iterable[str] = (), *, reboot: bool = False, undo: bool = False
+) -> Cure:
+    """A cure in words: whatever it could be, a person has to carry it out."""
+    del grade, undo
+    return Cure(title, tuple(ByHand(words, reboot=reboot) for words in (*steps,) or (title,)))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace as changed
-
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
 from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.boot.chain import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
 from pytest_vfio.parse.words import parse
+from pytest_vfio.steps import Cure
 
 _DROP_IN = "/etc/default/grub.d/zz-vfio.cfg"
 
@@ -30,8 +29,8 @@ def drop(boot: Boot, *words: str) -> Cure:
     if _mended(boot, text):
         return reboot()
     runs = any(word.text in words for word in boot.running_words)
-    cure = _cure(f"remove {text} from the kernel command line", boot, _dropping(boot, text))
-    return cure if runs else changed(cure, reboot=False)
+    title = f"remove {text} from the kernel command line"
+    return _cure(title, boot, _dropping(boot, text), reboot=runs)
 
 
 def replace(boot: Boot, old: str, new: str) -> Cure:
@@ -49,25 +48,25 @@ def regenerate(boot: Boot) -> Cure:
 
 def reboot() -> Cure:
     """Nothing to write: what was generated is waiting for a reboot."""
-    return Cure(UNSAFE, "reboot into the generated entry", ("systemctl reboot",), reboot=True)
+    return told(UNSAFE, "reboot into the generated entry", ("systemctl reboot",), reboot=True)
 
 
 def correct_ids(origin: str, file: str) -> Cure:
     """A list of ids that the driver cannot read; only a person knows what was meant."""
     where = "the kernel command line" if origin == "cmdline" else f"/{file}"
     steps = (f"in {where}, write each device as vendor:device in hex, with commas between them",)
-    return Cure(MANUAL, f"correct the list of ids in {where}", steps, reboot=True)
+    return told(MANUAL, f"correct the list of ids in {where}", steps, reboot=True)
 
 
 def shorten(boot: Boot) -> Cure:
     """The line is too long for the kernel."""
     steps = ("remove words that nothing needs from the kernel command line", *_generate(boot))
-    return Cure(MANUAL, "shorten the kernel command line", steps, reboot=True)
+    return told(MANUAL, "shorten the kernel command line", steps, reboot=True)
 
 
 def choose(title: str, choice: Quote) -> Cure:
     """Another default than the one that is chosen; nothing is generated anew by that."""
-    return Cure(
+    return told(
         UNSAFE,
         f"make {title!r} the default entry before the next reboot",
         (f"/{choice.source} says {choice.line}", f"grub-set-default {title!r}"),
@@ -80,12 +79,12 @@ def take_back_selection(boot: Boot, title: str) -> Cure:
     by_grub = _kind(boot) in (GRUB, GRUB_BLS)
     name = "grub2" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub"
     step = f"{name}-editenv - unset next_entry" if by_grub else "bootctl set-oneshot ''"
-    return Cure(SAFE, f"take the selection of {title!r} back", (step,), undo=True)
+    return told(SAFE, f"take the selection of {title!r} back", (step,), undo=True)
 
 
 def boot_entry(title: str) -> Cure:
     """Start another of the loader's entries."""
-    return Cure(
+    return told(
         MANUAL,
         f"boot the entry {title!r}",
         (f"choose {title!r} in the boot menu, or make it the default, then reboot",),
@@ -101,7 +100,7 @@ def move(boot: Boot, words: str, wrong: str, right: str) -> Cure:
 
 def keep_old_value(file: str, variable: str) -> Cure:
     """Let a drop-in append instead of override."""
-    return Cure(
+    return told(
         UNSAFE,
         f"let {file} append to {variable}",
         (
@@ -113,9 +112,9 @@ def keep_old_value(file: str, variable: str) -> Cure:
     )
 
 
-def _cure(title: str, boot: Boot, steps: Iterable[str]) -> Cure:
+def _cure(title: str, boot: Boot, steps: Iterable[str], *, reboot: bool = True) -> Cure:
     del boot
-    return Cure(UNSAFE, title, tuple(steps), reboot=True, undo=True)
+    return told(UNSAFE, title, tuple(steps), reboot=reboot, undo=True)
 
 
 def _mended(boot: Boot, text: str) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 _SYS = "/sys/bus/pci/devices"
 
 
 def find_again(name: str) -> Cure:
     """A device that is not where it should be."""
-    return Cure(
+    return told(
         MANUAL,
         f"find out where {name} went and write its address where the old one stands",
         (
@@ -23,7 +24,7 @@ def find_again(name: str) -> Cure:
 
 def compare_identity(address: str) -> Cure:
     """The address names another device than it did."""
-    return Cure(
+    return told(
         MANUAL,
         f"confirm what stands at {address} before anything is done to it",
         (f"lspci -Dnnvs {address}", "change the inventory or the guests' <hostdev> addresses"),
@@ -40,12 +41,12 @@ def bind(address: str, driver: str | None) -> Cure:
         f"readlink {_SYS}/{address}/driver   # drivers_probe says nothing if it did not bind"
     )
     title = f"bind {address} to vfio-pci with driver_override"
-    return Cure(SAFE if driver is None else UNSAFE, title, tuple(steps), undo=True)
+    return told(SAFE if driver is None else UNSAFE, title, tuple(steps), undo=True)
 
 
 def clear_override(address: str) -> Cure:
     """An empty line clears it; nothing is unbound by that (S22)."""
-    return Cure(
+    return told(
         SAFE,
         f"clear driver_override of {address}",
         (
@@ -58,7 +59,7 @@ def clear_override(address: str) -> Cure:
 
 def pin_to_vfio(address: str) -> Cure:
     """One owner for each device (F80)."""
-    return Cure(
+    return told(
         UNSAFE,
         f"let the pin of {address} say vfio-pci, or remove it",
         (f"driverctl set-override {address} vfio-pci", f"driverctl unset-override {address}"),
@@ -68,7 +69,7 @@ def pin_to_vfio(address: str) -> Cure:
 
 def narrow_id(id: str, source: str) -> Cure:
     """Addresses instead of a model."""
-    return Cure(
+    return told(
         UNSAFE,
         f"take {id} out of {source} and pin the intended addresses instead",
         (
@@ -82,7 +83,7 @@ def narrow_id(id: str, source: str) -> Cure:
 
 def give_or_release(address: str) -> Cure:
     """A device on vfio-pci that nobody uses serves neither host nor guest."""
-    return Cure(
+    return told(
         MANUAL,
         f"give {address} to a guest, or leave it to the host",
         (
@@ -94,7 +95,7 @@ def give_or_release(address: str) -> Cure:
 
 def whole_card(addresses: str) -> Cure:
     """The functions of one card go together."""
-    return Cure(
+    return told(
         UNSAFE,
         f"give all functions of the card to the same guest: {addresses}",
         (f"add <hostdev> entries for {addresses}",),
@@ -104,7 +105,7 @@ def whole_card(addresses: str) -> Cure:
 
 def no_group(address: str, why: str) -> Cure:
     """Without a group there is no isolation and no VFIO."""
-    return Cure(
+    return told(
         MANUAL,
         f"let the IOMMU translate for {address}",
         (why, "a kernel or firmware that puts the device into an IOMMU's scope"),
@@ -114,7 +115,7 @@ def no_group(address: str, why: str) -> Cure:
 
 def deny_list(address: str) -> Cure:
     """Never by switching the list off."""
-    return Cure(
+    return told(
         MANUAL,
         f"use another device than {address}: the kernel refuses to hand this model out",
         ("a later generation of the accelerator, or its VFs where the list does not name them",),
@@ -123,7 +124,7 @@ def deny_list(address: str) -> Cure:
 
 def revive(address: str) -> Cure:
     """Only a power cycle is sure to help."""
-    return Cure(
+    return told(
         MANUAL,
         f"power the host off and on to bring {address} back",
         (
@@ -139,7 +140,7 @@ def revive(address: str) -> Cure:
 
 def whole_bus(address: str) -> Cure:
     """A bus reset needs everything on the bus in one hand."""
-    return Cure(
+    return told(
         MANUAL,
         f"give everything on the bus of {address} to one guest, or move the card to its own slot",
         ("without a reset the guest's next start finds the device as the last one left it",),
@@ -148,7 +149,7 @@ def whole_bus(address: str) -> Cure:
 
 def device_specific_reset(address: str) -> Cure:
     """vendor-reset, an out-of-tree module."""
-    return Cure(
+    return told(
         MANUAL,
         f"install vendor-reset and let {address} use its device specific reset",
         (
@@ -161,7 +162,7 @@ def device_specific_reset(address: str) -> Cure:
 
 def other_reset(address: str) -> Cure:
     """A method that the function survives."""
-    return Cure(
+    return told(
         MANUAL,
         f"choose another reset for {address}, or do not restart its guest without the host",
         (
@@ -174,7 +175,7 @@ def other_reset(address: str) -> Cure:
 
 def other_display(address: str) -> Cure:
     """The host's console moves; that is a person's decision (F192)."""
-    return Cure(
+    return told(
         MANUAL,
         f"make another adapter than {address} the primary display in the firmware setup",
         (
@@ -187,7 +188,7 @@ def other_display(address: str) -> Cure:
 
 def place_bars(address: str) -> Cure:
     """Room for large BARs."""
-    return Cure(
+    return told(
         MANUAL,
         f"give the BARs of {address} room in the firmware setup",
         (
@@ -200,7 +201,7 @@ def place_bars(address: str) -> Cure:
 
 def room_in_guest(address: str, size: str) -> Cure:
     """Firmware that places large BARs."""
-    return Cure(
+    return told(
         MANUAL,
         f"give the guest of {address} OVMF and a 64-bit window for {size}, or shrink the BAR",
         (
@@ -213,7 +214,7 @@ def room_in_guest(address: str, size: str) -> Cure:
 
 def rom(address: str) -> Cure:
     """A ROM that cannot be read is replaced or left out."""
-    return Cure(
+    return told(
         MANUAL,
         f"give {address} a ROM file in the guest's XML, or none",
         (
@@ -225,7 +226,7 @@ def rom(address: str) -> Cure:
 
 def share_no_line(address: str) -> Cure:
     """INTx that cannot be masked must be alone on its line."""
-    return Cure(
+    return told(
         MANUAL,
         f"put {address} into a slot with an interrupt line of its own",
         ("or unbind the driver that shares the line", "drop vfio-pci.nointxmask=1 if it is set"),
@@ -234,7 +235,7 @@ def share_no_line(address: str) -> Cure:
 
 def message_interrupts(subject: str) -> Cure:
     """MSI in the guest."""
-    return Cure(
+    return told(
         MANUAL,
         f"let the guest use MSI for {subject}",
         (
@@ -247,7 +248,7 @@ def message_interrupts(subject: str) -> Cure:
 
 def reseat(address: str) -> Cure:
     """Slots, risers, bifurcation, link speed."""
-    return Cure(
+    return told(
         MANUAL,
         f"look at the slot of {address}: seating, riser, bifurcation, link speed in the firmware",
         (
@@ -260,7 +261,7 @@ def reseat(address: str) -> Cure:
 
 def ats(address: str) -> Cure:
     """Broken address translation services."""
-    return Cure(
+    return told(
         MANUAL,
         f"switch ATS off for {address} with pci=noats, or use a kernel that does it by itself",
         ("add pci=noats to the kernel command line",),
@@ -270,7 +271,7 @@ def ats(address: str) -> Cure:
 
 def endpoint(address: str) -> Cure:
     """Bridges stay with the host."""
-    return Cure(
+    return told(
         MANUAL,
         f"assign the functions below {address} instead of it",
         (
@@ -282,4 +283,4 @@ def endpoint(address: str) -> Cure:
 
 def nothing_to_do(what: str) -> Cure:
     """A limit to know of."""
-    return Cure(MANUAL, what)
+    return told(MANUAL, what)

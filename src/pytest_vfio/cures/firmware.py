@@ -5,7 +5,8 @@ All of them are manual: the plugin never writes firmware.
 
 from __future__ import annotations
 
-from pytest_vfio.cures import MANUAL, Cure
+from pytest_vfio.cures import MANUAL, told
+from pytest_vfio.steps import Cure
 
 #: What vendors call it, by the first word of the DMI's system vendor.
 _IOMMU_MENUS = {
@@ -25,7 +26,7 @@ _CPU_MENUS = {
 def enable_cpu_virtualization(vendor: str, *, nested: bool) -> Cure:
     """VT-x or SVM is off."""
     if nested:
-        return Cure(
+        return told(
             MANUAL,
             "let the virtual machine see its CPU's virtualisation",
             ("on the machine below: <cpu mode='host-passthrough'/> in the domain",
@@ -34,7 +35,7 @@ def enable_cpu_virtualization(vendor: str, *, nested: bool) -> Cure:
             undo=True,
         )  # fmt: skip
     menu = _CPU_MENUS.get(vendor, "the CPU's virtualisation")
-    return Cure(
+    return told(
         MANUAL,
         f"switch on {menu} in the firmware's setup",
         ("power the machine off and on: the lock survives a warm reset",),
@@ -46,12 +47,12 @@ def enable_cpu_virtualization(vendor: str, *, nested: bool) -> Cure:
 def enable_iommu(vendor: str) -> Cure:
     """The firmware describes no IOMMU."""
     menu = _IOMMU_MENUS.get(vendor, "the IOMMU")
-    return Cure(MANUAL, f"switch on {menu}, in the firmware's setup", reboot=True, undo=True)
+    return told(MANUAL, f"switch on {menu}, in the firmware's setup", reboot=True, undo=True)
 
 
 def give_guest_an_iommu() -> Cure:
     """The host is a virtual machine without a virtual IOMMU."""
-    return Cure(
+    return told(
         MANUAL,
         "give this virtual machine a virtual IOMMU",
         ("on the machine below: machine type q35, <ioapic driver='qemu'/>",
@@ -63,7 +64,7 @@ def give_guest_an_iommu() -> Cure:
 
 def leave_xen() -> Cure:
     """Xen keeps the IOMMU for itself."""
-    return Cure(
+    return told(
         MANUAL,
         "boot the kernel without Xen, or pass devices through Xen's own xen-pciback",
         reboot=True,
@@ -73,12 +74,12 @@ def leave_xen() -> Cure:
 
 def update_firmware(reason: str) -> Cure:
     """A table is broken; only the vendor can mend it."""
-    return Cure(MANUAL, f"update the firmware: {reason}", reboot=True)
+    return told(MANUAL, f"update the firmware: {reason}", reboot=True)
 
 
 def advertise_interrupt_remapping() -> Cure:
     """DMAR or a unit says that interrupts cannot be remapped."""
-    return Cure(
+    return told(
         MANUAL,
         "switch on interrupt remapping in the firmware's setup, or update the firmware",
         ("never allow unsafe interrupts instead: a guest could then forge the host's interrupts",),
@@ -89,7 +90,7 @@ def advertise_interrupt_remapping() -> Cure:
 
 def map_ioapic() -> Cure:
     """IVRS does not name an IOAPIC."""
-    return Cure(
+    return told(
         MANUAL,
         "update the firmware; until then name the IOAPIC's requester id with ivrs_ioapic=",
         ("iasl -d on the IVRS table shows the ids",
@@ -101,7 +102,7 @@ def map_ioapic() -> Cure:
 
 def allow_x2apic() -> Cure:
     """Firmware opts out of x2APIC."""
-    return Cure(
+    return told(
         MANUAL,
         "switch on x2APIC in the firmware's setup",
         ("if the vendor calls it safe, intremap=no_x2apic_optout overrides the firmware",),
@@ -120,7 +121,7 @@ def free_slot(address: str, vendor: str) -> Cure:
         )
     else:
         steps = ("ask the vendor for an option that stops monitoring the slot",)
-    return Cure(
+    return told(
         MANUAL,
         f"let the firmware keep its hands off {address}, or move the card to another slot",
         (*steps, "never the relax_rmrr patch: the firmware goes on using that memory"),
@@ -131,7 +132,7 @@ def free_slot(address: str, vendor: str) -> Cure:
 
 def protect_ports() -> Cure:
     """Thunderbolt without DMA protection."""
-    return Cure(
+    return told(
         MANUAL,
         'switch on "Kernel DMA protection" and the IOMMU in the firmware\'s setup',
         reboot=True,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 
 def free_members(addresses: Iterable[str]) -> Cure:
@@ -14,7 +15,7 @@ def free_members(addresses: Iterable[str]) -> Cure:
     """
     names = tuple(addresses)
     nodes = [f"pci_{name.replace(':', '_').replace('.', '_')}" for name in names]
-    return Cure(
+    return told(
         UNSAFE,
         f"give {', '.join(names)} to the same guest, or detach them from the host",
         (
@@ -27,7 +28,7 @@ def free_members(addresses: Iterable[str]) -> Cure:
 
 def free_bridge(address: str, driver: str) -> Cure:
     """A bridge needs pcieport, or no driver."""
-    return Cure(
+    return told(
         UNSAFE,
         f"unbind {driver} from the bridge {address}",
         (f"echo {address} > /sys/bus/pci/drivers/{driver}/unbind",),
@@ -37,7 +38,7 @@ def free_bridge(address: str, driver: str) -> Cure:
 
 def separate() -> Cure:
     """Isolation comes from hardware."""
-    return Cure(
+    return told(
         MANUAL,
         "give all members to one guest, or move the card to a slot that isolates",
         (
@@ -52,7 +53,7 @@ def separate() -> Cure:
 
 def vfio_node(number: int) -> Cure:
     """udev makes the node."""
-    return Cure(
+    return told(
         SAFE,
         f"let udev make /dev/vfio/{number} again",
         ("udevadm trigger --subsystem-match=vfio", f"ls -l /dev/vfio/{number}"),
@@ -61,7 +62,7 @@ def vfio_node(number: int) -> Cure:
 
 def real_iommu() -> Cure:
     """No-IOMMU mode is of no use to guests."""
-    return Cure(
+    return told(
         MANUAL,
         "switch no-IOMMU mode off and enable a real IOMMU",
         (

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 COLD = "shut the guest down and start it: a reboot from inside keeps the old devices"
 
@@ -22,7 +23,7 @@ def source(address: str) -> str:
 
 def add_hostdev(guest: str, address: str, *, running: bool | None) -> Cure:
     """The hostdev, written out."""
-    return Cure(
+    return told(
         SAFE if running is False else UNSAFE,
         f"add {address} to {guest}",
         (
@@ -37,17 +38,17 @@ def add_hostdev(guest: str, address: str, *, running: bool | None) -> Cure:
 
 def define(guest: str) -> Cure:
     """Somebody has to bring the guest."""
-    return Cure(MANUAL, f"define {guest}, or correct its name in the inventory")
+    return told(MANUAL, f"define {guest}, or correct its name in the inventory")
 
 
 def cold_start(guest: str) -> Cure:
     """The running guest has the definition of its start."""
-    return Cure(UNSAFE, f"stop and start {guest}", (COLD,))
+    return told(UNSAFE, f"stop and start {guest}", (COLD,))
 
 
 def store(guest: str, address: str) -> Cure:
     """What was attached live only is gone after the next start."""
-    return Cure(
+    return told(
         SAFE,
         f"store {address} in {guest} too",
         (f"virsh attach-device {guest} FILE --config, with the hostdev of its live XML",),
@@ -59,18 +60,18 @@ def correct_address(guest: str, address: str | None) -> Cure:
     """Hexadecimal needs its 0x."""
     meant = (f"as meant: {source(address)}",) if address is not None else ()
     steps = (f"virsh edit {guest}", "write numbers with 0x: bus='12' is bus 0x0c", *meant)
-    return Cure(SAFE, f"correct the source address in {guest}", steps, undo=True)
+    return told(SAFE, f"correct the source address in {guest}", steps, undo=True)
 
 
 def drop_duplicate(guest: str, address: str) -> Cure:
     """Once is enough."""
     steps = (f"virsh edit {guest}", "remove all but one of the elements")
-    return Cure(SAFE, f"name {address} once in {guest}", steps, undo=True)
+    return told(SAFE, f"name {address} once in {guest}", steps, undo=True)
 
 
 def manage(guest: str, address: str) -> Cure:
     """libvirt detaches at start and hands back at stop."""
-    return Cure(
+    return told(
         SAFE,
         f"set managed='yes' for {address} in {guest}",
         (
@@ -84,7 +85,7 @@ def manage(guest: str, address: str) -> Cure:
 def one_owner(address: str, guests: Iterable[str]) -> Cure:
     """Which guest is to have it, only its owner knows."""
     names = ", ".join(guests)
-    return Cure(
+    return told(
         MANUAL,
         f"let one of {names} have {address}",
         ("take the hostdev out of the others, or their autostart: virsh autostart --disable NAME",),
@@ -93,7 +94,7 @@ def one_owner(address: str, guests: Iterable[str]) -> Cure:
 
 def one_guest_per_group(number: int, guests: Iterable[str]) -> Cure:
     """A group is one unit of isolation."""
-    return Cure(
+    return told(
         MANUAL,
         f"give all of group {number} to one guest",
         (
@@ -106,7 +107,7 @@ def one_guest_per_group(number: int, guests: Iterable[str]) -> Cure:
 def use_hostdev(guest: str, address: str | None) -> Cure:
     """libvirt prepares only what it knows of."""
     element = source(address) if address else "the source address"
-    return Cure(
+    return told(
         UNSAFE,
         f"replace the raw vfio-pci argument of {guest} by a hostdev",
         (
@@ -120,7 +121,7 @@ def use_hostdev(guest: str, address: str | None) -> Cure:
 
 def drop_hard_limit(guest: str) -> Cure:
     """Without it libvirt sets what is needed. Raising it is never automatic."""
-    return Cure(
+    return told(
         UNSAFE,
         f"take <hard_limit> out of {guest}",
         (f"virsh edit {guest}, below <memtune>", COLD),
@@ -130,7 +131,7 @@ def drop_hard_limit(guest: str) -> Cure:
 
 def root_port(guest: str) -> Cure:
     """libvirt adds the port by itself if no address is written."""
-    return Cure(
+    return told(
         UNSAFE,
         f"place the device of {guest} behind a pcie-root-port",
         (
@@ -144,7 +145,7 @@ def root_port(guest: str) -> Cure:
 
 def spare_ports(guest: str) -> Cure:
     """Ports can be added to a guest that is off only."""
-    return Cure(
+    return told(
         UNSAFE,
         f"add spare root ports to {guest}",
         (
@@ -157,7 +158,7 @@ def spare_ports(guest: str) -> Cure:
 
 def q35(guest: str) -> Cure:
     """A change of machine is a change of hardware to the guest."""
-    return Cure(
+    return told(
         MANUAL,
         f"move {guest} to a q35 machine",
         ("best for a guest that is installed anew: an installed one sees other hardware",),
@@ -166,7 +167,7 @@ def q35(guest: str) -> Cure:
 
 def multifunction(guest: str, slot: str) -> Cure:
     """Function 0 announces the others."""
-    return Cure(
+    return told(
         UNSAFE,
         f"lay out guest slot {slot} of {guest} with a function 0",
         (
@@ -180,7 +181,7 @@ def multifunction(guest: str, slot: str) -> Cure:
 
 def viommu(guest: str, setting: str) -> Cure:
     """The settings under which a guest's IOMMU and assigned devices go together."""
-    return Cure(
+    return told(
         UNSAFE,
         f"set {setting} for the IOMMU of {guest}",
         (
@@ -194,7 +195,7 @@ def viommu(guest: str, setting: str) -> Cure:
 
 def shut_down_instead(source: str) -> Cure:
     """Devices cannot be saved."""
-    return Cure(
+    return told(
         SAFE,
         "shut guests down when the host goes down",
         (f"ON_SHUTDOWN=shutdown in {source}",),
@@ -204,7 +205,7 @@ def shut_down_instead(source: str) -> Cure:
 
 def resume(guest: str) -> Cure:
     """What stopped the guest decides."""
-    return Cure(
+    return told(
         MANUAL,
         f"find out why {guest} is paused",
         (
@@ -217,7 +218,7 @@ def resume(guest: str) -> Cure:
 def reserve_hugepages(size: int, count: int) -> Cure:
     """At boot, before memory is in pieces."""
     pool = f"/sys/kernel/mm/hugepages/hugepages-{size}kB"
-    return Cure(
+    return told(
         UNSAFE,
         f"reserve {count} hugepages of {size} KiB",
         (
@@ -231,7 +232,7 @@ def reserve_hugepages(size: int, count: int) -> Cure:
 
 def one_boot_order(guest: str) -> Cure:
     """libvirt takes one form or the other."""
-    return Cure(
+    return told(
         SAFE,
         f"use one form of boot order in {guest}",
         (f"virsh edit {guest}: remove <boot dev=...> from <os>, or <boot order=...> from devices",),
@@ -241,7 +242,7 @@ def one_boot_order(guest: str) -> Cure:
 
 def room_for_bars(guest: str) -> Cure:
     """UEFI firmware, and the host's own address width."""
-    return Cure(
+    return told(
         MANUAL,
         f"give {guest} UEFI firmware with a window for large BARs",
         (
@@ -254,7 +255,7 @@ def room_for_bars(guest: str) -> Cure:
 
 def kvm(guest: str) -> Cure:
     """Emulation is for hosts without KVM."""
-    return Cure(
+    return told(
         UNSAFE,
         f"let {guest} use KVM",
         (f"virsh edit {guest}: <domain type='kvm'>", COLD),
@@ -264,7 +265,7 @@ def kvm(guest: str) -> Cure:
 
 def vfio_driver(guest: str) -> Cure:
     """Legacy assignment left the kernel with 4.12."""
-    return Cure(
+    return told(
         SAFE,
         f"take <driver name='kvm'/> out of {guest}",
         (f"virsh edit {guest}",),
@@ -274,7 +275,7 @@ def vfio_driver(guest: str) -> Cure:
 
 def group_interface(guest: str) -> Cure:
     """The classic interface needs no /dev/iommu."""
-    return Cure(
+    return told(
         UNSAFE,
         f"take iommufd='yes' out of {guest}, or use a kernel with CONFIG_IOMMUFD",
         (f"virsh edit {guest}", COLD),
@@ -284,7 +285,7 @@ def group_interface(guest: str) -> Cure:
 
 def look_inside(guest: str) -> Cure:
     """The guest's own log says why."""
-    return Cure(
+    return told(
         MANUAL,
         f"find out why {guest} does not show the device",
         ("in the guest: dmesg | grep -i pci; lspci -nnk", COLD),
@@ -293,7 +294,7 @@ def look_inside(guest: str) -> Cure:
 
 def fit_memory(guest: str) -> Cure:
     """All of it is pinned, whatever the balloon says."""
-    return Cure(
+    return told(
         UNSAFE,
         f"make <currentMemory> of {guest} equal to <memory>",
         (f"virsh edit {guest}: size <memory> for what may be pinned on this host", COLD),
@@ -307,7 +308,7 @@ _UNDERSCORES = str.maketrans(":.", "__")
 def make_vfs_early(pf: str) -> Cure:
     """udev acts when the PF's driver has bound; libvirt starts much later."""
     rule = f'ACTION=="add", SUBSYSTEM=="net", KERNELS=="{pf}", ATTR{{device/sriov_numvfs}}="N"'
-    return Cure(
+    return told(
         SAFE,
         f"make the VFs of {pf} by a udev rule",
         (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 
 def read_the_log() -> Cure:
     """The IOMMU is off although everything asks for it."""
-    return Cure(
+    return told(
         MANUAL,
         "find in the kernel log why the IOMMU's driver gave up",
         ("dmesg | grep -iE 'DMAR|AMD-Vi|smmu|iommu'", "then a firmware update or a newer kernel"),
@@ -19,7 +20,7 @@ def read_the_log() -> Cure:
 
 def force_amd() -> Cure:
     """Linux refuses the IOMMU of a platform."""
-    return Cure(
+    return told(
         MANUAL,
         "use another machine; amd_iommu=force_enable overrides the refusal at your own risk",
         reboot=True,
@@ -29,7 +30,7 @@ def force_amd() -> Cure:
 
 def split_memory_encryption() -> Cure:
     """SME and this IOMMU exclude each other."""
-    return Cure(
+    return told(
         MANUAL,
         "take mem_encrypt=on off the kernel command line",
         ("this IOMMU cannot work with encrypted addresses",),
@@ -40,7 +41,7 @@ def split_memory_encryption() -> Cure:
 
 def restore_interrupt_remapping() -> Cure:
     """Interrupts are not remapped, and no cause was found."""
-    return Cure(
+    return told(
         MANUAL,
         "get interrupt remapping to work",
         ("dmesg | grep -E 'DMAR-IR|AMD-Vi.*nterrupt remapping|x2apic'",
@@ -51,7 +52,7 @@ def restore_interrupt_remapping() -> Cure:
 
 def forbid_unsafe_interrupts(modules: tuple[str, ...]) -> Cure:
     """The override is on."""
-    return Cure(
+    return told(
         SAFE,
         "forbid unsafe interrupts",
         (
@@ -64,7 +65,7 @@ def forbid_unsafe_interrupts(modules: tuple[str, ...]) -> Cure:
 
 def leave_noiommu_mode() -> Cure:
     """VFIO without an IOMMU."""
-    return Cure(
+    return told(
         UNSAFE,
         "switch no-IOMMU mode off and use a real IOMMU",
         ("end the programs that use /dev/vfio/noiommu-*",
@@ -76,7 +77,7 @@ def leave_noiommu_mode() -> Cure:
 
 def quiet_device(address: str) -> Cure:
     """A device uses addresses that nobody gave it."""
-    return Cure(
+    return told(
         MANUAL,
         f"stop {address} from reaching for memory that is not mapped",
         ("update its firmware and its driver, in the guest too",
@@ -87,7 +88,7 @@ def quiet_device(address: str) -> Cure:
 
 def reset_stalled_device() -> Cure:
     """The IOMMU waits for a device that does not answer."""
-    return Cure(
+    return told(
         MANUAL,
         "shut the guest down and power-cycle the machine; replace or update the device",
         reboot=True,
@@ -96,7 +97,7 @@ def reset_stalled_device() -> Cure:
 
 def limit_guest_addresses(bits: int) -> Cure:
     """The IOMMU maps fewer bits than guests may use."""
-    return Cure(
+    return told(
         UNSAFE,
         f"limit the guests' addresses to {bits} bits",
         (f"<cpu ...><maxphysaddr mode='emulate' bits='{bits}'/></cpu>, then restart the guest",),
@@ -106,7 +107,7 @@ def limit_guest_addresses(bits: int) -> Cure:
 
 def newer_machine(guest: str) -> Cure:
     """A machine type that places memory where the IOMMU maps nothing."""
-    return Cure(
+    return told(
         UNSAFE,
         f"give {guest} a machine type of QEMU 7.1 or newer",
         (f"virsh edit {shlex.quote(guest)}: <type machine='pc-q35-7.1'>, then restart the guest",),
@@ -116,12 +117,12 @@ def newer_machine(guest: str) -> Cure:
 
 def update_kernel_or_firmware() -> Cure:
     """Units or groups of unlike features; nothing is lost but speed."""
-    return Cure(MANUAL, "update the firmware, or leave it so: VFIO works", reboot=True)
+    return told(MANUAL, "update the firmware, or leave it so: VFIO works", reboot=True)
 
 
 def ask_for_iommu() -> Cure:
     """The IOMMU is on only because the firmware insists."""
-    return Cure(
+    return told(
         MANUAL,
         "say intel_iommu=on instead of off, so that the line says what happens",
         reboot=True,
@@ -131,7 +132,7 @@ def ask_for_iommu() -> Cure:
 
 def sign_modules() -> Cure:
     """Lockdown refuses modules that are not signed."""
-    return Cure(
+    return told(
         MANUAL,
         "sign the module and enrol the key (mokutil --import), or do without it",
         reboot=True,
@@ -141,7 +142,7 @@ def sign_modules() -> Cure:
 
 def work_under_lockdown() -> Cure:
     """Some cures cannot work."""
-    return Cure(
+    return told(
         MANUAL,
         "use ways that lockdown allows: sysfs, libvirt and the boot files; not setpci or /dev/mem",
     )
@@ -149,4 +150,4 @@ def work_under_lockdown() -> Cure:
 
 def reboot_after_crash() -> Cure:
     """The kernel reported a crash of its own."""
-    return Cure(MANUAL, "read the first crash in the kernel log, then reboot", reboot=True)
+    return told(MANUAL, "read the first crash in the kernel log, then reboot", reboot=True)

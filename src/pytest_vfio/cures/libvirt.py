@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 
 def start_daemon() -> Cure:
     """The sockets are enough: they start the daemon when somebody asks."""
-    return Cure(
+    return told(
         MANUAL,
         "enable libvirt's sockets",
         (
@@ -20,7 +21,7 @@ def start_daemon() -> Cure:
 
 def load_vfio() -> Cure:
     """libvirt looks for a group and for /dev/vfio/vfio."""
-    return Cure(
+    return told(
         SAFE,
         "load vfio-pci, and have it loaded at boot",
         ("modprobe vfio-pci", "echo vfio-pci > /etc/modules-load.d/vfio-pci.conf"),
@@ -30,7 +31,7 @@ def load_vfio() -> Cure:
 
 def refresh_node_devices() -> Cure:
     """libvirt reads the devices again when its node device daemon starts."""
-    return Cure(
+    return told(
         UNSAFE,
         "have libvirt read the host's devices again",
         (
@@ -42,7 +43,7 @@ def refresh_node_devices() -> Cure:
 
 def own_the_node() -> Cure:
     """QEMU's user has to be able to open /dev/vfio/N."""
-    return Cure(
+    return told(
         UNSAFE,
         "let libvirt hand device nodes to QEMU's user",
         (
@@ -57,7 +58,7 @@ def own_the_node() -> Cure:
 def more_vfs(network: str, pf: str | None) -> Cure:
     """A pool holds as many guests as it has VFs."""
     where = pf or "the PF of the pool"
-    return Cure(
+    return told(
         UNSAFE,
         f"give network {network} more VFs",
         (
@@ -70,7 +71,7 @@ def more_vfs(network: str, pf: str | None) -> Cure:
 
 def look_into_log() -> Cure:
     """A line of a log says what happened, not that it still holds."""
-    return Cure(
+    return told(
         MANUAL,
         "cure what the log names, then start the guest again",
         ("read the lines around it: journalctl -u virtqemud -u libvirtd -b",),
@@ -89,12 +90,12 @@ def allow_node(name: str) -> Cure:
             "keep ROM files where libvirt's policy expects them: /usr/share, /var/lib/libvirt",
         ),
     }
-    return Cure(UNSAFE, "let QEMU open the VFIO node", steps.get(name, ()), undo=True)
+    return told(UNSAFE, "let QEMU open the VFIO node", steps.get(name, ()), undo=True)
 
 
 def stop_holder(command: str, pid: int) -> Cure:
     """Nothing can take a device from a process that uses it."""
-    return Cure(
+    return told(
         MANUAL,
         f"stop {command}, or take its device out of its settings",
         (

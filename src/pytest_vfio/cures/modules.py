@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure, cmdline
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, cmdline, told
 from pytest_vfio.evidence import Evidence, Status
 from pytest_vfio.facts.boot.chain import Boot
+from pytest_vfio.steps import Cure
 
 
 def install_drivers(release: str) -> Cure:
     """The running kernel's flavour was built or installed without the drivers."""
-    return Cure(
+    return told(
         MANUAL,
         "install the distribution's generic kernel with its modules and boot it",
         (f"the running kernel {release} has no vfio-pci: cloud and minimal flavours leave it out",),
@@ -21,7 +22,7 @@ def install_drivers(release: str) -> Cure:
 
 def install_iommu_driver(release: str, option: str) -> Cure:
     """The running kernel's flavour was built without the driver of the IOMMU."""
-    return Cure(
+    return told(
         MANUAL,
         "install the distribution's generic kernel and boot it",
         (f"the running kernel {release} was built without CONFIG_{option}",),
@@ -38,7 +39,7 @@ def load(*modules: str) -> Cure:
     """Load modules now and at every boot."""
     names = " ".join(modules)
     lines = "\\n".join(modules)
-    return Cure(
+    return told(
         SAFE,
         f"load {names} now and at every boot",
         (f"modprobe -a {names}", f"printf '{lines}\\n' > /etc/modules-load.d/vfio.conf"),
@@ -48,14 +49,14 @@ def load(*modules: str) -> Cure:
 
 def remove_line(file: str, line: str) -> Cure:
     """Take one line out of a configuration file of modprobe or of a module list."""
-    return Cure(
+    return told(
         UNSAFE, f"remove {line!r} from /{file}", (f"delete the line in /{file}",), undo=True
     )
 
 
 def early(evidence: Evidence, module: str = "vfio_pci") -> Cure:
     """Put vfio-pci into the initramfs, ahead of the device's own driver."""
-    return Cure(
+    return told(
         UNSAFE,
         f"put {module} into the initramfs of every kernel",
         _initramfs_steps(evidence, module),
@@ -66,7 +67,7 @@ def early(evidence: Evidence, module: str = "vfio_pci") -> Cure:
 
 def softdep(evidence: Evidence, module: str) -> Cure:
     """Have modprobe load vfio-pci before a host driver."""
-    return Cure(
+    return told(
         UNSAFE,
         f"load vfio-pci before {module}",
         (
@@ -82,12 +83,12 @@ def one_list(ids: Iterable[str]) -> Cure:
     """Several lists of ids, of which one counts."""
     text = ",".join(ids)
     steps = (f"write vfio-pci.ids={text} on the kernel command line and take the others out",)
-    return Cure(UNSAFE, "write the ids of vfio-pci as one list", steps, reboot=True, undo=True)
+    return told(UNSAFE, "write the ids of vfio-pci as one list", steps, reboot=True, undo=True)
 
 
 def pin(address: str) -> Cure:
     """Give one device to vfio-pci by its address, which beats any other driver."""
-    return Cure(
+    return told(
         UNSAFE,
         f"bind {address} to vfio-pci with driver_override, now and at boot",
         (f"driverctl set-override {address} vfio-pci",),
@@ -97,7 +98,7 @@ def pin(address: str) -> Cure:
 
 def sign(module: str) -> Cure:
     """A module that Secure Boot refuses."""
-    return Cure(
+    return told(
         MANUAL,
         f"sign {module} with a key that the firmware trusts",
         (
@@ -110,7 +111,7 @@ def sign(module: str) -> Cure:
 
 def set_parameter(module: str, name: str, value: str) -> Cure:
     """Write a parameter of a loaded module; the configuration that set it has to go, too."""
-    return Cure(
+    return told(
         UNSAFE,
         f"set {name} of {module} to {value}, now and at boot",
         (

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 
 def another_device(address: str) -> Cure:
     """Nothing makes a device free that the host lives on."""
-    return Cure(
+    return told(
         MANUAL,
         f"choose another device than {address}, or move what the host has on it elsewhere",
         (
@@ -24,7 +25,7 @@ def another_device(address: str) -> Cure:
 
 def another_slot(addresses: Iterable[str]) -> Cure:
     """A group is given away as a whole."""
-    return Cure(
+    return told(
         MANUAL,
         "move the card to a slot whose group holds nothing of the host",
         (
@@ -36,7 +37,7 @@ def another_slot(addresses: Iterable[str]) -> Cure:
 
 def pin_by_address(address: str, source: str) -> Cure:
     """One address instead of every device of an id."""
-    return Cure(
+    return told(
         UNSAFE,
         f"take the id out of {source} and pin addresses instead",
         (
@@ -51,7 +52,7 @@ def pin_by_address(address: str, source: str) -> Cure:
 
 def unblacklist(module: str, source: str) -> Cure:
     """Bind by device, never by driver."""
-    return Cure(
+    return told(
         UNSAFE,
         f"take {module} off the blacklist in {source}",
         (
@@ -66,7 +67,7 @@ def unblacklist(module: str, source: str) -> Cure:
 
 def no_autostart(guest: str) -> Cure:
     """Held until somebody has decided about the device."""
-    return Cure(
+    return told(
         SAFE,
         f"switch off the automatic start of {guest}",
         (f"virsh autostart --disable {guest}",),
@@ -76,7 +77,7 @@ def no_autostart(guest: str) -> Cure:
 
 def detach_from_guest(guest: str, address: str) -> Cure:
     """A stored guest that names a device of the host is a mistake waiting for its start."""
-    return Cure(
+    return told(
         MANUAL,
         f"remove {address} from the stored definition of {guest}",
         (f"virsh edit {guest}",),
@@ -86,7 +87,7 @@ def detach_from_guest(guest: str, address: str) -> Cure:
 
 def remove_pin(address: str, source: str) -> Cure:
     """A pin outlives the card that it was made for."""
-    return Cure(
+    return told(
         UNSAFE,
         f"remove the pin of {address} from {source}",
         (f"remove {source}", "compare vendor, device and serial of what is at the address now"),
@@ -96,7 +97,7 @@ def remove_pin(address: str, source: str) -> Cure:
 
 def keep_binding(address: str) -> Cure:
     """What was done by hand is gone after a reboot."""
-    return Cure(
+    return told(
         SAFE,
         f"make the binding of {address} outlast a reboot",
         (
@@ -110,12 +111,12 @@ def keep_binding(address: str) -> Cure:
 def no_sleep() -> Cure:
     """A hypervisor with assigned devices does not sleep."""
     targets = "sleep.target suspend.target hibernate.target hybrid-sleep.target"
-    return Cure(SAFE, "mask the sleep targets", (f"systemctl mask {targets}",), undo=True)
+    return told(SAFE, "mask the sleep targets", (f"systemctl mask {targets}",), undo=True)
 
 
 def keep_denylist(source: str) -> Cure:
     """The kernel's list names devices that break the host when they are assigned."""
-    return Cure(
+    return told(
         UNSAFE,
         "let vfio-pci keep its list of devices that must not be assigned",
         (f"remove disable_denylist from {source}", "generate the initramfs again"),
@@ -126,7 +127,7 @@ def keep_denylist(source: str) -> Cure:
 
 def fixed_vfs(address: str) -> Cure:
     """A change of the number of VFs resets the port of many adapters."""
-    return Cure(
+    return told(
         MANUAL,
         f"settle the number of VFs of {address} before the host depends on it",
         (
@@ -138,7 +139,7 @@ def fixed_vfs(address: str) -> Cure:
 
 def free_device(address: str, what: str) -> Cure:
     """The host lets go of what it does not need."""
-    return Cure(
+    return told(
         MANUAL,
         f"take {what} off {address} before a guest gets it",
         ("remove the address, bridge port, volume group or RAID member from the host's settings",),

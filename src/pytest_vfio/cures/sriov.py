@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_vfio.cures import MANUAL, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 _SYS = "/sys/bus/pci/devices"
 
@@ -15,12 +16,12 @@ def make_vfs(address: str, wanted: int, now: int) -> Cure:
     steps.append(
         "keep it over reboots: a udev rule, or a unit before libvirtd.service and virtqemud"
     )
-    return Cure(UNSAFE, f"make {wanted} VFs on {address}", tuple(steps), undo=True)
+    return told(UNSAFE, f"make {wanted} VFs on {address}", tuple(steps), undo=True)
 
 
 def vfs_on_host(address: str) -> Cure:
     """What to do instead of SR-IOV inside a guest."""
-    return Cure(
+    return told(
         MANUAL,
         f"to use VFs, leave {address} on its host driver and assign its VFs",
         (
@@ -33,7 +34,7 @@ def vfs_on_host(address: str) -> Cure:
 
 def room_for_vfs(address: str) -> Cure:
     """Memory space for the VFs' BARs."""
-    return Cure(
+    return told(
         MANUAL,
         f"give the VFs of {address} room in the firmware setup",
         (
@@ -47,7 +48,7 @@ def room_for_vfs(address: str) -> Cure:
 
 def bus_numbers(address: str) -> Cure:
     """VFs beyond the bridge's bus range."""
-    return Cure(
+    return told(
         MANUAL,
         f"enable ARI for the slot of {address}, or use another slot",
         (
@@ -60,7 +61,7 @@ def bus_numbers(address: str) -> Cure:
 
 def enable_sriov(address: str) -> Cure:
     """The adapter offers less than is wanted."""
-    return Cure(
+    return told(
         MANUAL,
         f"enable SR-IOV in the firmware of the adapter {address} and of the host",
         (
@@ -73,7 +74,7 @@ def enable_sriov(address: str) -> Cure:
 
 def no_autoprobe(address: str) -> Cure:
     """Takes effect on VFs that are made later."""
-    return Cure(
+    return told(
         UNSAFE,
         f"keep host drivers off the VFs of {address}",
         (
@@ -86,7 +87,7 @@ def no_autoprobe(address: str) -> Cure:
 
 def host_driver(address: str) -> Cure:
     """A PF whose VFs are wanted belongs to the host."""
-    return Cure(
+    return told(
         UNSAFE,
         f"give {address} back to its host driver",
         (
@@ -100,7 +101,7 @@ def host_driver(address: str) -> Cure:
 
 def remove_vfs(address: str) -> Cure:
     """vfio-pci refuses a PF that has VFs."""
-    return Cure(
+    return told(
         UNSAFE,
         f"remove the VFs of {address} before it is bound to vfio-pci",
         (
@@ -113,7 +114,7 @@ def remove_vfs(address: str) -> Cure:
 
 def bring_up(interface: str) -> Cure:
     """A VF has a link only while its PF is up."""
-    return Cure(
+    return told(
         UNSAFE,
         f"bring {interface} up, now and at boot",
         (f"ip link set {interface} up", "and in the host's network configuration"),
@@ -123,7 +124,7 @@ def bring_up(interface: str) -> Cure:
 
 def set_policy(interface: str, vf: int, word: str) -> Cure:
     """Set on the PF, since a guest cannot be trusted with it."""
-    return Cure(
+    return told(
         UNSAFE,
         f"set {word} of VF {vf} on {interface}",
         (f"ip link set {interface} vf {vf} {word}",),
@@ -133,7 +134,7 @@ def set_policy(interface: str, vf: int, word: str) -> Cure:
 
 def assign_vfs_only(address: str) -> Cure:
     """The PF of a GPU that has VFs stays."""
-    return Cure(
+    return told(
         MANUAL,
         f"assign the VFs of {address} and leave the PF to the host",
         (f"take {address} out of the guest and out of the inventory",),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, Cure
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.steps import Cure
 
 
 def tell_the_node(address: str) -> Cure:
     """Only firmware can tell where a slot is."""
-    return Cure(
+    return told(
         MANUAL,
         f"let the firmware name the NUMA node of {address}, and pin its guest by hand until then",
         (
@@ -20,7 +21,7 @@ def tell_the_node(address: str) -> Cure:
 
 def pin_guest(guest: str, node: int) -> Cure:
     """Takes effect at the guest's next start."""
-    return Cure(
+    return told(
         SAFE,
         f"keep {guest} on NUMA node {node}",
         (
@@ -33,7 +34,7 @@ def pin_guest(guest: str, node: int) -> Cure:
 
 def hugepages(guest: str) -> Cure:
     """Pages of 1 GiB have to be reserved at boot."""
-    return Cure(
+    return told(
         UNSAFE,
         f"back the memory of {guest} with hugepages",
         (
@@ -47,7 +48,7 @@ def hugepages(guest: str) -> Cure:
 
 def module_option(module: str, option: str) -> Cure:
     """A KVM module can be loaded anew only while no guest runs."""
-    return Cure(
+    return told(
         UNSAFE,
         f"load {module} with {option}",
         (f"add `options {module} {option}` to /etc/modprobe.d", "reboot, or reload with no guest"),
@@ -58,7 +59,7 @@ def module_option(module: str, option: str) -> Cure:
 
 def drop_word(word: str) -> Cure:
     """One word less on the command line."""
-    return Cure(
+    return told(
         UNSAFE,
         f"take {word} off the kernel's command line",
         (f"remove {word} from the boot loader's settings and generate its files again",),
@@ -69,7 +70,7 @@ def drop_word(word: str) -> Cure:
 
 def host_passthrough(word: str) -> Cure:
     """Guests are isolated as before: only the host's own devices skip translation."""
-    return Cure(
+    return told(
         UNSAFE,
         f"add {word} to the kernel's command line",
         (f"add {word} to the boot loader's settings and generate its files again",),
@@ -80,7 +81,7 @@ def host_passthrough(word: str) -> Cure:
 
 def payload() -> Cure:
     """Payload sizes are set by the firmware, and mended by the kernel if told to."""
-    return Cure(
+    return told(
         UNSAFE,
         "let the kernel choose payload sizes that fit the whole path: pci=pcie_bus_safe",
         ("add pci=pcie_bus_safe to the boot loader's settings", "report it to the board's vendor"),
@@ -91,7 +92,7 @@ def payload() -> Cure:
 
 def local_interrupts(address: str, node: int) -> Cure:
     """Takes effect at once."""
-    return Cure(
+    return told(
         SAFE,
         f"handle the interrupts of {address} on CPUs of node {node}",
         (
@@ -104,7 +105,7 @@ def local_interrupts(address: str, node: int) -> Cure:
 
 def mappable_bars(address: str) -> Cure:
     """What shares a page with another device is trapped by the hypervisor."""
-    return Cure(
+    return told(
         MANUAL,
         f"give the BARs of {address} pages of their own",
         ("boot with pci=resource_alignment=12@" + address, "or update the card's firmware"),
@@ -114,7 +115,7 @@ def mappable_bars(address: str) -> Cure:
 
 def smaller_guests() -> Cure:
     """Memory of a guest with assigned devices cannot be reclaimed."""
-    return Cure(
+    return told(
         MANUAL,
         "give the guests with assigned devices less memory, or the host more",
         ("virsh setmaxmem GUEST SIZE --config", "run fewer of these guests at once"),

@@ -13,11 +13,12 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Remedy, Severity, Verdict
+from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Severity, Verdict
 from pytest_vfio.evidence import Missing
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
 from pytest_vfio.judge.suite import Suite
+from pytest_vfio.steps import Cure
 
 #: (check id, subject kind, subject name): what a finding is called within one host.
 Key = tuple[str, str, str]
@@ -43,7 +44,7 @@ class Finding(msgspec.Struct, frozen=True):
     blocked_by: tuple[Key, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
-    cure: Remedy | None = None
+    cure: Cure | None = None
 
     @property
     def key(self) -> Key:

@@ -18,6 +18,7 @@ import pytest
 
 from pytest_vfio.check import SUBJECTS, Check, Severity
 from pytest_vfio.judge.suite import LAYERS, SuiteError, is_packaged
+from pytest_vfio.printable import printable
 
 if TYPE_CHECKING:
     from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -223,7 +224,11 @@ def pytest_pycollect_makemodule(
 
 def _collected(collector: pytest.Collector, name: str, check: Check) -> list[pytest.Item]:
     session = _collecting(collector.config)
-    return [] if session is None else list(session.collected(collector, name, check))
+    try:
+        return [] if session is None else list(session.collected(collector, name, check))
+    except SuiteError as error:
+        collector.config.stash.setdefault(MISTAKE, pytest.UsageError(printable(str(error))))
+        return []
 
 
 def pytest_pycollect_makeitem(

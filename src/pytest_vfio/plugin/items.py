@@ -1,4 +1,9 @@
-"""A check as a pytest item, and the host as one. Knows pytest; judges nothing itself."""
+"""A check as a pytest item, and the host as one. Knows pytest; judges nothing itself.
+
+An item ends with pytest's own exceptions: what gates with that of `pytest.fail`, all else but a
+pass with that of `pytest.skip`. So whatever counts, stops at or reports the outcomes of tests is
+right about checks, and what a finding is called stands in the item's `user_properties`.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +18,47 @@ from pytest_vfio.judge import suite as suites
 from pytest_vfio.judge.judgement import Key
 from pytest_vfio.judge.policy import Judged
 from pytest_vfio.judge.subjects import Subject
+from pytest_vfio.judge.suite import SuiteError
 from pytest_vfio.printable import printable
 from pytest_vfio.report.words import Shown, shown
 
 #: Marks for which an item may end without having told its finding.
-SILENCING = ("skip", "skipif", "xfail")
+SILENCING = ("skip", "skipif")
+
+#: Marks that a check cannot bear, and what to do instead.
+_REFUSED = {
+    "parametrize": "a check is asked once about each subject of each host; ask in a loop, or "
+    "write a check for each value",
+    "usefixtures": "a check is a function of facts and takes no fixture; what needs one is an "
+    "ordinary test with the `hypervisor` fixture",
+    "xfail": "a failure that is to be put up with is waived in the inventory, by [[waivers]]",
+}
 
 
-class Told(Exception):
-    """Raised by an item to end with an outcome of ours; carries how it is shown and the words."""
+class Gates(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """Raised by an item whose finding makes the run fail; carries how it is shown."""
 
     def __init__(self, how: Shown, message: str) -> None:
         self.how = how
-        self.message = message
-        super().__init__(message)
+        super().__init__(printable(message), pytrace=False)
+
+
+class Told(pytest.skip.Exception):  # type: ignore[name-defined,misc]
+    """Raised by an item whose finding is no pass and does not gate; carries how it is shown."""
+
+    def __init__(self, how: Shown, message: str) -> None:
+        self.how = how
+        super().__init__(printable(message), _use_item_location=True)
+
+
+def must_bear(collector: pytest.Collector, check: Check) -> None:
+    """Raise SuiteError where a check bears a mark that has no meaning for it."""
+    marks = [*getattr(check.function, "pytestmark", ()), *collector.iter_markers()]
+    for mark in marks:
+        if mark.name in _REFUSED:
+            raise SuiteError(
+                f"check {check.id} ({check.file}) is marked {mark.name}: {_REFUSED[mark.name]}"
+            )
 
 
 class CheckFile(pytest.File):
@@ -94,19 +126,31 @@ class CheckItem(pytest.Item):
                 subject=subject,
             )
 
+    def judge(self, judged: Judged) -> None:
+        """Take the finding, and name it to whatever reports tests."""
+        self.judged = judged
+        finding = judged.finding
+        self.user_properties += [
+            ("vfio_check", finding.id),
+            ("vfio_host", finding.host),
+            ("vfio_severity", finding.severity.value),
+            ("vfio_outcome", finding.outcome.value),
+            *(("vfio_cause", f"{id} {kind} {name}") for id, kind, name in finding.blocked_by),
+        ]
+
     def runtest(self) -> None:
-        """Raise Told, unless the finding is a pass."""
+        """Raise Gates or Told, unless the finding is a pass."""
         if self.judged is None:
             raise RuntimeError(f"{self.nodeid} was run before it was judged")
         how = shown(self.judged)
         if how.report != "passed":
-            raise Told(how, f"{how.word.lower()}: {self.judged.finding.message}")
+            end = Gates if how.report == "failed" else Told
+            raise end(how, f"{how.word.lower()}: {self.judged.finding.message}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The finding's own words."""
-        if isinstance(excinfo.value, Told):
-            return printable(excinfo.value.message)
-        return super().repr_failure(excinfo)
+        told = isinstance(excinfo.value, Gates)
+        return str(excinfo.value) if told else super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the check stands."""
@@ -122,11 +166,11 @@ class HostItem(pytest.Item):
 
     def runtest(self) -> None:
         """Always raises."""
-        raise Told(Shown("failed", "error", "E", "ERROR", "error"), self.reason)
+        raise Gates(Shown("failed", "error", "E", "ERROR", "error"), self.reason)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason in words."""
-        return printable(str(excinfo.value))
+        return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """A host stands in no file."""
@@ -145,13 +189,11 @@ def _id(name: str) -> str:
 
 
 def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Give the report of one of our items the outcome that its finding has."""
+    """Give the report of one of our items our word and letter, and the name of its finding."""
     told = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(told, Told):
-        report.outcome = told.how.report  # type: ignore[assignment]
-        if told.how.report == "skipped":
-            path, line, _ = item.reportinfo()
-            report.longrepr = (str(path), (line or 0) + 1, printable(told.message))
+    if isinstance(told, (Gates, Told)):
         report.vfio_shown = [told.how.category, told.how.letter, told.how.word]  # type: ignore[attr-defined]
+    if isinstance(told, Told) and isinstance(report.longrepr, tuple):
+        report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
     if isinstance(item, CheckItem):
         report.vfio_finding = [item.host, *item.key, item.check.file]  # type: ignore[attr-defined]

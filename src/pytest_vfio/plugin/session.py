@@ -27,11 +27,11 @@ from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.suite import SuiteError
 from pytest_vfio.plugin import hosts, protocol
 from pytest_vfio.plugin.console import console
-from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish
+from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish, must_bear
 from pytest_vfio.plugin.reading import REPORTS, Asked
 from pytest_vfio.plugin.run import Run, load_checks
 from pytest_vfio.printable import printable
-from pytest_vfio.report import RunResult, junit, results, terminal, write_atomically
+from pytest_vfio.report import RunResult, junit, results, terminal, words, write_atomically
 from pytest_vfio.sources import Reading
 
 RENDERED = {"junit": junit.to_xml, "json": results.to_json}
@@ -107,15 +107,24 @@ class Session:
         node.workerinput["vfio"] = str(self.private)
         node.workerinput["vfio_testinfra"] = getattr(self.config.option, "hosts", None)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
-        """Take the private folder away."""
+        """Take the private folder away, and leave pytest's own words to who counts after us."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for word in words.OURS:
+                reporter.stats.setdefault("skipped", []).extend(reporter.stats.pop(word, ()))
         if self.private is not None:
             shutil.rmtree(self.private, ignore_errors=True)
 
     def collected(self, collector: pytest.Collector, name: str, check: Check) -> list[CheckItem]:
-        """A check as items, one for each host and subject."""
+        """A check as items, one for each host and subject.
+
+        Raises SuiteError where it bears a mark that has no meaning for it.
+        """
         if check.file != str(collector.path):
             return []  # imported from the file that defines it
+        must_bear(collector, check)
         self.run.collect(check)
         return [
             item
@@ -160,7 +169,7 @@ class Session:
         judged = self.run.selected(host, told)
         for item in items:
             alone = judged.get(item.key) or self.run.selected(host, [*told, item.key])[item.key]
-            item.judged = alone
+            item.judge(alone)
 
     def _host_items(self, session: pytest.Session) -> list[HostItem]:
         sick = {host.host: host.reason for host in self.run.unreachable}

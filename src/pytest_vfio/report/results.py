@@ -128,7 +128,7 @@ def _finding(one: Judged, host: HostResult) -> Json:
         "acts": finding.acts,
         "fix": cure
         and {
-            "grade": cure.grade,
+            "grade": cure.grade.value,
             "title": cure.title,
             "reboot": cure.reboot,
             "undo": cure.undo,

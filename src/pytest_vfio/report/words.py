@@ -37,6 +37,9 @@ _PASSES_BY = {
     Outcome.WAIVED: Shown("skipped", "waived", "x", "WAIVED", "skipped"),
 }
 
+#: The words under which pytest counts what it would itself call skipped.
+OURS = tuple({one.category: one for one in _PASSES_BY.values() if one.category != one.report})
+
 
 def shown(judged: Judged) -> Shown:
     """How a finding is shown, by its outcome and whether it gates."""

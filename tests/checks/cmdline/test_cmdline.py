@@ -8,7 +8,7 @@ from pytest_vfio.check import Outcome, Severity, Verdict
 from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Extent, Item, Status
 from pytest_vfio.judge import suite
-from tests.ask import ask
+from tests.ask import ask, what_to_do
 from tests.hosts import in_use as living
 from tests.hosts import plain as build
 from tests.hosts.booting import (
@@ -69,7 +69,7 @@ def test_CMD001_fails_where_the_only_word_is_misspelt(words):
 
     assert (Outcome.FAIL, "expected intel_iommu=on") == (found.outcome, found.message[-23:])
     assert found.evidence[0].source == "proc/cmdline"
-    assert "intel_iommu=on" in " ".join(found.cure.steps)
+    assert "intel_iommu=on" in " ".join(what_to_do(found))
 
 
 @pytest.mark.parametrize(
@@ -850,9 +850,9 @@ def test_the_kernels_own_complaint_is_proof_where_no_line_was_kept(id, line):
 
 def test_the_cure_is_a_reboot_where_the_next_boot_has_the_word_no_more():
     """grub.cfg is right already; elsewhere the word has to go from the configuration."""
-    assert ("systemctl reboot",) == verdict("CMD024", "nointremap").cure.steps
+    assert ("systemctl reboot",) == what_to_do(verdict("CMD024", "nointremap"))
 
     words = "intel_iommu=on iommu=pt nointremap"
     configured = {"boot/grub/grub.cfg": grub_cfg(words), "etc/default/grub": default_grub(words)}
-    cure = verdict("CMD024", words, configured).cure
-    assert ("take nointremap out of /etc/default/grub", "update-grub") == cure.steps
+    found = verdict("CMD024", words, configured)
+    assert ("take nointremap out of /etc/default/grub", "update-grub") == what_to_do(found)

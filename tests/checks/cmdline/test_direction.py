@@ -34,6 +34,10 @@ def says(id: str, changes: dict[str, object]):
     return found.outcome, found.severity
 
 
+def steps(found) -> list[str]:
+    return [step.title for step in found.cure.steps]
+
+
 @pytest.mark.parametrize("word", [*HARM, "pcie_acs_override=downstream", "amd_iommu=off"])
 def test_CMD005_passes_where_what_stands_behind_dashes_would_do_harm(word):
     """It has no effect there, and that is well."""
@@ -65,8 +69,8 @@ def test_a_worse_next_boot_is_told_before_the_reboot(word):
     found = ask("CMD015", host(changes))
     assert (Outcome.FAIL, None) == (found.outcome, found.severity)
     assert word in found.message
-    assert "update-grub" in found.cure.steps  # the configuration is sound
-    assert not any("reboot" in step for step in found.cure.steps)
+    assert "update-grub" in steps(found)  # the configuration is sound
+    assert not any("reboot" in step for step in steps(found))
 
 
 @pytest.mark.parametrize("word", HARM)
@@ -77,7 +81,7 @@ def test_a_worse_configuration_is_not_generated(word):
     assert Outcome.PASS == says("CMD010", changes)[0]
     found = ask("CMD015", host(changes))
     assert Outcome.FAIL == found.outcome
-    assert f"take {word} out of /etc/default/grub" == found.cure.steps[0]
+    assert f"take {word} out of /etc/default/grub" == steps(found)[0]
 
 
 def test_CMD011_fails_without_a_reboot_where_the_next_boot_brings_harm_too():
@@ -120,8 +124,8 @@ def test_a_saved_entry_that_does_harm_is_not_generated_away():
     assert Outcome.PASS == says("CMD010", changes)[0]
     found = ask("CMD015", host(changes))
     assert Outcome.FAIL == found.outcome
-    assert "saved_entry=other" in found.cure.steps[0]
-    assert found.cure.steps[1].startswith("grub-set-default")
+    assert "saved_entry=other" in steps(found)[0]
+    assert steps(found)[1].startswith("grub-set-default")
 
 
 def test_an_entry_of_custom_cfg_that_is_the_default_is_read():
@@ -146,7 +150,7 @@ def test_CMD016_fails_where_a_trial_is_selected():
 
     assert (Outcome.FAIL, ADVICE) == (found.outcome, found.severity)
     assert "vfio-pci.ids=8086:1572" in found.message
-    assert "next_entry" in found.cure.steps[0]
+    assert "next_entry" in steps(found)[0]
     for id in ("CMD010", "CMD011", "CMD014", "CMD015"):
         assert Outcome.PASS == says(id, changes)[0], id
 

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_vfio.check import Outcome, Severity, Verdict
 from pytest_vfio.evidence import Status
-from tests.ask import ask
+from tests.ask import ask, what_to_do
 from tests.hosts import guest_xml as guestxml
 from tests.hosts import plain as build
 from tests.hosts.booting import BUILTIN, CONFIG, NIC, host, nobody, told
@@ -112,7 +112,7 @@ def test_DRV003_fails_where_only_the_host_driver_is_in_the_initramfs():
     found = device("DRV003", IDS, {"initramfs": IMAGE})
 
     assert (Outcome.FAIL, "vfio-pci in the initramfs") == (found.outcome, found.expected)
-    assert "update-initramfs -u -k all" in found.cure.steps
+    assert "update-initramfs -u -k all" in what_to_do(found)
 
 
 def test_DRV003_fails_but_stops_nobody_where_libvirt_binds():
@@ -212,7 +212,7 @@ def test_DRV005_fails_where_the_host_driver_is_built_in():
     found = device("DRV005", IDS, BUILT_NIC)
 
     assert (Outcome.FAIL, "i40e") == (found.outcome, found.actual)
-    assert f"driverctl set-override {NIC} vfio-pci" in found.cure.steps
+    assert f"driverctl set-override {NIC} vfio-pci" in what_to_do(found)
 
 
 def test_DRV005_passes_where_it_is_a_module_or_vfio_pci_is_built_in():

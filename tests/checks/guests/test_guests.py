@@ -7,7 +7,7 @@ import pytest
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.judge.judgement import Judgement
-from tests.ask import ask
+from tests.ask import ask, what_to_do
 from tests.hosts import in_use as living
 from tests.hosts.guest_xml import domain, host, hostdev
 from tests.hosts.plain import hypervisor
@@ -71,7 +71,7 @@ def test_GST001_fails_where_the_guest_names_others():
     verdict = device("GST001", {**tree(), **host(domain("a", hostdev(OTHER)))})
 
     assert (FAIL, "a does not name 0000:12:00.0") == (verdict.outcome, verdict.message)
-    assert "bus='0x12' slot='0x00'" in " ".join(verdict.cure.steps)
+    assert "bus='0x12' slot='0x00'" in " ".join(what_to_do(verdict))
 
 
 def test_GST001_fails_and_says_that_a_number_was_decimal():

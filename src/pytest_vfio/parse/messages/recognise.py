@@ -1,0 +1,224 @@
+"""Known messages in lines of any origin: a log, a journal, an event, a post in a forum.
+
+What stands before a message does not matter: indentation, `> `, stamps, host names, caller ids,
+`kernel:`, `qemu-system-x86_64:`. A message inside JSON or YAML is found behind its backslashes.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from itertools import accumulate
+
+import msgspec
+
+from pytest_vfio.parse.messages.row import HARMLESS, PASSED, Form, Row, Speaker
+from pytest_vfio.parse.messages.table import ROWS
+from pytest_vfio.parse.pciaddress import PATTERN, address
+
+_LONGEST = 20_000  # characters of a line that are looked at
+_NEAR = 12  # lines within which a frame's reason stands
+_SUBJECTS = frozenset({"device", "group", "guest", "bar"})
+_TYPED = str.maketrans(
+    {"\xa0": " ", "\u202f": " ", "\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"}
+)
+_ESCAPE = re.compile(r"\\{1,4}(?:u([0-9a-fA-F]{4})|([\"'/nrt]))")
+_MEANT = {"n": "\n", "r": "\n", "t": "\t"}
+_BEFORE = re.compile(rf"({PATTERN})(?![0-9a-fA-F])")
+
+_PREFIX = re.compile(
+    r"(?:[\s>|]+"
+    r"|<\d{1,3}>"
+    r"|\[ {0,9}\d{1,10}\.\d{1,9}\]|\[ {0,9}[TC]\d{1,10}\]"
+    r"|\[[A-Z]\w{2} [A-Z]\w{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\]"
+    r"|\w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,9})? [^\s:]{1,253}(?= )"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:[+-]\d\d:?\d\d|Z)?:?"
+    r"|(?:[^\s:]{1,253} )?kernel(?:\[\d{1,10}\])?:"
+    r"|[\w./-]{0,80}(?:qemu-system-\w{1,20}|qemu-kvm|libvirtd|virtqemud|QEMU)(?:\[\d{1,10}\])?:"
+    r"|(?:kvm|error|\d{1,10}): "
+    r"|error : [\w:]{1,80} :)"
+)
+
+
+_About = frozenset[tuple[str, str]]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A known message that somebody said.
+
+    `names` is what it names, by the words of the row's forms; a device is in its one form. `line`
+    is the line as it was given and `index` its place among the lines.
+    """
+
+    row: Row
+    names: Mapping[str, str]
+    line: str
+    index: int
+
+    @property
+    def device(self) -> str | None:
+        """The PCI function that it is about (`0000:01:00.0`), None where it names none."""
+        return self.names.get("device")
+
+    @property
+    def group(self) -> int | None:
+        """The IOMMU group that it is about, None where it names none."""
+        text = self.names.get("group")
+        return int(text) if text else None
+
+    @property
+    def guest(self) -> str | None:
+        """The guest that it is about, None where it names none."""
+        return self.names.get("guest")
+
+    @property
+    def text(self) -> str:
+        """The line without what stands before the message."""
+        return bare(self.line)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What would decide between its causes, as one types it."""
+        return self.row.commands(self.names)
+
+
+def recognise(lines: Iterable[str], says: Collection[Speaker] | None = None) -> tuple[Message, ...]:
+    """Every known message in the lines, in their order; `says` leaves other speakers out.
+
+    Where wordings overlap in one line, the one that takes most of it counts.
+    """
+    given = tuple(lines)
+    pieces = [(index, piece) for index, line in enumerate(given) for piece in _pieces(line)]
+    text = "\n".join(piece for _, piece in pieces)
+    ends = list(accumulate(len(piece) + 1 for _, piece in pieces))
+    hits: dict[int, list[tuple[Row, re.Match[str]]]] = {}
+    words = frozenset(text.split())
+    for needed, literal, row, form in _wordings():
+        if needed <= words and (says is None or row.says in says):
+            for at in _lines_with(literal, text):
+                number = bisect_right(ends, at)
+                if match := form.pattern.search(pieces[number][1]):
+                    hits.setdefault(number, []).append((row, match))
+    return tuple(
+        Message(row, _names(match), given[pieces[number][0]], pieces[number][0])
+        for number in sorted(hits)
+        for row, match in _apart(hits[number])
+    )
+
+
+def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages that hold, each once: no later line takes them back.
+
+    A later line takes one back if its row is named in `over` and it is about the same device,
+    group, guest or BAR, as far as both name it. What is said again, or says no more than another
+    of its row, is left out, and so is a frame whose reason stands near it.
+    """
+    later: dict[str, set[_About]] = {}
+    kept: list[Message] = []
+    for message in reversed(tuple(messages)):
+        about = _about(message)
+        takers = (taker for id in message.row.over for taker in later.get(id, ()))
+        if message.row.weight is not PASSED and not any(_same(about, taker) for taker in takers):
+            kept.append(message)
+        later.setdefault(message.row.id, set()).add(about)
+    kept.reverse()
+    reasons = [message.index for message in kept if _is_reason(message)]
+    framed = [m for m in kept if not (m.row.frame and _near(m.index, reasons))]
+    return tuple(_distinct(framed))
+
+
+def bare(line: str) -> str:
+    """A line without indentation, quoting, stamps and the name of who logged it.
+
+    >>> bare("> [  892.1] [T12] vfio-pci 0000:07:00.0: not ready 1023ms after FLR; waiting")
+    'vfio-pci 0000:07:00.0: not ready 1023ms after FLR; waiting'
+    """
+    at = 0
+    while found := _PREFIX.match(line, at):
+        at = found.end()
+    return line[at:].rstrip()
+
+
+@cache
+def _wordings() -> tuple[tuple[frozenset[str], str, Row, Form], ...]:
+    """Every wording with what it needs."""
+    return tuple((*form.need, row, form) for row in ROWS for form in row.forms)
+
+
+def _is_reason(message: Message) -> bool:
+    return not message.row.frame and message.row.weight is not HARMLESS
+
+
+def _near(index: int, reasons: list[int]) -> bool:
+    """One of the places, in their order, is within a few lines."""
+    at = bisect_left(reasons, index - _NEAR)
+    return at < len(reasons) and reasons[at] <= index + _NEAR
+
+
+def _distinct(messages: list[Message]) -> Iterator[Message]:
+    """Each message whose row and names are not within those of another."""
+    named: dict[str, set[_About]] = {}
+    for message in messages:
+        named.setdefault(message.row.id, set()).add(_about(message))
+    said: set[tuple[str, _About]] = set()
+    for message in messages:
+        key = (message.row.id, _about(message))
+        if key not in said and not any(key[1] < other for other in named[message.row.id]):
+            said.add(key)
+            yield message
+
+
+def _about(message: Message) -> _About:
+    return frozenset((name, message.names[name]) for name in _SUBJECTS if name in message.names)
+
+
+def _same(one: _About, other: _About) -> bool:
+    """What both name is the same."""
+    names = dict(other)
+    return all(names.get(name, value) == value for name, value in one)
+
+
+def _pieces(line: str) -> Iterable[str]:
+    """A line as it was said: without escapes, and one piece for each line inside it."""
+    line = line[:_LONGEST]
+    if "\\" in line and _ESCAPE.search(line):
+        line = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _MEANT.get(m[2], m[2]), line)
+    if "&" in line and ";" in line:
+        line = html.unescape(line)
+    if not line.isascii():
+        line = line.translate(_TYPED)
+    return line.split("\n") if "\n" in line else (line.rstrip("\r"),)
+
+
+def _lines_with(literal: str, text: str) -> Iterator[int]:
+    """A place in each line that has a literal."""
+    at = text.find(literal)
+    while at >= 0:
+        yield at
+        end = text.find("\n", at)
+        at = text.find(literal, end) if end >= 0 else -1
+
+
+def _apart(hits: list[tuple[Row, re.Match[str]]]) -> list[tuple[Row, re.Match[str]]]:
+    """Of matches that overlap in one line, those that take most of it, each row once."""
+    kept: list[tuple[Row, re.Match[str]]] = []
+    for row, match in sorted(hits, key=lambda hit: hit[1].start() - hit[1].end()):
+        if all(
+            row is not other and (match.end() <= held.start() or match.start() >= held.end())
+            for other, held in kept
+        ):
+            kept.append((row, match))
+    return sorted(kept, key=lambda hit: hit[1].start())
+
+
+def _names(match: re.Match[str]) -> dict[str, str]:
+    """What a match names, and the device that stands before it where it names none itself."""
+    names = {name: address(value) or value for name, value in match.groupdict().items() if value}
+    if "device" not in names:
+        before = _BEFORE.findall(match.string, 0, match.start())
+        if before and (found := address(before[-1])):
+            names["device"] = found
+    return names

@@ -1,0 +1,1 @@
+"""The known messages, one file for each family of speakers."""

@@ -1,0 +1,203 @@
+"""Known messages are found behind whatever stands before them, and taken back by what follows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_vfio.parse.messages import ROWS, Message, Speaker, Weight, bare, recognise, standing
+from tests.hosts.recorded import evidence, lab_bundles
+from tests.lab.scenarios import HEALTHY
+
+EXAMPLES = sorted({example for row in ROWS for form in row.forms for example in form.examples})
+
+#: What logs, journals, mails and forums put before a line.
+BEFORE = (
+    "    ",
+    "\t",
+    "> ",
+    "> > ",
+    "[  812.151302] ",
+    "[    0.361089] [    T1] ",
+    "[12345.678901][ T1234] ",
+    "<4>[  892.924004] ",
+    "[Mon Nov 22 12:00:00 2026] ",
+    "Aug 10 18:05:51 nas kernel: ",
+    "2026-11-22T12:00:00.123456+0100 hv kernel: ",
+    "2026-11-22T12:00:00,123456+01:00 ",
+    "Nov 22 12:00:00 hv libvirtd[1234]: ",
+    "2021-05-02T08:10:38.221320Z qemu-system-x86_64: ",
+    "2026-11-22 11:00:00.123+0000: 1234: error : virPCIDeviceNew:1234 : ",
+    "error: internal error: ",
+    "Jul 23 18:06:37 hv QEMU[69339]: kvm: ",
+    "qemu-system-x86_64: -device vfio-pci,host=0000:7f:00.0,id=hostdev0: ",
+)
+
+
+CLOSED = "internal error: qemu unexpectedly closed the monitor: 2024-05-02T08:10:38Z qemu-kvm: "
+
+
+def named(messages: tuple[Message, ...]) -> list[tuple[str, dict[str, str]]]:
+    return [(message.row.id, dict(message.names)) for message in messages]
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_what_stands_before_a_message_changes_nothing(before: str):
+    """Indentation, quoting, stamps, caller ids and names of programs are no part of a message."""
+    lost = [
+        example
+        for example in EXAMPLES
+        if {message.row.id for message in recognise([example])}
+        != {message.row.id for message in recognise([before + example])}
+    ]
+
+    assert lost == []
+
+
+@given(st.sampled_from(EXAMPLES), st.lists(st.sampled_from(BEFORE[:12]), max_size=3))
+def test_stamps_and_quotes_change_nothing_that_is_named(example: str, before: list[str]):
+    """However a line was quoted, the same is named by the same message."""
+    assert named(recognise(["".join(before) + example])) == named(recognise([example]))
+
+
+@given(st.sampled_from(EXAMPLES))
+def test_a_message_inside_json_is_the_same(example: str):
+    """Events of a cluster carry messages behind one or two layers of escapes."""
+    once = json.dumps({"message": f"server error: {example}\r\nmore"})
+    twice = json.dumps(once)
+
+    for escaped in (once, twice):
+        assert named(recognise([escaped])) == named(recognise([example]))
+
+
+@given(st.lists(st.text()))
+def test_no_text_makes_it_fail(lines: list[str]):
+    """Whatever is pasted is looked through, and every message names its own line."""
+    for message in recognise(lines):
+        assert lines[message.index] == message.line
+        assert bare(message.line) in message.line
+
+
+@given(st.lists(st.sampled_from(EXAMPLES), max_size=12), st.text(max_size=3))
+def test_messages_come_in_the_order_of_their_lines(lines: list[str], between: str):
+    """A log is read from its beginning; what stands of it is part of what was said."""
+    said = recognise([*lines, between])
+    held = standing(said)
+
+    assert [message.index for message in said] == sorted(message.index for message in said)
+    assert all(message in said for message in held)
+    assert not any(message.row.weight is Weight.PASSED for message in held)
+
+
+def test_a_device_is_named_in_its_one_form():
+    """Short, long, upper and lower case are one address; a driver's prefix names one too."""
+    lines = [
+        "vfio: Cannot reset device 0000:0A:00.0, no available reset mechanism.",
+        "[ 1.0] vfio-pci 0000:0a:00.0: not ready 65535ms after FLR; giving up",
+        "DMAR: [DMA Read] Request device [0a:00.0] fault addr 0 [fault reason 06] x",
+    ]
+
+    assert {message.device for message in recognise(lines)} == {"0000:0a:00.0"}
+
+
+def test_group_and_guest_are_named():
+    """A message that says which group or which guest it is about, names it."""
+    (group,) = recognise(["vfio 0000:01:00.0: group 13 is not viable"])
+    (guest,) = recognise(["PCI device 0000:01:00.0 is in use by driver QEMU, domain win10"])
+
+    assert (group.group, group.device, group.guest) == (13, "0000:01:00.0", None)
+    assert (guest.group, guest.guest) == (None, "win10")
+
+
+def test_commands_are_filled_with_what_is_named():
+    """What would decide can be typed as it stands."""
+    (message,) = recognise(["vfio 0000:01:00.0: group 13 is not viable"])
+
+    assert message.commands[0] == "ls /sys/kernel/iommu_groups/13/devices"
+
+
+def test_the_wording_that_takes_most_of_a_line_counts():
+    """The container's failure is told by its reason; the frame alone is told where that is lost."""
+    whole = (
+        "vfio 0000:04:00.0: failed to setup container for group 22: Failed to set iommu for "
+        "container: Operation not permitted"
+    )
+
+    assert [m.row.id for m in recognise([whole])] == ["no-interrupt-remapping-qemu"]
+    assert [m.row.id for m in recognise([whole[:60]])] == ["container-setup-failed"]
+
+
+def test_other_speakers_can_be_left_out():
+    """Who reads only the kernel's log asks only for what a kernel says."""
+    lines = ["group 1 is not viable", "DMAR: IOMMU disabled"]
+
+    assert [m.row.id for m in recognise(lines, {Speaker.INTEL_IOMMU})] == ["vtd-off-by-word"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "held"),
+    [
+        (
+            [
+                "group 1 is not viable",
+                "2024-05-02 08:10:38.221+0000: starting up libvirt version: 9.0.0",
+            ],
+            [],
+        ),
+        (["group 1 is not viable", "Domain 'g1' started"], []),
+        (["Domain 'g1' started", "group 1 is not viable"], ["group-not-viable"]),
+        (
+            [
+                "vfio-pci 0000:01:00.0: not ready 1023ms after FLR; waiting",
+                "vfio-pci 0000:01:00.0: ready 2047ms after FLR",
+            ],
+            [],
+        ),
+        (
+            [
+                "vfio-pci 0000:01:00.0: not ready 1023ms after FLR; waiting",
+                "vfio-pci 0000:02:00.0: ready 2047ms after FLR",
+            ],
+            ["reset-waiting"],
+        ),
+        (
+            [
+                "vfio-pci 0000:01:00.0: not ready 1023ms after FLR; waiting",
+                "vfio-pci 0000:01:00.0: not ready 65535ms after FLR; giving up",
+            ],
+            ["reset-gave-up"],
+        ),
+        (
+            [
+                "pci 0000:01:00.0: BAR 1: no space for [mem size 0x400000000 64bit pref]",
+                "pci 0000:01:00.0: BAR 1: assigned [mem 0x6000000000-0x63ffffffff 64bit pref]",
+            ],
+            [],
+        ),
+        (
+            [
+                CLOSED + "vfio 0000:01:00.0: group 1 is not viable",
+                "Please ensure all devices within the iommu_group are bound to their vfio bus driver.",
+            ],
+            ["group-not-viable"],
+        ),
+        (["error: qemu unexpectedly closed the monitor"], ["qemu-died-at-start"]),
+        (["group 1 is not viable"] * 3, ["group-not-viable"]),
+    ],
+)
+def test_what_stands_of_what_was_said(lines: list[str], held: list[str]):
+    """A later line of the same thing takes a message back; nothing is told twice."""
+    assert [message.row.id for message in standing(recognise(lines))] == held
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in HEALTHY])
+def test_a_healthy_host_says_nothing_that_is_bad(name: str):
+    """Whatever a healthy host of the lab logged is harmless."""
+    logs = [item.text for item in evidence(name).items.values() if "\n" in item.text]
+    said = [message for log in logs for message in standing(recognise(log.split("\n")))]
+
+    assert name in lab_bundles()
+    assert [m.line for m in said if m.row.weight is not Weight.HARMLESS] == []
