@@ -31,12 +31,12 @@ def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervis
     """Generated boot entry has all configured IOMMU and VFIO parameters
 
     Checks:
-        That the words about the IOMMU and vfio that are configured for this host's loader stand in
-        the entry that the next boot takes. /etc/default/grub is evaluated as shell, drop-ins
+        That the IOMMU and VFIO parameters that are configured for this host's loader are in the
+        entry that the next boot takes. /etc/default/grub is evaluated as shell, drop-ins
         included, and never run.
     Why it matters:
-        The loader reads only what was generated. However often the host is rebooted, the word does
-        not arrive.
+        The loader reads only what was generated. However often the host is rebooted, the parameter
+        does not reach the kernel.
     Evidence:
         /etc/default/grub and grub.d, or /etc/kernel/cmdline; grub.cfg with grubenv, or the
         loader's entries.
@@ -82,13 +82,13 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
     """Running kernel has all IOMMU and VFIO parameters of the boot entry
 
     Checks:
-        That the words about the IOMMU and vfio in the entry that the next boot takes are those of
-        the running command line, where the same kernel runs.
+        That the IOMMU and VFIO parameters in the entry that the next boot takes are those of the
+        running command line, where the same kernel runs.
     Why it matters:
         Nothing is wrong with the configuration: the change takes effect with the next boot, and
         until then the host behaves as before.
     Evidence:
-        grub.cfg with grubenv or the loader's entries; proc/cmdline.
+        grub.cfg with grubenv or the loader's entries; /proc/cmdline.
     Fix:
         Reboot when the guests can spare it.
     Fix safety:
@@ -101,7 +101,7 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
     boot.running.must_be_whole()
     change = prospects.compare(hypervisor, entry.words, boot.running.all)
     if not change.arriving:
-        return passes("no word that was generated waits", evidence=boot.running.quote)
+        return passes("no parameter that was generated waits", evidence=boot.running.quote)
     if _other(hypervisor, entry):
         return skips(f"another entry than {entry.title!r} is running: CMD014 judges that")
     here, there = change.worded(change.arriving)
@@ -121,8 +121,8 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
     """No parameter is configured only where the boot loader does not read it
 
     Checks:
-        That no word about the IOMMU and vfio which the running kernel lacks stands in the
-        configuration of another loader: /etc/default/grub on a host that boots by systemd-boot, by
+        That no IOMMU or VFIO parameter which the running kernel lacks is in the configuration of
+        another loader: /etc/default/grub on a host that boots by systemd-boot, by
         loader entries (Fedora, RHEL), from an ostree image or a unified kernel image;
         /etc/kernel/cmdline on a host that boots by GRUB, or where the image was not built anew.
     Why it matters:
@@ -149,7 +149,7 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
         for effect in sorted(change.gains, key=lambda effect: not effect.decides):
             word = effect.word
             return fails(
-                f"{word.text} stands in /{word.quote.source}, which {kind} does not read",
+                f"{word.text} is in /{word.quote.source}, which {kind} does not read",
                 actual=f"{word.text} in /{word.quote.source}",
                 expected=f"{word.text} where {kind} reads it",
                 evidence=[word.quote, boot.loader.quote],
@@ -159,7 +159,7 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
             )
     for line in others:
         line.must_be_whole()
-    return passes(f"no lacking word stands where {kind} does not read", evidence=boot.loader.quote)
+    return passes(f"no parameter is only where {kind} does not read it", evidence=boot.loader.quote)
 
 
 _ENTRY = {chain.GRUB_BLS: "F34", chain.OSTREE: "F35", chain.UKI: "F36"}
@@ -171,14 +171,14 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         On Debian and its kin, that no drop-in assigns GRUB_CMDLINE_LINUX or ..._DEFAULT without the
-        old value, where words about the IOMMU and vfio stood in it.
+        old value, where IOMMU or VFIO parameters were in it.
     Why it matters:
         Drop-ins are read after /etc/default/grub. Cloud images bring one that overrides the line,
-        so a word in /etc/default/grub never arrives, update-grub or not.
+        so a parameter in /etc/default/grub never reaches the kernel, update-grub or not.
     Evidence:
         /etc/default/grub, /etc/default/grub.d/*.cfg in their order, os-release.
     Fix:
-        Put the word into a drop-in that sorts last and appends to the old value.
+        Put the parameter into a drop-in that sorts last and appends to the old value.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -194,14 +194,14 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
         if lost:
             file = assignment.quote.source
             return fails(
-                f"/{file} throws {' '.join(_words(lost))} of {assignment.name} away",
+                f"/{file} overrides {assignment.name} and drops {' '.join(_words(lost))}",
                 actual=assignment.quote.line,
                 expected=f'{assignment.name}="${assignment.name} ..."',
                 evidence=assignment.quote,
                 severity=None if prospects.missed(hypervisor, lost) else ADVICE,
                 cure=cures.keep_old_value(f"/{file}", assignment.name),
             )
-    return passes("no drop-in throws a word away", evidence=boot.grub_line.quote)
+    return passes("no drop-in drops a parameter", evidence=boot.grub_line.quote)
 
 
 @check("CMD014", severity=BLOCKER, needs=["CMD010"], refs=["F38"])
@@ -209,15 +209,15 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
     """Running boot entry is the default one or has its parameters
 
     Checks:
-        Where the running command line lacks words of the default entry: that neither another
+        Where the running command line lacks parameters of the default entry: that neither another
         kernel nor a recovery entry is running.
     Why it matters:
         Recovery entries leave out GRUB_CMDLINE_LINUX_DEFAULT, a pinned or older kernel has an entry
-        of its own. The words are there, and were not used.
+        of its own. The parameters are configured, and were not used.
     Evidence:
-        proc/cmdline, the kernel's release, the entries with the default one.
+        /proc/cmdline, the kernel's release, the entries with the default one.
     Fix:
-        Boot the default entry, or take the pin off; words that every entry needs belong into
+        Boot the default entry, or remove the pin; parameters that every entry needs belong into
         GRUB_CMDLINE_LINUX.
     Fix safety:
         A reboot stops every guest; find out first why the other entry was chosen.
@@ -229,7 +229,9 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
     boot.running.must_be_whole()
     change = prospects.compare(hypervisor, entry.words, boot.running.all)
     if not change.arriving:
-        return passes("the running line has every word of the default entry", evidence=entry.quote)
+        return passes(
+            "the running line has every parameter of the default entry", evidence=entry.quote
+        )
     why = _other(hypervisor, entry)
     if why is None:
         return passes("the default entry's kernel is running", evidence=boot.running.quote)
@@ -245,7 +247,7 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
 
 
 def _other(hypervisor: Hypervisor, entry: Entry) -> str | None:
-    """In words, which other entry runs; None where it is the default one, as far as one can see."""
+    """Which other entry runs, in prose; None where it is the default one, as far as is known."""
     recovery = [w for w in hypervisor.cmdline.all if w.text in ("single", "recovery", "rescue")]
     if recovery and not entry.recovery:
         return f"a recovery entry ({recovery[0].text})"
@@ -260,15 +262,15 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
     """Next boot has all IOMMU and VFIO parameters of the running kernel
 
     Checks:
-        That the words about the IOMMU and vfio of the running command line stand in the entry that
-        the next boot takes, and in the configuration that it is generated from.
+        That the IOMMU and VFIO parameters of the running command line are in the entry that the
+        next boot takes, and in the configuration that it is generated from.
     Why it matters:
-        A word typed in the boot menu, or edited into a generated file, works until the next reboot
-        or the next kernel update, and then assignment fails without any change.
+        A parameter typed in the boot menu, or edited into a generated file, works until the next
+        reboot or kernel update, and then assignment fails without any change.
     Evidence:
-        proc/cmdline; grub.cfg with grubenv or the loader's entries; the configuration of both.
+        /proc/cmdline; grub.cfg with grubenv or the loader's entries; the configuration of both.
     Fix:
-        Configure the word where the loader's entries are generated from.
+        Configure the parameter where the loader's entries are generated from.
     Fix safety:
         Boot files change; the running system does not. Can be undone.
     References:
@@ -285,7 +287,7 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
         change = prospects.compare(hypervisor, configured.words, boot.generated.words)
         where, quote = f"/{configured.source}, which entries are generated from,", configured.quote
     if not change.leaving:
-        return passes("the next boot takes nothing from the running line", evidence=entry.quote)
+        return passes("the next boot has every parameter of the running line", evidence=entry.quote)
     here, there = change.worded(change.leaving)
     decides = any(effect.decides for effect in change.leaving)
     return fails(

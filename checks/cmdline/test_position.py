@@ -1,4 +1,4 @@
-"""Words that stand where the kernel does not look for them."""
+"""Kernel parameters that are where the kernel does not look for them."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
@@ -15,14 +15,14 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
     """No IOMMU or VFIO parameter is lost behind the -- separator
 
     Checks:
-        That no parameter about the IOMMU or vfio stands behind a bare `--`. Options of a driver
-        that is a module are let through: modprobe reads the whole line.
+        That no IOMMU or VFIO parameter is behind a bare `--`. Options of a driver that is a module
+        may be there: modprobe reads the whole line.
     Why it matters:
-        What follows `--` goes to init. The word is there to be seen, and has no effect.
+        What follows `--` goes to init. The parameter can be seen there, and has no effect.
     Evidence:
-        proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
+        /proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
     Fix:
-        Move the word before the `--`.
+        Move the parameter before the `--`.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -38,7 +38,7 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
             unsure, lost = missing, ()
         if lost:
             return fails(
-                f"{word.text} stands behind -- and has no effect",
+                f"{word.text} is behind -- and has no effect",
                 actual=f"-- ... {word.text}",
                 expected=f"{word.text} before --",
                 evidence=word.quote,
@@ -49,8 +49,8 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
         raise unsure
     cmdline.must_be_whole()
     if behind:
-        return passes(f"{behind[0].text} behind -- does no harm, and nothing lacks it")
-    return passes("nothing of ours stands behind --")
+        return passes(f"{behind[0].text} behind -- is not missed")
+    return passes("no IOMMU or VFIO parameter is lost behind --")
 
 
 def _lost(hypervisor: Hypervisor, word: Word) -> tuple[Effect, ...]:
@@ -76,11 +76,11 @@ def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That the command line is shorter than the 2,047 bytes that the kernel keeps.
     Why it matters:
-        What does not fit is dropped without a word, from the end, where people add things.
+        What does not fit is dropped silently, from the end, where people add things.
     Evidence:
-        proc/cmdline.
+        /proc/cmdline.
     Fix:
-        Shorten the line: drop what nobody needs, move options of modules into modprobe.d.
+        Shorten the line: drop what is not needed, move options of modules into modprobe.d.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:

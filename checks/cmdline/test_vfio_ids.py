@@ -1,4 +1,4 @@
-"""The list of ids that vfio-pci is told to claim."""
+"""The list of ids that vfio-pci is to claim."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, Severity, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
@@ -15,17 +15,17 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
     """No parameter is spelt vfio-pci-ids= instead of vfio-pci.ids=
 
     Checks:
-        That no word is called `vfio-pci-ids` or `vfio_pci_ids`. `vfio-pci.ids` and `vfio_pci.ids`
-        are the same and both right.
+        That no parameter is called `vfio-pci-ids` or `vfio_pci_ids`. `vfio-pci.ids` and
+        `vfio_pci.ids` are the same and both right.
     Why it matters:
-        Dash and underscore are equal to the kernel, a dot is not: the word is unknown, goes to
-        init, and the device keeps its host driver. Old kernels log nothing.
+        Dash and underscore are equal to the kernel, a dot is not: the parameter is unknown, goes
+        to init, and the device keeps its host driver. Old kernels log nothing.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
         Write vfio-pci.ids=.
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F40, S08; kernel/params.c (parameqn).
     """
@@ -78,11 +78,11 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
         An entry that the driver cannot read is passed over, a blank ends the list, and a list that
         is too long is dropped whole. The devices stay on their host drivers.
     Evidence:
-        proc/cmdline or the log's `Command line:`; modprobe.d.
+        /proc/cmdline or the log's `Command line:`; modprobe.d.
     Fix:
         Correct the list: vfio-pci.ids=8086:1572,10de:1b80.
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F41, S09; drivers/vfio/pci/vfio_pci.c (vfio_pci_fill_ids).
     """
@@ -112,7 +112,7 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
             )
         raise Missing(*modules.configured_ids_missing)
     if not lists:
-        return passes("vfio-pci is told no ids")
+        return passes("no ids are configured for vfio-pci")
     return passes(f"vfio-pci ids={lists[-1].value} is well formed", evidence=lists[-1].quote)
 
 
@@ -160,7 +160,7 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
     Fix:
         Write one list in one place.
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F42, S09; module_param_string, kmod's kmod_module_get_options.
     """

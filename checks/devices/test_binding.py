@@ -1,4 +1,4 @@
-"""Which driver an intended device is on, and what decides that."""
+"""Which driver a device to be passed through is on, and what decides that."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
@@ -41,16 +41,16 @@ def test_device_is_bound_to_a_vfio_driver_where_required(
         That the device is on vfio-pci or a variant of it, unless libvirt will bind it: a managed
         hostdev of a guest that is off may rest on its host driver. A PF whose VFs are wanted is
         left out, it belongs to its host driver; so is a device that the inventory gives to a guest
-        which does not name it yet: GST001 judges.
+        which does not name it yet: GST001 judges that.
     Why it matters:
         An unmanaged hostdev, a raw QEMU and a running guest need the VFIO driver now; pci-stub
-        keeps the host away and does not give the device to anybody.
+        keeps the host's driver away and cannot be used by a guest.
     Evidence:
         The driver of the function; the hostdevs of all guests.
     Fix:
         Bind this one address with driver_override, or use a <hostdev> with managed='yes'.
     Fix safety:
-        Unsafe where a host driver has it: whatever stands on the device goes. Can be undone.
+        Unsafe where a host driver has it: whatever uses the device fails. Can be undone.
     References:
         F71, F78, F89, F146, S21, S22; libvirt src/hypervisor/virhostdev.c.
     """
@@ -92,7 +92,7 @@ def test_driver_override_is_unset_or_names_a_vfio_driver(
         That driver_override of the device is unset or names a VFIO driver.
     Why it matters:
         With an override only the named driver can bind. `none`, or a host driver's name left over
-        from a test, makes every other bind fail without a word. libvirt replaces it, tools do not.
+        from a test, makes every other bind fail silently. libvirt replaces it, tools do not.
     Evidence:
         driver_override in /sys/bus/pci/devices; `(null)` is unset.
     Fix:
@@ -126,16 +126,16 @@ def test_no_leftover_override_keeps_a_device_without_a_driver(hypervisor: Hyperv
 
     Checks:
         That no function without a driver has a driver_override that keeps its host driver away,
-        other than the intended ones.
+        other than those to be passed through.
     Why it matters:
         After a device went back to the host the override of an earlier assignment still forbids
-        its own driver: an interface or a disk is simply not there.
+        its own driver: an interface or a disk is missing.
     Evidence:
         driver and driver_override of all functions in /sys/bus/pci/devices.
     Fix:
         Clear the override and let the kernel probe.
     Fix safety:
-        Safe: the device has no driver that could be taken away.
+        Safe: the device has no driver that it could lose.
     References:
         F79, S22.
     """
@@ -168,14 +168,15 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
     """No persistent override gives the device to a host driver
 
     Checks:
-        That driverctl and udev rules do not pin the intended address to a host driver.
+        That neither driverctl nor a udev rule overrides the driver of the address with a host
+        driver.
     Why it matters:
-        The pin is applied again at every boot and hot-plug, behind the back of libvirt and of the
-        ids: the device flips back.
+        The override is applied again at every boot and hot-plug, whatever libvirt and the ids of
+        vfio-pci do: the device goes back to its host driver.
     Evidence:
-        etc/driverctl.d/, etc/udev/rules.d/.
+        /etc/driverctl.d/, /etc/udev/rules.d/.
     Fix:
-        One owner for each device: change or remove the pin.
+        One owner for each device: change or remove the override.
     Fix safety:
         Unsafe: takes effect at boot. Can be undone.
     References:
@@ -188,9 +189,10 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
     for pin in pins.known:
         if pin.address == function.address and not is_vfio_driver(pin.driver):
             return fails(
-                f"{function.address} is pinned to {pin.driver}, expected vfio-pci or no pin",
+                f"{function.address} is given to {pin.driver} by a persistent override, expected"
+                " vfio-pci",
                 actual=pin.driver,
-                expected="vfio-pci or no pin",
+                expected="vfio-pci or no override",
                 evidence=pin.quote,
                 cure=cures.pin_to_vfio(function.address),
             )
@@ -198,8 +200,10 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
         raise Missing(*pins.lacking)
     ours = pins.of(function.address)
     if ours is None:
-        return passes(f"{function.address} is not pinned to a driver")
-    return passes(f"{function.address} is pinned to {ours.driver}", evidence=ours.quote)
+        return passes(f"{function.address} has no persistent override")
+    return passes(
+        f"{function.address} has a persistent override to {ours.driver}", evidence=ours.quote
+    )
 
 
 @check("DEV009", severity=ADVICE, needs=["DEV001"], refs=["F81"])
@@ -210,7 +214,7 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
 
     Checks:
         That the audio, USB and UCSI functions of a graphics card are not on host drivers while
-        another function of the card is for a guest. Ports of a network card are independent.
+        another function of the card is passed through. Ports of a network card are independent.
     Why it matters:
         The functions share power states and resets: a host driver on one of them wakes, resets or
         blocks the others, and the guest's driver may miss them.
@@ -240,9 +244,9 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
     if left:
         shown = ", ".join(f"{one.address} on {one.driver}" for one in left)
         return fails(
-            f"{function.address} is for a guest, and of the same card {shown} is not",
+            f"only part of the card of {function.address} is passed through: {shown} stays",
             actual=shown,
-            expected="all functions of the card in one hand",
+            expected="all functions of the card for one guest",
             evidence=[one.quote("driver") for one in left],
             cure=cures.whole_card(", ".join(one.address for one in left)),
         )
@@ -259,7 +263,7 @@ def test_vfio_pci_does_not_refuse_the_device_model(
     """vfio-pci does not refuse the device model
 
     Checks:
-        That the device is none of the accelerators that vfio-pci does not hand out: a guest could
+        That the device is none of the accelerators that vfio-pci does not assign: a guest could
         harm the host through them.
     Why it matters:
         The bind fails; switching the list off takes the risk instead of removing it.
@@ -285,7 +289,7 @@ def test_vfio_pci_does_not_refuse_the_device_model(
     return fails(
         f"{function.address} is {function.id}, which vfio-pci refuses",
         actual=function.id,
-        expected="a device that vfio-pci hands out",
+        expected="a device that vfio-pci assigns",
         evidence=lines[-1].quote if lines else function.quote("device"),
         cure=cures.deny_list(function.address),
     )
@@ -298,7 +302,7 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
     """No VF keeps the device from a VFIO driver
 
     Checks:
-        That an intended PF, not bound to a VFIO driver yet, has no VFs.
+        That a PF to be passed through, not bound to a VFIO driver yet, has no VFs.
     Why it matters:
         vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
     Evidence:
@@ -319,7 +323,7 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
     if is_vfio_driver(function.driver):
         return skips(f"{function.address} is on {function.driver} already: SRV007 judges")
     return fails(
-        f"{function.address} is to be passed through, and {count} VFs of it exist",
+        f"{function.address} is to be passed through while {count} VFs of it exist",
         actual=f"{count} VFs",
         expected="no VFs",
         evidence=quote,

@@ -1,4 +1,4 @@
-"""Intended devices have to be there, alive, and the ones they are taken for."""
+"""Devices to be passed through have to exist, to answer, and to be the ones that are named."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
@@ -14,11 +14,11 @@ def test_device_exists_on_the_host(hypervisor: Hypervisor, device: IntendedDevic
     """Device exists on the host
 
     Checks:
-        That a PCI function stands at the intended address, or that some function has the intended
-        id or interface.
+        That there is a PCI function at the address to be passed through, or one that has the id or
+        the interface that is named.
     Why it matters:
         Addresses move when a card is added, a port is switched off or the firmware is updated. The
-        guest does not start, or gets what came to stand at the old address.
+        guest does not start, or gets the device that is at the old address now.
     Evidence:
         The list of PCI functions: /sys/bus/pci/devices, libvirt's node devices, or all of lspci.
     Fix:
@@ -64,15 +64,15 @@ def test_device_is_the_one_that_the_inventory_names(
         That vendor:device, subsystem, interface, MAC and serial number are those of the inventory,
         as far as it names them.
     Why it matters:
-        An address names a place. After a change of hardware or firmware another device stands
-        there, and passing it through can take the host's own disk or network away.
+        An address names a place. After a change of hardware or firmware another device is there,
+        and with it the host's own disk or network can be passed through.
     Evidence:
         /sys/bus/pci/devices, libvirt's node devices or lspci -nn; /sys/class/net for MACs; the
         PCI serial number, which often holds the MAC, in the configuration bytes.
     Fix:
-        Find out which device stands there and correct the inventory, or the hardware.
+        Find out which device is there and correct the inventory, or the hardware.
     Fix safety:
-        Manual: nothing is to be bound before this is clear.
+        Manual: do not bind anything before this is clear.
     References:
         F19, F202, S30.
     """
@@ -163,7 +163,7 @@ def test_device_is_an_endpoint(hypervisor: Hypervisor, device: IntendedDevice) -
     """Device is an endpoint
 
     Checks:
-        That the intended function is an endpoint, not a bridge, a port or an event collector.
+        That the function is an endpoint, not a bridge, a port or an event collector.
     Why it matters:
         vfio-pci refuses every function whose header type is not 0, libvirt and QEMU everything
         that is no endpoint. A bridge in a group is fine where it is.

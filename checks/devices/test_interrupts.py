@@ -19,7 +19,7 @@ def test_vfio_can_use_the_interrupts_of_the_device(
     """VFIO can use the interrupts of the device
 
     Checks:
-        For a device without MSI and MSI-X: that nobody else uses its interrupt line, or that it
+        For a device without MSI and MSI-X: that no other device uses its interrupt line, or that it
         can mask INTx, which every PCI Express device can.
     Why it matters:
         vfio-pci needs a line that cannot be masked for itself alone: QEMU stops with `Device or
@@ -27,7 +27,7 @@ def test_vfio_can_use_the_interrupts_of_the_device(
     Evidence:
         The configuration bytes, irq in /sys/bus/pci/devices, /proc/interrupts.
     Fix:
-        Another slot, or unbind who shares the line.
+        Another slot, or unbind the device that shares the line.
     Fix safety:
         Manual.
     References:
@@ -53,7 +53,7 @@ def test_vfio_can_use_the_interrupts_of_the_device(
         hypervisor.klog.must_be_whole()
         if config.express:
             return passes(f"{function.address} can mask INTx on its line with {', '.join(others)}")
-        why = f"{function.address}: nobody tells whether it can mask INTx (PCI 2.3)"
+        why = f"{function.address}: not known whether it can mask INTx (PCI 2.3)"
         return unknown(f"{function.address} shares interrupt {line.number}", missing=[why])
     return fails(
         f"{function.address} has only INTx {line.number}, shared with {', '.join(others)}",
@@ -102,13 +102,13 @@ def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) 
     """Kernel log reports no interrupt line that was shut down
 
     Checks:
-        That no line was disabled because nobody answered its interrupts.
+        That no line was disabled because no driver handled its interrupts.
     Why it matters:
         Whatever else is on that line is dead until the next boot: a USB controller, a disk.
     Evidence:
         The kernel log.
     Fix:
-        MSI in the guest, another slot; irqpoll is no cure.
+        MSI in the guest, another slot; irqpoll does not fix it.
     Fix safety:
         Manual.
     References:
@@ -120,7 +120,7 @@ def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) 
     match = _NOBODY_CARED.search(found.text)
     number = match.group(1) if match else "?"
     return fails(
-        f"interrupt {number} was shut down: nobody answered it",
+        f"interrupt {number} was shut down: no driver handled it",
         actual=found.text,
         expected="no disabled line",
         evidence=found.quote,

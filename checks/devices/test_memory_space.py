@@ -22,7 +22,7 @@ def test_device_is_not_the_boot_display(hypervisor: Hypervisor, device: Intended
     """Device is not the firmware's boot display
 
     Checks:
-        That an intended display device is not the one that the firmware booted on.
+        That a display device to be passed through is not the one that the firmware booted on.
     Why it matters:
         Its ROM was run and shadowed by the firmware and its memory holds the boot framebuffer: the
         guest's screen stays black, or the BAR cannot be reserved.
@@ -59,8 +59,8 @@ def test_no_boot_framebuffer_stays_in_the_bars(
     """No boot framebuffer stays in the BARs of the device
 
     Checks:
-        That no efifb, vesafb, simplefb or BOOTFB lies in a BAR of an intended display device.
-        vfio-pci takes it away by itself from VGA devices since 6.1.
+        That no efifb, vesafb, simplefb or BOOTFB lies in a BAR of a display device to be passed
+        through. vfio-pci removes it from VGA devices by itself since 6.1.
     Why it matters:
         `BAR 0: can't reserve`: QEMU cannot map the BAR and the guest stays black.
     Evidence:
@@ -93,7 +93,7 @@ def test_no_boot_framebuffer_stays_in_the_bars(
 
 
 def _evicted(hypervisor: Hypervisor, function: PciFunction) -> bool:
-    """vfio-pci will take the framebuffer away when it binds."""
+    """vfio-pci removes the framebuffer when it binds."""
     vga = function.class_code >> 8 == 0x0300
     return vga and function.driver != "vfio-pci" and hypervisor.kernel.version >= EVICTS_SINCE
 
@@ -165,7 +165,7 @@ def test_kernel_log_reports_no_invalid_option_rom(
     """Kernel log reports no invalid option ROM of the device
 
     Checks:
-        That the kernel did not find a broken ROM signature. The ROM itself is never read here.
+        That the kernel logged no invalid ROM signature. The ROM itself is never read here.
     Why it matters:
         A GPU without its ROM shows nothing in the guest; for other devices the ROM is of no use.
     Evidence:
@@ -188,7 +188,7 @@ def test_kernel_log_reports_no_invalid_option_rom(
             cure=cures.rom(function.address),
         )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel had no trouble with the option ROM of {function.address}")
+    return passes(f"the kernel logged no invalid option ROM of {function.address}")
 
 
 @check("DEV032", severity=ADVICE, needs=["DEV001"], refs=["F11"])
@@ -198,7 +198,8 @@ def test_no_bar_is_enlarged_by_resizable_bar(
     """No BAR is enlarged beyond 256 MiB by Resizable BAR
 
     Checks:
-        That no BAR of an intended display device was enlarged beyond 256 MiB by Resizable BAR.
+        That no BAR of a display device to be passed through was enlarged beyond 256 MiB by
+        Resizable BAR.
     Why it matters:
         The guest's firmware has to place it: SeaBIOS cannot, OVMF needs a large enough 64-bit
         window. Some cards do not go back to the host before Resizable BAR is off.

@@ -161,7 +161,7 @@ def test_kernel_log_reports_no_failed_reset(
     """Kernel log reports no failed reset of the device
 
     Checks:
-        That the kernel never gave up waiting for the device after a reset in this boot.
+        That the kernel logged no timeout of a reset of the device in this boot.
     Why it matters:
         The device is gone until the host is powered off; QEMU hangs in the kernel, and the host
         may follow.
@@ -187,7 +187,7 @@ def test_kernel_log_reports_no_failed_reset(
                 cure=cures.other_reset(function.address),
             )
     hypervisor.klog.must_be_whole()
-    return passes(f"the kernel never waited in vain for {function.address}")
+    return passes(f"the kernel logged no reset timeout for {function.address}")
 
 
 @check("DEV028", severity=DEGRADED, needs=["DEV001"], refs=["F122"])
@@ -199,11 +199,11 @@ def test_kernel_log_reports_no_reset_in_use(
     Checks:
         That vfio-pci did not have to restore the BARs of the device.
     Why it matters:
-        Something resets it behind QEMU's back: the guest, a neighbour on the bus, a flapping link.
+        Something resets it without QEMU: the guest, a neighbour on the bus, an unstable link.
     Evidence:
         The kernel log.
     Fix:
-        Give the neighbours on the bus to the same guest; look at power and link.
+        Assign the neighbours on the bus to the same guest; check power and link.
     Fix safety:
         Manual.
     References:

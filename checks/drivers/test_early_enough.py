@@ -18,7 +18,7 @@ def test_no_built_in_host_driver_takes_the_device_ahead(
     """No built-in host driver takes the device ahead of vfio-pci
 
     Checks:
-        For a device that an id of vfio-pci catches and that is not on a VFIO driver: that its host
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver: that its host
         driver is not part of the kernel image while vfio-pci is a module.
     Why it matters:
         What is built in probes before any module is loaded. Ids and soft dependencies cannot help.
@@ -35,7 +35,7 @@ def test_no_built_in_host_driver_takes_the_device_ahead(
     if isinstance(driver, Verdict):
         return driver
     if modules.builtin("vfio_pci") or not modules.builtin(_module(driver)):
-        return passes(f"{driver} is not ahead of vfio-pci by being built in")
+        return passes(f"{driver} is not built in ahead of vfio-pci")
     return fails(
         f"{device.name} is bound to {driver}, which is built in while vfio-pci is a module",
         actual=driver,
@@ -56,9 +56,9 @@ def test_initramfs_does_not_put_the_host_driver_ahead(
     """Initramfs does not put the host driver ahead of vfio-pci
 
     Checks:
-        For a device that an id of vfio-pci catches and that is not on a VFIO driver: where the
-        initramfs holds the host driver, that it holds vfio-pci as well, and the file of modprobe.d
-        that has the ids.
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver: where the
+        initramfs holds the host driver, that it holds vfio-pci too, and the file of modprobe.d that
+        has the ids.
     Why it matters:
         The host driver binds within the initramfs; vfio-pci comes seconds later and finds the
         device taken. dracut copies /etc/modprobe.d into host-only images alone.
@@ -100,7 +100,7 @@ def test_load_order_does_not_put_the_host_driver_ahead(
     """Load order does not put the host driver ahead of vfio-pci
 
     Checks:
-        For a device that an id of vfio-pci catches and that is not on a VFIO driver: that a list
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver: that a list
         loads vfio-pci in the initramfs, or that a soft dependency of the real module of the host
         driver does. An alias in its place has no effect.
     Why it matters:
@@ -164,12 +164,12 @@ def _taker(hypervisor: Hypervisor, device: IntendedDevice) -> str | Verdict:
         return skips(f"no driver has {device.name}", evidence=function.quote("driver"))
     patterns = hypervisor.modules.vfio_ids
     if not any(pattern.catches(function) for pattern in patterns):
-        return skips(f"no id of vfio-pci in force catches {device.name}: nothing is to come early")
+        return skips(f"no id of vfio-pci in force matches {device.name}: nothing has to load early")
     return driver
 
 
 def _severity(hypervisor: Hypervisor, device: IntendedDevice) -> Severity | None:
-    """Idle ids stop nobody where libvirt binds the device when its guest starts (S21)."""
+    """Ids without effect stop no guest where libvirt binds the device at its start (S21)."""
     try:
         return DEGRADED if handover.of(hypervisor, device).now is False else None
     except Missing:

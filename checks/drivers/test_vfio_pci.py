@@ -1,4 +1,4 @@
-"""The drivers of VFIO: there, allowed, and told what they are meant to do."""
+"""The drivers of VFIO: available, allowed to load, and configured."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def test_running_kernel_has_vfio_pci(hypervisor: Hypervisor) -> Verdict:
         That vfio-pci is loaded, built in, or a module file of the running kernel. What is built in
         is not listed by lsmod.
     Why it matters:
-        Without it nothing can hand a PCI device to a guest. Cloud and minimal kernel flavours leave
+        Without it no PCI device can be assigned to a guest. Cloud and minimal kernel flavours leave
         it out, or ship it in a package of extra modules.
     Evidence:
         /sys/module, /sys/bus/pci/drivers, modules.builtin, modules.dep, the kernel's configuration,
@@ -73,13 +73,13 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
         command line lacks.
     Why it matters:
         Only modprobe reads modprobe.d, and it does not load what is built in (Ubuntu since 20.04).
-        The ids do nothing and the devices stay on their host drivers.
+        The ids have no effect and the devices stay on their host drivers.
     Evidence:
-        modprobe.d, modules.builtin, proc/cmdline.
+        modprobe.d, modules.builtin, /proc/cmdline.
     Fix:
         Move the options to the kernel command line: vfio-pci.ids=...
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F73, S09; vfio_pci_fill_ids runs when the driver starts.
     """
@@ -96,7 +96,7 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
         if (f"vfio_pci.{option.name}", option.value) not in given:
             text = option.name if option.value is None else f"{option.name}={option.value}"
             return fails(
-                f"vfio-pci is built in, so {text} of modprobe.d does nothing",
+                f"vfio-pci is built in, so {text} of modprobe.d has no effect",
                 actual=f"options vfio-pci {text}",
                 expected=f"vfio-pci.{text} on the kernel command line",
                 evidence=[option.quote, _item(hypervisor, "modules.builtin", "vfio-pci")],
@@ -115,7 +115,7 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
     Why it matters:
         libvirt asks modprobe's configuration first and refuses: administratively prohibited.
     Evidence:
-        modprobe.d, proc/cmdline, modules.builtin.
+        modprobe.d, /proc/cmdline, modules.builtin.
     Fix:
         Remove the line.
     Fix safety:
@@ -167,11 +167,11 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That vfio_iommu_type1 is loaded or built in where VFIO is, and can be loaded where it is
-        not yet; or that iommufd stands in for it.
+        not yet; or that iommufd takes its place.
     Why it matters:
         Without a backend QEMU cannot set up a guest's memory: `No available IOMMU models`.
     Evidence:
-        /sys/module, proc/modules, modules.builtin, modules.dep, CONFIG_IOMMUFD_VFIO_CONTAINER.
+        /sys/module, /proc/modules, modules.builtin, modules.dep, CONFIG_IOMMUFD_VFIO_CONTAINER.
     Fix:
         Load vfio_iommu_type1, now and at boot.
     Fix safety:
@@ -187,7 +187,7 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
     if (modules.loaded if vfio else modules.available)("vfio_iommu_type1"):
         return passes("vfio_iommu_type1 is available")
     if _iommufd_instead(hypervisor):
-        return passes("iommufd stands in for vfio_iommu_type1")
+        return passes("iommufd takes the place of vfio_iommu_type1")
     state = "vfio is loaded, vfio_iommu_type1 is not" if vfio else "there is no vfio_iommu_type1"
     return fails(
         state,

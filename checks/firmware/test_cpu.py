@@ -24,7 +24,7 @@ def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
         /proc/cpuinfo proves that only from 5.6 (Intel) and 6.8 (AMD) on; older kernels keep it
         although KVM is refused, so KVM itself is asked.
     Why it matters:
-        Without it no KVM guest starts, whatever is passed through. It says nothing of the IOMMU:
+        Without it no KVM guest starts, whatever is passed through. It is independent of the IOMMU:
         VT-x is not VT-d.
     Evidence:
         /dev/kvm, the flags in /proc/cpuinfo, the loaded kvm_intel or kvm_amd, the kernel log.
@@ -56,7 +56,7 @@ def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
 
 
 def _no_device(hypervisor: Hypervisor) -> Item:
-    """Why /dev/kvm tells nothing: that it is not there may only mean that it waits for a module."""
+    """Why /dev/kvm proves nothing: where it is absent its module may only not be loaded yet."""
     item = hypervisor.evidence.item("dev/kvm")
     if item.status is not Status.ABSENT:
         return item

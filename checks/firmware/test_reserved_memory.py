@@ -1,4 +1,4 @@
-"""Memory that firmware keeps mapped for a device, whoever uses it."""
+"""Memory that firmware keeps mapped for a device, whichever driver it has."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
@@ -23,10 +23,10 @@ def test_no_reserved_memory_blocks_the_device(
     Checks:
         That no `direct` region is reserved for the device's group. `direct-relaxable` (USB and
         display, 5.3 and newer), `msi` and `reserved` are fine; before 5.3 those of USB and display
-        devices read `direct` as well and do not block.
+        devices read `direct` too and do not block.
     Why it matters:
-        The kernel refuses to hand such a device to a guest: the firmware goes on writing to that
-        memory by the device. HPE ProLiant servers do so for every slot unless told otherwise.
+        The kernel refuses to assign such a device to a guest: the firmware goes on writing to that
+        memory by the device. HPE ProLiant servers do so for every slot by default.
     Evidence:
         reserved_regions of the group; where it was not read, DMAR's RMRR scopes and the log can
         prove the reservation, but not its absence.

@@ -1,4 +1,4 @@
-"""What the firmware says of the IOMMU."""
+"""How the firmware describes the IOMMU."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
@@ -32,10 +32,11 @@ def test_firmware_describes_an_iommu(hypervisor: Hypervisor) -> Verdict:
     """Firmware describes an IOMMU
 
     Checks:
-        That the firmware tells the kernel of an IOMMU: an ACPI table DMAR (Intel), IVRS (AMD), an
-        IORT with an SMMU (ARM), or an SMMU in the device tree. An IOMMU that is on was described.
+        That the firmware describes an IOMMU to the kernel: an ACPI table DMAR (Intel), IVRS (AMD),
+        an IORT with an SMMU (ARM), or an SMMU in the device tree. An IOMMU that is on was
+        described.
     Why it matters:
-        The kernel looks for no IOMMU by itself. Whatever the command line says, without the table
+        The kernel looks for no IOMMU by itself. Whatever the command line is, without the table
         there are no groups and no device can be assigned.
     Evidence:
         /sys/class/iommu and groups first, then /sys/firmware/acpi/tables. The tables are closed to
@@ -255,7 +256,7 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
         Switch on x2APIC in the firmware's setup; intremap=no_x2apic_optout if the vendor calls it
         safe.
     Fix safety:
-        Firmware that runs in system management mode may not know x2APIC: ask the vendor.
+        Firmware that runs in system management mode may not support x2APIC: ask the vendor.
     References:
         F09; drivers/iommu/intel/irq_remapping.c, arch/x86/kernel/apic/apic.c.
     """
@@ -291,7 +292,7 @@ def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:
 
 
 def _vendor(hypervisor: Hypervisor) -> str:
-    """The CPU's vendor, for the words only."""
+    """The CPU's vendor, for the message only."""
     try:
         return hypervisor.cpu.vendor
     except Missing:

@@ -1,4 +1,4 @@
-"""A group is handed to a guest as a whole, or not at all."""
+"""An IOMMU group is assigned to a guest as a whole, or not at all."""
 
 from pytest_vfio.check import (
     ADVICE,
@@ -25,8 +25,8 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
 
     Checks:
         By the rule of the running kernel, that no member of the group is on a driver that keeps
-        VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that
-        are themselves intended are DEV003's, and libvirt detaches managed hostdevs itself.
+        VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that are
+        to be passed through themselves are judged by DEV003, and libvirt detaches managed hostdevs.
     Why it matters:
         The guest does not start: `group is not viable`, or EPERM from iommufd.
     Evidence:
@@ -35,7 +35,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
     Fix:
         Give the rest of the group to the same guest, or leave it without a driver.
     Fix safety:
-        Unsafe: the members leave the host. Never where the host lives on one (SAF002).
+        Unsafe: the members leave the host. Never where the host depends on one (SAF002).
     References:
         F92, F93, F101, S20; drivers/vfio/vfio.c, drivers/iommu/iommu.c.
     """
@@ -68,7 +68,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
 
 
 def _leaves(hypervisor: Hypervisor, address: str) -> bool:
-    """An intended device that is to be bound, or one that libvirt detaches for a guest."""
+    """A device to be passed through, or one that libvirt detaches for a guest."""
     device = hypervisor.intent.get(address)
     if device is not None and not device.keeps_host_driver:
         return True
@@ -89,7 +89,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
         That all endpoints of the group are for the same guest; where they are not, why they share
         the group: functions of one card without ACS, a port without ACS, a conventional bridge.
     Why it matters:
-        Members of one group can reach each other past the IOMMU. They go to one guest together.
+        Members of one group can reach each other past the IOMMU. They are assigned together.
     Evidence:
         The members, the guests; port types and ACS in the configuration bytes explain it.
     Fix:
@@ -138,7 +138,7 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
     Evidence:
         The listing of /dev/vfio, the drivers of the members.
     Fix:
-        Let udev make the node.
+        Let udev create the node.
     Fix safety:
         Safe.
     References:
@@ -180,7 +180,7 @@ def test_group_belongs_to_a_real_iommu(hypervisor: Hypervisor, group: Group) -> 
     """IOMMU group belongs to a real IOMMU
 
     Checks:
-        That the group is a real one and not made by vfio for a device without an IOMMU.
+        That the group is a real one and not created by VFIO for a device without an IOMMU.
     Why it matters:
         Nothing translates the device's DMA: it reaches all memory of the host, and QEMU cannot use
         the group for a guest anyway.

@@ -18,7 +18,7 @@ def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: H
 
     Checks:
         That a device with 1 GiB of memory regions or more is in a guest with UEFI firmware, and
-        one with 32 GiB or more in one with the host's own CPU as well.
+        one with 32 GiB or more in one with the host's own CPU too.
     Why it matters:
         The guest sees the device and cannot place its BARs: "can't assign; no space", Code 12.
     Evidence:

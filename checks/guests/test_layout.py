@@ -99,8 +99,8 @@ def test_running_guest_has_a_free_root_port(hypervisor: Hypervisor, guest: Domai
     Checks:
         That a running q35 guest with host devices has an empty pcie-root-port.
     Why it matters:
-        A device can be plugged into an empty root port only, and ports can be added to a guest
-        that is off only: "No more available PCI slots".
+        A device can be plugged into an empty root port only, and ports can be added only to a guest
+        that is off: "No more available PCI slots".
     Evidence:
         The controllers and addresses of the live XML.
     Fix:
@@ -137,8 +137,8 @@ def test_every_assigned_function_is_visible_to_the_guest(
     """Every assigned function is visible to the guest
 
     Checks:
-        That each host device on function 1 to 7 of a guest slot has a function 0 beside it that
-        says multifunction='on'.
+        That each host device on function 1 to 7 of a guest slot has a function 0 beside it with
+        multifunction='on'.
     Why it matters:
         The guest looks at function 0 first, and at the others only if it announces them. GPU
         drivers look for their audio function at .1.
@@ -180,7 +180,7 @@ def test_guest_own_iommu_allows_assigned_devices(hypervisor: Hypervisor, guest: 
     Evidence:
         The guest's XML.
     Fix:
-        Set what is missing, or take the guest's IOMMU out.
+        Set what is missing, or remove the guest's IOMMU.
     Fix safety:
         Unsafe: the guest's definition changes. Can be undone.
     References:

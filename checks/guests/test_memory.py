@@ -1,4 +1,4 @@
-"""A guest's memory is pinned while it has a device: it has to be allowed, and to be there."""
+"""A guest's memory is pinned while it has a device: it has to be allowed, and to be available."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
@@ -16,11 +16,11 @@ def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> 
         That a <hard_limit> leaves room for the guest's memory and 1 GiB; for each device, where
         the guest has an IOMMU of its own. Without <hard_limit> libvirt sets as much.
     Why it matters:
-        "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt reckons.
+        "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt calculates.
     Evidence:
         The guest's XML, live and stored.
     Fix:
-        Take <hard_limit> out.
+        Remove <hard_limit>.
     Fix safety:
         Unsafe: the guest's definition changes. Can be undone.
     References:
@@ -71,7 +71,7 @@ def test_guest_does_not_rely_on_ballooning(hypervisor: Hypervisor, guest: Domain
         now, most = document.current_memory, document.memory
         if now is not None and most is not None and now < most:
             return fails(
-                f"{guest.name} counts on {now} KiB, and {most} KiB are pinned",
+                f"{guest.name} has currentMemory {now} KiB, and {most} KiB are pinned",
                 actual=f"currentMemory {now} KiB",
                 expected=f"{most} KiB",
                 evidence=document.quote("memory"),
@@ -89,7 +89,7 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
     """Host has enough hugepages for the guest
 
     Checks:
-        That the host's pool of the page size which the guest asks for can hold its memory.
+        That the host's pool of the page size which the guest requests can hold its memory.
     Why it matters:
         The guest does not start: "unable to map backing store for guest RAM".
     Evidence:
@@ -104,7 +104,7 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
     backed = [document for document in guest.documents if document.hugepages and document.memory]
     if not backed:
         guest.know("live", "stored")
-        return skips(f"{guest.name} does not ask for hugepages")
+        return skips(f"{guest.name} does not request hugepages")
     for document in backed:
         need = hugepages.of(hypervisor, document)
         if need.there < need.wanted:

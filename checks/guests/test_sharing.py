@@ -15,15 +15,15 @@ def test_at_most_one_guest_at_a_time_has_the_device(
     """At most one guest at a time has the device
 
     Checks:
-        That of the guests which name the device at most one runs, and at most one starts by
-        itself. Guests that are stored and use a device by turns are normal.
+        That of the guests which name the device at most one runs, and at most one has autostart.
+        Guests that are stored and use a device by turns are normal.
     Why it matters:
         The guest that comes second does not start: "PCI device is in use by driver QEMU, domain
         ...". At the host's boot it is chance which one that is.
     Evidence:
         The XML, state and autostart of all guests.
     Fix:
-        Let one guest have the device, or take autostart from the others.
+        Let one guest have the device, or switch autostart off for the others.
     Fix safety:
         Manual: only their owner knows which guest is to have it.
     References:
@@ -59,8 +59,8 @@ def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) ->
     """IOMMU group is not split over guests that run at the same time
 
     Checks:
-        That the guests which name members of the group do not run, or start by themselves, at the
-        same time.
+        That the guests which name members of the group do not run, or have autostart, at the same
+        time.
     Why it matters:
         The kernel isolates groups, not devices. The second guest fails: "group used in multiple
         address spaces", or "Device or resource busy" on /dev/vfio/N.
@@ -110,7 +110,7 @@ def test_pf_and_its_vfs_are_not_both_assigned(
     Checks:
         That a PF which a guest names has no VF that a guest names too.
     Why it matters:
-        Handing the PF to VFIO takes its host driver away, and with it the VFs of other guests.
+        A PF on VFIO has lost its host driver, and with it the VFs of other guests.
     Evidence:
         The guests' XML; the VFs of the function.
     Fix:

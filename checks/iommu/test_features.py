@@ -76,9 +76,9 @@ def test_kernel_log_reports_no_unit_with_different_features(hypervisor: Hypervis
     """
     said = hypervisor.klog.find(_UNLIKE)
     if said is None:
-        return passes("the kernel found no unit unlike the others")
+        return passes("the kernel log reports no unit with different features")
     return fails(
-        f"units differ: {said.text[:160]}",
+        f"IOMMU units have different features: {said.text[:160]}",
         actual="different features",
         expected="alike",
         evidence=said.quote,
@@ -121,16 +121,16 @@ def test_memory_encryption_does_not_override_iommu_pt(hypervisor: Hypervisor) ->
     """Memory encryption does not override iommu=pt
 
     Checks:
-        That passthrough mode, where it is asked for, was not dropped because memory is encrypted.
+        That passthrough mode, where it is set, was not dropped because memory is encrypted.
     Why it matters:
-        Host devices pay for translation although the command line says otherwise. Assigned devices
-        are translated with either.
+        The host's own devices use translated DMA although the command line asks for passthrough.
+        Assigned devices are translated with either.
     Evidence:
         The kernel log.
     Fix:
-        Take iommu=pt off the line: it does nothing here.
+        Remove iommu=pt: it has no effect here.
     Fix safety:
-        Nothing changes but the line.
+        Only the command line changes.
     References:
         F18, S07; drivers/iommu/iommu.c (iommu_subsys_init).
     """

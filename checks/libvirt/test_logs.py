@@ -1,4 +1,4 @@
-"""What the logs of libvirt and the kernel's audit say of passthrough."""
+"""What the logs of libvirt and the kernel's audit report of passthrough."""
 
 from collections.abc import Iterable
 
@@ -21,12 +21,12 @@ def test_libvirt_log_reports_no_passthrough_failure(hypervisor: Hypervisor) -> V
     Checks:
         That libvirt's log has none of the errors that are known to come from passthrough.
     Why it matters:
-        The log tells what was tried and refused. It is history: what it names may be cured since,
+        The log reports what was tried and refused. It is history: what it names may be fixed since,
         which is why the state of the host is judged by other checks.
     Evidence:
         The journal of libvirt's daemons since the host's boot.
     Fix:
-        Cure what the line names, and start the guest again.
+        Fix what the line names, and start the guest again.
     Fix safety:
         Depends on what the line names.
     References:
@@ -67,9 +67,9 @@ def test_kernel_log_reports_no_denial_of_a_vfio_node(hypervisor: Hypervisor) -> 
     Evidence:
         The kernel log and its journal; an audit daemon may keep denials elsewhere.
     Fix:
-        Let libvirt make the rules, by a hostdev; else a local rule.
+        Let libvirt create the rules, by a hostdev; else a local rule.
     Fix safety:
-        Unsafe: the policy is what stands between a guest and the host. Can be undone.
+        Unsafe: the policy protects the host from its guests. Can be undone.
     References:
         F150, F151; libvirt src/security/virt-aa-helper.c.
     """

@@ -1,4 +1,4 @@
-"""Networks that hand VFs to guests need enough of them."""
+"""Networks that assign VFs to guests need enough of them."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
@@ -13,14 +13,14 @@ def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Ve
 
     Checks:
         For each network with forward mode hostdev: that its VFs are at least as many as the
-        interfaces that guests which run, or start by themselves, take from it.
+        interfaces that guests which run, or have autostart, take from it.
     Why it matters:
         The guest that comes last does not start: "network requires exclusive access to interfaces,
         but none are available".
     Evidence:
         The networks, the guests' interfaces, the VFs of the pool's PF.
     Fix:
-        Make more VFs, or let fewer guests start by themselves.
+        Create more VFs, or let fewer guests have autostart.
     Fix safety:
         Unsafe: the number of VFs changes only through 0, which takes them from running guests.
     References:
@@ -40,7 +40,7 @@ def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Ve
                 cure=cures.more_vfs(pool.network.name, pool.network.pf),
             )
     if not any(network.is_pool for network in hypervisor.libvirt.networks):
-        return skips("no network hands VFs to guests")
+        return skips("no network assigns VFs to guests")
     for domain in hypervisor.guests.domains:
         domain.know("running", "autostart")
     lacking = [item for pool in found for item in pool.lacking]

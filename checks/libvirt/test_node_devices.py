@@ -1,4 +1,4 @@
-"""libvirt's view of the host's devices has to be there and to be the kernel's."""
+"""libvirt's view of the host's devices has to exist and to agree with the kernel's."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
@@ -22,7 +22,7 @@ def test_libvirt_knows_the_device(hypervisor: Hypervisor, device: IntendedDevice
     Fix:
         Have libvirt read the devices again.
     Fix safety:
-        Unsafe: its daemon is started anew. Running guests go on.
+        Unsafe: its daemon is restarted. Running guests go on.
     References:
         F165; libvirt, Node devices XML format.
     """
@@ -54,13 +54,13 @@ def test_libvirt_and_the_kernel_agree_on_the_device(
         That driver, IOMMU group and the greatest number of VFs are the same in libvirt's node
         device and in /sys. Where they differ, /sys holds.
     Why it matters:
-        libvirt missed an event of the kernel: what it does to the device rests on an old picture.
+        libvirt missed an event of the kernel: it acts on an old state of the device.
     Evidence:
         virsh nodedev-dumpxml, /sys/bus/pci/devices.
     Fix:
         Have libvirt read the devices again.
     Fix safety:
-        Unsafe: its daemon is started anew. Running guests go on.
+        Unsafe: its daemon is restarted. Running guests go on.
     References:
         F165; libvirt src/node_device/node_device_udev.c.
     """

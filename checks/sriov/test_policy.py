@@ -1,4 +1,4 @@
-"""What the host sets for VFs: the PF's link, MAC addresses, trust. And their groups."""
+"""What the host sets for VFs: the PF's link, MAC addresses, trust; and their IOMMU groups."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import groups as group_cures
@@ -31,7 +31,7 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
     """Network interface of the PF is up
 
     Checks:
-        That the interface of the PF is up where a VF of it is intended.
+        That the interface of the PF is up where a VF of it is to be passed through.
     Why it matters:
         libvirt refuses to configure the VF, and the guest has no link.
     Evidence:
@@ -69,7 +69,7 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
 
 
 def _policy(hypervisor: Hypervisor, device: IntendedDevice) -> VfPolicy | None:
-    """What the host set for an intended VF; None where it is no VF of a network adapter."""
+    """What the host set for a VF; None where the device is no VF of a network adapter."""
     function = device.function
     if function.physfn is None:
         return None
@@ -91,7 +91,7 @@ def test_vf_is_neither_trusted_nor_allowed_to_spoof(
     """VF is neither trusted nor allowed to spoof addresses
 
     Checks:
-        That trust is off and spoofchk on for an intended VF.
+        That trust is off and spoofchk on for a VF to be passed through.
     Why it matters:
         A trusted VF may go promiscuous and change its MAC; without spoof checking it may send with
         any. For a guest that is not trusted itself, the network is open.
@@ -128,8 +128,8 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
     """VF has a fixed MAC address where a guest needs one
 
     Checks:
-        That an intended VF has an administrative MAC, or that libvirt sets one: `<interface
-        type='hostdev'>` does, a plain `<hostdev>` does not.
+        That a VF to be passed through has an administrative MAC, or that libvirt sets one:
+        `<interface type='hostdev'>` does, a plain `<hostdev>` does not.
     Why it matters:
         The guest gets another MAC at every start: leases, bonds and licences break.
     Evidence:
@@ -171,8 +171,8 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
     Checks:
         That a VF is alone in its group.
     Why it matters:
-        VFs are made to be given to different guests; a shared group goes to one guest as a whole,
-        with the PF in it not at all.
+        VFs are for different guests; a shared group is assigned to one guest as a whole, and not at
+        all with the PF in it.
     Evidence:
         The members of the group, physfn in /sys/bus/pci/devices.
     Fix:

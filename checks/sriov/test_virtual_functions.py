@@ -1,4 +1,4 @@
-"""Virtual functions: wanted, possible, there, and with whom."""
+"""Virtual functions: wanted, possible, created, and with which drivers."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import sriov as cures
@@ -63,18 +63,18 @@ def test_device_is_not_an_sr_iov_capable_pf(
     """Device is not an SR-IOV capable PF
 
     Checks:
-        That an intended device is no PF that could make VFs.
+        That a device to be passed through is no PF that could create VFs.
     Why it matters:
         QEMU hides the SR-IOV capability of an assigned PF: inside the guest there is no
-        sriov_totalvfs. Whoever wants VFs has to make them on the host and assign those.
+        sriov_totalvfs. VFs have to be created on the host and assigned instead.
     Evidence:
         sriov_totalvfs and sriov_numvfs in /sys/bus/pci/devices, virt_functions in libvirt's node
         device.
     Fix:
-        Leave the PF on its host driver, make VFs, assign VFs. Nothing to do where the guest needs
+        Leave the PF on its host driver, create VFs, assign VFs. Nothing to do where the guest needs
         the whole port and no VFs.
     Fix safety:
-        Manual: the device changes hands.
+        Manual: the device changes its owner.
     References:
         F132, S28; QEMU hw/vfio/pci.c, vfio_add_ext_cap.
     """
@@ -84,11 +84,12 @@ def test_device_is_not_an_sr_iov_capable_pf(
     total, quote = function.totalvfs, function.quote("totalvfs")
     if not total:
         return passes(f"{function.address} has no SR-IOV", evidence=quote)
-    made = f"{function.numvfs or 'none'} made" if function.knows("numvfs") else "made: not read"
+    enabled = f"{function.numvfs or 0} enabled" if function.knows("numvfs") else "enabled: not read"
     return fails(
-        f"{function.address} can make up to {total} VFs on the host ({made}), none inside a guest",
+        f"{function.address} supports {total} VFs ({enabled}); a guest that owns it cannot create"
+        " them",
         actual=f"a PF with up to {total} VFs",
-        expected="VFs made on the host, if VFs are wanted",
+        expected="VFs created on the host, if VFs are wanted",
         evidence=quote,
         cure=cures.vfs_on_host(function.address),
     )
@@ -118,7 +119,8 @@ def test_memory_space_is_reserved_for_the_vfs(
         return skips(f"the inventory wants no VFs of {function.address}")
     if not function.totalvfs:
         return skips(
-            f"{function.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs")
+            f"{function.address} has no SR-IOV: SRV005 judges that",
+            evidence=function.quote("totalvfs"),
         )
     rooms = [bar for bar in function.resources if bar.index in VF_BARS]
     quote = function.quote("resources")
@@ -169,7 +171,7 @@ def test_wanted_vfs_fit_into_the_bus_numbers(
     offset, stride = function.number("vf_offset"), function.number("vf_stride")
     last = bridge.number("subordinate_bus")
     if offset is None or stride is None or last is None:
-        return skips(f"{function.address} has no SR-IOV: SRV005 judges")
+        return skips(f"{function.address} has no SR-IOV: SRV005 judges that")
     _, bus, slot, part = split(function.address)
     needed = bus + (int(offset + stride * (wanted - 1)) + slot * 8 + part) // 256
     if needed <= last:
@@ -230,14 +232,14 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
     Checks:
         That a PF which has VFs, or whose VFs are wanted, is on its host driver.
     Why it matters:
-        vfio-pci makes no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
+        vfio-pci creates no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
         that other guests have.
     Evidence:
         driver, sriov_numvfs in /sys/bus/pci/devices.
     Fix:
         Give the PF back to its host driver.
     Fix safety:
-        Unsafe: stop who uses it. Can be undone.
+        Unsafe: stop what uses it. Can be undone.
     References:
         F131, F127; drivers/vfio/pci/vfio_pci_core.c.
     """
@@ -255,9 +257,9 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
         return skips(
             f"{function.address} has no VFs and none are wanted", evidence=function.quote("numvfs")
         )
-    why = "wanted" if wanted else "there"
+    why = "are wanted" if wanted else "exist"
     return fails(
-        f"{function.address} is on {function.driver}, and {count} VFs of it are {why}",
+        f"{function.address} is on {function.driver}, and {count} VFs of it {why}",
         actual=function.driver,
         expected="its host driver",
         evidence=function.quote("driver"),
@@ -270,7 +272,7 @@ def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevi
     """Graphics device to be passed through has no VFs
 
     Checks:
-        That an intended display device has no VFs.
+        That a display device to be passed through has no VFs.
     Why it matters:
         The PF's driver runs the VFs; with the PF in a guest they vanish at its first start.
     Evidence:
@@ -293,7 +295,7 @@ def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevi
     if not count:
         return passes(f"{function.address} has no VFs", evidence=quote)
     return fails(
-        f"{function.address} is intended, and {count} VFs of it exist",
+        f"{function.address} is to be passed through while {count} VFs of it exist",
         actual=f"{count} VFs",
         expected="the VFs instead of the PF",
         evidence=quote,
@@ -316,9 +318,9 @@ def test_host_drivers_do_not_take_the_vfs(
     Evidence:
         sriov_drivers_autoprobe, the VFs' drivers.
     Fix:
-        Switch autoprobe off before VFs are made, or use managed='yes'.
+        Switch autoprobe off before VFs are created, or use managed='yes'.
     Fix safety:
-        Unsafe: acts on VFs made later. Can be undone.
+        Unsafe: acts on VFs created later. Can be undone.
     References:
         F130; drivers/pci/iov.c.
     """
@@ -327,7 +329,7 @@ def test_host_drivers_do_not_take_the_vfs(
         return skips(f"the inventory wants no VFs of {function.address}")
     if not function.vf_autoprobe:
         quote = function.quote("vf_autoprobe")
-        return passes(f"host drivers leave new VFs of {function.address} alone", evidence=quote)
+        return passes(f"host drivers do not take new VFs of {function.address}", evidence=quote)
     held: list[PciFunction] = []
     unread: list[Item] = []
     for address in function.virtfns:

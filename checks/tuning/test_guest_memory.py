@@ -32,7 +32,7 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
 
     Checks:
         That at least one vCPU may run on the device's NUMA node, and that memory may come from it.
-        A guest that is pinned nowhere is told as advice.
+        A guest that is pinned nowhere is reported as advice.
     Why it matters:
         Every DMA and every interrupt crosses the sockets.
     Evidence:
@@ -115,12 +115,12 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
 
     Checks:
         That the guest's memory and the 1 GiB that libvirt adds fit into the host's memory: alone,
-        and beside the guests with assigned devices that run now or start by themselves as it does.
+        and beside the guests with assigned devices that run now or have autostart as it does.
     Why it matters:
         Memory of a guest with an assigned device is pinned whole. It is never swapped, shared or
         ballooned: the start fails, or the host kills what it needs.
     Evidence:
-        MemTotal in proc/meminfo; the memory of each guest that has an assigned device.
+        MemTotal in /proc/meminfo; the memory of each guest that has an assigned device.
     Fix:
         Smaller guests, fewer at once, or more memory.
     Fix safety:
@@ -152,7 +152,7 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
 
 
 def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Severity | None]:
-    """What keeps a guest off a node, in words, and the severity; nothing where it is on it."""
+    """What keeps a guest off a node, in prose, and the severity; nothing where it is on it."""
     pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
     strict = [cpuset(nodeset) for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
     if pinned and not pinned & cpus:
@@ -165,7 +165,7 @@ def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Sev
 
 
 def _documents(guest: Domain) -> tuple[DomainXml, ...]:
-    """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
+    """Every description of the guest: as it runs, as it is stored, as it was pasted."""
     if not guest.documents:
         guest.know("live", "stored")
         raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))

@@ -29,7 +29,7 @@ def test_every_small_bar_begins_at_a_page_boundary(
     Fix:
         `pci=resource_alignment=12@ADDRESS`, or a newer firmware of the card.
     Fix safety:
-        Manual: a boot file changes, and the host is booted anew.
+        Manual: a boot file changes, and the host reboots.
     References:
         F184, F108; drivers/vfio/pci/vfio_pci_core.c, vfio_pci_probe_mmaps.
     """
@@ -61,9 +61,9 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
     Why it matters:
         Mapping a guest page by page makes its start long and the IOMMU's cache miss.
     Evidence:
-        sys/module/vfio_iommu_type1, proc/cmdline, cap in sys/class/iommu.
+        /sys/module/vfio_iommu_type1, /proc/cmdline, cap in /sys/class/iommu.
     Fix:
-        Remove the option or the word.
+        Remove the option or the parameter.
     Fix safety:
         Unsafe: a boot file or a module option changes. Can be undone.
     References:
@@ -88,7 +88,7 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
     _ = hypervisor.iommu.units
     if value is None:
         return skips("vfio_iommu_type1 is not loaded")
-    return passes("VFIO maps large pages where it can")
+    return passes("VFIO can map large pages")
 
 
 def _small(why: str, quote: Quote, cure: Cure | None) -> Verdict:

@@ -16,11 +16,11 @@ def test_device_has_a_numa_node(hypervisor: Hypervisor, device: IntendedDevice) 
         That the kernel knows the node of the device, on a host with more than one, or on one whose
         other devices have a node.
     Why it matters:
-        Nobody can place the guest near a device of which nobody knows where it is. Across sockets
+        The guest cannot be placed near a device whose place is not known. Across sockets
         throughput drops and latency rises.
     Evidence:
         numa_node of the device, from sysfs or libvirt (which leaves the element out for -1);
-        sys/devices/system/node; the nodes of the other devices.
+        /sys/devices/system/node; the nodes of the other devices.
     Fix:
         A firmware update; until then find the slot's socket in the manual and pin by hand.
     Fix safety:
@@ -67,9 +67,9 @@ def test_at_least_half_of_the_interrupts_are_handled_on_its_node(
         That most of the interrupts of the device, while a guest runs with it, were handled by CPUs
         of the device's own node.
     Why it matters:
-        Each interrupt crosses the sockets before the guest hears of it: jitter.
+        Each interrupt crosses the sockets before it reaches the guest: jitter.
     Evidence:
-        proc/interrupts (rows vfio-msix, vfio-msi, vfio-intx), numa_node, the CPUs of the nodes.
+        /proc/interrupts (rows vfio-msix, vfio-msi, vfio-intx), numa_node, the CPUs of the nodes.
     Fix:
         Set the affinity of the interrupts, and keep irqbalance from undoing it.
     Fix safety:

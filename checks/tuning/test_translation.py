@@ -23,9 +23,9 @@ def test_interrupts_are_posted_to_running_guests(hypervisor: Hypervisor) -> Verd
         Without it each interrupt of an assigned device stops the guest: an exit, a host thread, an
         injection.
     Evidence:
-        sys/class/iommu, sys/module/kvm_intel, sys/module/kvm_amd, proc/cmdline.
+        /sys/class/iommu, /sys/module/kvm_intel, /sys/module/kvm_amd, /proc/cmdline.
     Fix:
-        Load the KVM module with the option, switch on x2APIC in the firmware, or live with it:
+        Load the KVM module with the option, switch on x2APIC in the firmware, or accept it:
         older units cannot do it.
     Fix safety:
         Unsafe: the module is loaded anew. Can be undone.
