@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 import msgspec
@@ -26,6 +27,7 @@ class Status(enum.StrEnum):
     TIMED_OUT = "timed out"
     TRUNCATED = "truncated"
     NOT_COLLECTED = "not collected"
+    NOT_ASKED = "not asked for"  # by a recording's probe, which is older than the item
 
 
 class Extent(enum.StrEnum):
@@ -48,7 +50,8 @@ class Item(msgspec.Struct, frozen=True):
     """One named raw item.
 
     `data` holds what was read, also where the reading ended badly: what came before a hang or a
-    cut is judged, and `whole` tells that there may have been more.
+    cut is judged, and `whole` tells that there may have been more. `unasked` are the patterns of
+    paths in a tree (`*/speed`) that the reading did not ask for: it is whole without them.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Item(msgspec.Struct, frozen=True):
     data: bytes = b""
     detail: str = ""
     extent: Extent = Extent.WHOLE
+    unasked: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -104,12 +108,25 @@ class Missing(Exception):
         return "; ".join(item.why for item in self.items)
 
 
+def asked(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Those of the unread items that the reading asked for.
+
+    What a recording is too old to have says nothing of the host, and makes nothing unknown:
+
+    - a fact lacks what was asked for (denied, cut, not collected ...): *unknown*;
+    - it lacks only what was not asked for: the check is left out, as *skip*, and never a pass;
+    - it lacks both: *unknown*, for what was asked for, as it was before the younger item was there.
+    """
+    return tuple(item for item in items if item.status is not Status.NOT_ASKED)
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """All items of one host.
 
     `source` is one of ssh, local, recording, loose, paste, sosreport, libvirt, testinfra.
     `collected` is the UTC time of the reading as `YYYY-MM-DDTHH:MM:SSZ`, or None where nobody
-    knows. `live` is True when the host was read by this run.
+    knows. `live` is True when the host was read by this run. `unasked` are the names of the items
+    and folders that whoever read the host could not ask for: their probe is older.
     """
 
     host: str
@@ -117,11 +134,18 @@ class Evidence(msgspec.Struct, frozen=True):
     items: Mapping[str, Item] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     collected: str | None = None
     live: bool = False
+    unasked: frozenset[str] = frozenset()
 
     def item(self, name: str) -> Item:
-        """The item of that name; *not collected* if nobody looked for it."""
+        """The item of that name; *not collected* or *not asked for* if nobody looked for it."""
         found = self.items.get(name)
-        return found if found is not None else Item(name, Status.NOT_COLLECTED)
+        if found is not None:
+            return found
+        if self.unasked and not self.unasked.isdisjoint({name, name[: name.rfind("/") + 1]}):
+            return Item(name, Status.NOT_ASKED, detail="the recording is older")
+        below = f"{name}/"
+        parts = (one.removeprefix(below) for one in self.unasked if one.startswith(below))
+        return Item(name, Status.NOT_COLLECTED, unasked=tuple(sorted(parts)))
 
     def read(self, name: str) -> str | None:
         """The whole text of an item, None where it is known not to exist.
@@ -164,7 +188,7 @@ class Evidence(msgspec.Struct, frozen=True):
         """The same evidence as if these items had never been looked for."""
         gone = set(names)
         kept = {name: item for name, item in self.items.items() if name not in gone}
-        return Evidence(self.host, self.source, MappingProxyType(kept), self.collected, self.live)
+        return msgspec.structs.replace(self, items=MappingProxyType(kept))
 
 
 #: `a/b=c` is cut at the first mark in the line that is not its first character.
@@ -227,11 +251,25 @@ class Tree(msgspec.Struct, frozen=True):
             line = f"({self.unread.get(path, 'absent')})"
         return Quote(f"{self.item.name}/{path}", line, self.item.status.value)
 
-    def _must_be_absent(self, path: str) -> None:
+    def lacks(self, path: str) -> Item | None:
+        """What was not read and might tell of a path; None where its absence would be known."""
+        name = f"{self.item.name}/{path}"
         if path in self.unread:
-            raise Missing(Item(f"{self.item.name}/{path}", _status(self.unread[path])))
-        if not self.item.whole:
-            raise Missing(self.item)
+            return Item(name, _status(self.unread[path]))
+        if any(_fits(pattern, path) for pattern in self.item.unasked):
+            return Item(name, Status.NOT_ASKED, detail="the recording is older")
+        return None if self.item.whole else self.item
+
+    def _must_be_absent(self, path: str) -> None:
+        lacking = self.lacks(path)
+        if lacking is not None:
+            raise Missing(lacking)
+
+
+def _fits(pattern: str, path: str) -> bool:
+    """As in the shell: a `*` stands for no slash."""
+    wanted, parts = pattern.split("/"), path.split("/")
+    return len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
 
 
 def _status(word: str) -> Status:

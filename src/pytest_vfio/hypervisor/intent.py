@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Item, Missing, Status, asked
 from pytest_vfio.facts.drivers.modules import Modules
 from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
@@ -102,7 +102,7 @@ class Intent:
         for guest in declared.guests.values():
             for address in guest.hostdevs:
                 search.add(address, "inventory", WantedDevice(address=address))
-        return search.devices(declared.guests), tuple(search.unread.values())
+        return search.devices(declared.guests), asked(search.unread.values())
 
 
 class _Search:

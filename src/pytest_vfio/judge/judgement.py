@@ -1,8 +1,10 @@
 """Judges one host by a suite: (suite, hypervisor) -> findings. Knows no pytest, does no I/O.
 
 Every (check, subject) is judged once, on its own evidence, in whatever order it is asked for.
-Only then a *fail or unknown* becomes *blocked*, where a check that it needs failed or is blocked
-on a subject that it stands on. A pass stays a pass; an unknown prerequisite blocks nothing.
+What a check lacks makes it *unknown*; where it lacks only what the host's recording is too old to
+have (`evidence.asked`), it is left out. Only then a *fail or unknown* becomes *blocked*, where a
+check that it needs failed or is blocked on a subject that it stands on. A pass stays a pass; an
+unknown prerequisite blocks nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from functools import cached_property
 import msgspec
 
 from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Severity, Verdict
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Missing, asked
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
 from pytest_vfio.judge.suite import Suite
@@ -111,7 +113,9 @@ class Judgement:
         try:
             verdict = check.function(self.hypervisor, *arguments)
         except Missing as missing:
-            names = tuple(item.why for item in missing.items)
+            names = tuple(item.why for item in asked(missing.items))
+            if missing.items and not names:
+                return _not_asked(subject, missing)
             return Verdict(
                 Outcome.UNKNOWN, f"{_about(subject)}cannot tell: {'; '.join(names)}", missing=names
             )
@@ -192,6 +196,15 @@ def _nobody(subject: str, kind: Kind) -> Verdict:
             missing=missing,
         )
     return Verdict(Outcome.SKIP, f"there is no {subject} to judge")
+
+
+def _not_asked(subject: Subject, missing: Missing) -> Verdict:
+    """The check is younger than the recording: left out, and what it would need is named."""
+    return Verdict(
+        Outcome.SKIP,
+        f"{_about(subject)}not judged: {missing}",
+        missing=tuple(item.why for item in missing.items),
+    )
 
 
 def _about(subject: Subject) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing
+from pytest_vfio.evidence import Item, Missing, asked
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -95,7 +95,7 @@ class Subjects:
             group = _ask(lambda number=number: groups.known[number], unread)  # type: ignore[misc]
             if group is not None:
                 known.append(Subject("group", str(number), group))
-        return Kind(tuple(known), tuple(unread.values()))
+        return Kind(tuple(known), asked(unread.values()))
 
     def _guests(self) -> Kind:
         return Kind(tuple(Subject("guest", d.name, d) for d in self._domains), self._unread_guests)
@@ -123,7 +123,7 @@ class Subjects:
     def _unread_guests(self) -> tuple[Item, ...]:
         unread: dict[str, Item] = {}
         _ask(lambda: self._hypervisor.guests.domains, unread)
-        return tuple(unread.values())
+        return asked(unread.values())
 
     def _below(self, hostdev: Hostdev) -> tuple[tuple[str, str], ...]:
         below: list[tuple[str, str]] = [("guest", hostdev.guest)]

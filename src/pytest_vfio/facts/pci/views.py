@@ -183,9 +183,8 @@ class Sources:
         if not item.whole:
             return item
         tree = self.trees.get(source)
-        word = tree.unread.get(path, "") if tree is not None else ""
-        status = Status(word) if word in set(Status) else Status.NOT_COLLECTED
-        return Item(f"{source}/{path}", status)
+        lacking = tree.lacks(path) if tree is not None else None
+        return lacking or Item(f"{source}/{path}", Status.NOT_COLLECTED)
 
 
 def views(sources: Sources) -> Iterator[tuple[str, View]]:
