@@ -69,7 +69,7 @@ def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervis
 
 
 def _severity(hypervisor: Hypervisor, change: Change) -> Severity | None:
-    """What works without the words that wait for their turn is not blocked by their waiting."""
+    """Nothing is blocked by a parameter that waits, where it works without it."""
     return None if prospects.missed(hypervisor, change.arriving) else ADVICE
 
 
@@ -328,13 +328,13 @@ def test_no_entry_is_selected_for_one_boot_only(hypervisor: Hypervisor) -> Verdi
         A trial that was selected and never booted fires at the next reboot, months later. It is
         not the state after that: the boot that follows takes the default again.
     Evidence:
-        grubenv, /sys/firmware/efi/efivars; the entries of the loader; proc/cmdline.
+        /boot/grub/grubenv, /sys/firmware/efi/efivars; the entries of the loader; /proc/cmdline.
     Fix:
-        Take the selection back, or reboot into the trial now, while somebody looks.
+        Take the selection back, or reboot into the entry now, while an administrator is there.
     Fix safety:
         Safe: the default entry is untouched.
     References:
-        F208; grub-reboot(8), util/grub.d/00_header.in, bootctl(1) set-oneshot.
+        F208; grub-reboot(8), 00_header.in of GRUB, bootctl(1) set-oneshot.
     """
     boot = hypervisor.boot
     selection = boot.selection
@@ -366,7 +366,7 @@ def test_default_boot_entry_exists(hypervisor: Hypervisor) -> Verdict:
         A name that fits nothing is no error: the loader takes its first entry, which may be a
         newer kernel, or one without the words that were written into the entry of that name.
     Evidence:
-        grub.cfg, custom.cfg, grubenv; loader.conf and the loader's entries.
+        /boot/grub/grub.cfg, custom.cfg, grubenv; loader.conf and the loader's entries.
     Fix:
         Choose an entry that exists.
     Fix safety:

@@ -54,7 +54,7 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
 
 
 def _lost(hypervisor: Hypervisor, word: Word) -> tuple[Effect, ...]:
-    """The good effects that the word would have before the dashes, and does not have behind them.
+    """The good effects that a parameter would have before the dashes, and does not have behind them.
 
     Kernel parameters are lost, and options of a driver that is part of the kernel. Raises Missing.
     """

@@ -55,12 +55,12 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
 
 
 def _severity(hypervisor: Hypervisor) -> Severity | None:
-    """Ids that do nothing stop nobody where every device is on its driver, or libvirt sees to it."""
+    """Ids without effect block nothing where every device has its driver, or gets it from libvirt."""
     return None if prospects.binding_lacks(hypervisor) else ADVICE
 
 
 def _written_right(hypervisor: Hypervisor, text: str, ids: str, right: str) -> Cure:
-    """Ids that would catch what the host lives on go away instead."""
+    """Ids that match what the host depends on are removed instead."""
     if prospects.endangered(hypervisor, ids) is not None:
         return cures.drop(hypervisor.boot, text)
     return cures.replace(hypervisor.boot, text, right)
