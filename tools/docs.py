@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.hosts.recorded import whole_suite
-from tools import checks_page, evidence_page, failures_page, readme
+from tools import checks_page, evidence_page, failures_page, messages_page, readme
 
 #: Each generated page, and what makes it.
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
@@ -16,6 +16,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "docs/checks.md": lambda: checks_page.page(whole_suite()),
         "docs/evidence.md": evidence_page.page,
         "docs/failures.md": lambda: failures_page.page(whole_suite()),
+        "docs/messages.md": messages_page.page,
         "README.md": readme.page,
     }
 )

@@ -271,6 +271,14 @@ def test_causes_come_in_the_order_in_which_to_act():
     ]
 
 
+def test_a_waiver_of_a_replaced_check_covers_the_one_in_its_place():
+    """By the ids that the suite says it replaced."""
+    waiver = Waiver("OLD001", "TICKET-7", TODAY)
+    followed = policy(waivers=(waiver,)).following({"OLD001": "AAA001"})
+
+    assert followed.waivers == (Waiver("AAA001", "TICKET-7", TODAY),)
+
+
 def test_a_cause_lists_what_it_explains():
     """Each consequence stands under its root."""
     judgement = judge(make("AAA001", failing), make("BBB001", failing, "device", needs=("AAA001",)))

@@ -152,7 +152,7 @@ class Session:
             self._no_host(items)
             return
         try:
-            must_know_checks(run.inventory, run.suite.checks)
+            must_know_checks(run.inventory, [*run.suite.checks, *run.suite.replaced])
         except (SuiteError, InventoryError) as error:
             raise pytest.UsageError(printable(str(error))) from error
         items.extend(self._host_items(session))
