@@ -360,11 +360,11 @@ def test_default_boot_entry_exists(hypervisor: Hypervisor) -> Verdict:
     """Default boot entry exists
 
     Checks:
-        That what the loader is told to boot by default names one of its entries: GRUB_DEFAULT as
+        That the default of the loader names one of its entries: GRUB_DEFAULT as
         it was generated, saved_entry, `default` of loader.conf; entries of custom.cfg included.
     Why it matters:
         A name that fits nothing is no error: the loader takes its first entry, which may be a
-        newer kernel, or one without the words that were written into the entry of that name.
+        newer kernel, or an entry without the parameters of the one of that name.
     Evidence:
         /boot/grub/grub.cfg, custom.cfg, grubenv; loader.conf and the loader's entries.
     Fix:

@@ -117,10 +117,10 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
 
 
 def _wrong(hypervisor: Hypervisor, value: str) -> str | None:
-    """In words, the first thing wrong with a list; None for a good one.
+    """The first thing wrong with a list, in prose; None for a good one.
 
     The driver's scanner skips blanks before a number and stops at what is no number: such an entry
-    still counts, and is wrong only if it catches nothing or hides an id in what is left.
+    still counts, and is wrong only if it matches nothing or hides an id in what is left.
     """
     good, bad = vfioids.parse(value, "", vfioids.NOWHERE)
     if len(value) > vfioids.LONGEST:
