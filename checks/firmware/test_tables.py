@@ -14,7 +14,7 @@ _REFUSED = (
 #: Interrupts are remapped by what the same table describes.
 _TAKEN = r"DMAR-IR: Enabled IRQ remapping in |AMD-Vi: Interrupt remapping enabled"
 _BROKEN = (
-    r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,40}(?:DRHD|DMAR|RMRR)"
+    r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,80}(?:DRHD|DMAR|RMRR)"
     r"|DMAR: Parse DMAR table failure|\[Firmware Bug\][^\n]{0,10}Record passes table end"
     r"|AMD-Vi: IVRS invalid checksum|AMD-Vi: \[Firmware Bug\][^\n]{0,20}(?:incorrect|IVHD)"
     r"|ACPI: IORT: \[Firmware Bug\]|Can not reserve memory region [0-9a-f]+-[0-9a-f]+ for mmio"
