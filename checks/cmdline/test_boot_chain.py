@@ -17,6 +17,7 @@ from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.boot import chain
 from pytest_vfio.facts.boot.chain import Boot
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import effects
@@ -53,7 +54,7 @@ def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervis
     if configured is None:
         return skips("no configuration that entries are generated from", evidence=boot.loader.quote)
     entry = boot.generated
-    configured.must_be_whole()
+    require(configured)
     change = prospects.compare(hypervisor, configured.words, entry.words)
     if not change.arriving:
         return passes(f"the entry {entry.title!r} has what is configured", evidence=entry.quote)
@@ -85,8 +86,8 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
         That the IOMMU and VFIO parameters in the entry that the next boot takes are those of the
         running command line, where the same kernel runs.
     Why it matters:
-        Nothing is wrong with the configuration: the change takes effect with the next boot, and
-        until then the host behaves as before.
+        Where one is missing the configuration is right: the change takes effect with the next boot,
+        and until then the host behaves as before.
     Evidence:
         grub.cfg with grubenv or the loader's entries; /proc/cmdline.
     Fix:
@@ -98,7 +99,7 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
     """
     boot = hypervisor.boot
     entry = boot.next_entry
-    boot.running.must_be_whole()
+    require(boot.running)
     change = prospects.compare(hypervisor, entry.words, boot.running.all)
     if not change.arriving:
         return passes("no parameter that was generated waits", evidence=boot.running.quote)
@@ -126,7 +127,8 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
         loader entries (Fedora, RHEL), from an ostree image or a unified kernel image;
         /etc/kernel/cmdline on a host that boots by GRUB, or where the image was not built anew.
     Why it matters:
-        The change never arrives, however often the files are generated and the host is rebooted.
+        There the change never reaches the kernel, however often the files are generated and the
+        host is rebooted.
     Evidence:
         BOOT_IMAGE= or initrd= on the command line, LoaderInfo and StubInfo of EFI, grub.cfg,
         /run/ostree-booted; /etc/default/grub, /etc/kernel/cmdline.
@@ -139,7 +141,7 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
     """
     boot, kind = hypervisor.boot, hypervisor.boot.loader.kind
     own = None if kind == chain.UKI else boot.configured  # a unified image has its own line
-    boot.running.must_be_whole()
+    require(boot.running)
     arrives = [*boot.running.all, *(own.words if own else ())]
     if kind in (chain.GRUB_BLS, chain.OSTREE):
         arrives.extend(boot.next_entry.words)
@@ -158,7 +160,7 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
                 cure=cures.move(boot, word.text, f"/{word.quote.source}", f"{kind}'s own"),
             )
     for line in others:
-        line.must_be_whole()
+        require(line)
     return passes(f"no parameter is only where {kind} does not read it", evidence=boot.loader.quote)
 
 
@@ -187,7 +189,7 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
     boot = hypervisor.boot
     if boot.loader.kind != chain.GRUB or boot.grub_line is None:
         return skips(f"{boot.loader.kind} does not read /etc/default/grub")
-    boot.grub_line.must_be_whole()
+    require(boot.grub_line)
     for assignment in boot.grub_defaults.overridden:
         before = parse(assignment.before.encode("utf-8", "surrogateescape"), assignment.quote)
         lost = prospects.compare(hypervisor, before, boot.grub_line.words).gains
@@ -201,7 +203,7 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
                 severity=None if prospects.missed(hypervisor, lost) else ADVICE,
                 cure=cures.keep_old_value(f"/{file}", assignment.name),
             )
-    return passes("no drop-in drops a parameter", evidence=boot.grub_line.quote)
+    return passes("no drop-in overrides a parameter", evidence=boot.grub_line.quote)
 
 
 @check("CMD014", severity=BLOCKER, needs=["CMD010"], refs=["F38"])
@@ -226,7 +228,7 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
     """
     boot = hypervisor.boot
     entry = boot.next_entry
-    boot.running.must_be_whole()
+    require(boot.running)
     change = prospects.compare(hypervisor, entry.words, boot.running.all)
     if not change.arriving:
         return passes(
@@ -278,12 +280,12 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
     """
     boot = hypervisor.boot
     running, entry = boot.running, boot.next_entry
-    running.must_be_whole()
+    require(running)
     change = prospects.compare(hypervisor, entry.words, running.all)
     where, quote = f"the next boot, the entry {entry.title!r},", entry.quote
     configured = boot.configured
     if not change.leaving and configured is not None:
-        configured.must_be_whole()
+        require(configured)
         change = prospects.compare(hypervisor, configured.words, boot.generated.words)
         where, quote = f"/{configured.source}, which entries are generated from,", configured.quote
     if not change.leaving:
@@ -341,7 +343,7 @@ def test_no_entry_is_selected_for_one_boot_only(hypervisor: Hypervisor) -> Verdi
     once = selection.once
     if once is None:
         return passes("no entry is selected for one boot")
-    boot.running.must_be_whole()
+    require(boot.running)
     change = prospects.compare(hypervisor, once.words, boot.running.all)
     here, there = change.worded((*change.arriving, *change.leaving))
     told = f", with {here}; running is {there}" if here else ""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
@@ -55,7 +56,7 @@ def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> 
                 evidence=word.quote,
                 cure=cures.replace(hypervisor.boot, word.text, right),
             )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes("every parameter has its module's name, none is mangled")
 
 
@@ -180,7 +181,7 @@ def _none_of(
 ) -> Verdict:
     word = find(hypervisor.boot.spoken)
     if word is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes(good)
     return fails(
         f"{word.text} is on the command line",
@@ -226,7 +227,7 @@ def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
             cure=cures.drop(hypervisor.boot, word),
         )
     if not words:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
     return passes(f"{words[0].text} is unknown to this kernel, and the IOMMU groups are real")
 
 
@@ -262,6 +263,5 @@ def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> V
                 severity=ADVICE if hypervisor.iommu.remapping_proven else None,
                 cure=module_cures.set_parameter(module, "allow_unsafe_interrupts", "N"),
             )
-    hypervisor.cmdline.must_be_whole()
-    modules.modprobe.must_be_whole()
+    require(hypervisor.cmdline, modules.modprobe)
     return passes("nothing sets allow_unsafe_interrupts")

@@ -16,6 +16,7 @@ from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
@@ -42,7 +43,7 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
     """
     word = _strict(hypervisor.boot.spoken)
     if word is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("no parameter asks for strict invalidation")
     through = hypervisor.cmdline.host_passthrough
     if through is not None and through[0]:
@@ -103,10 +104,8 @@ def test_host_own_devices_use_untranslated_dma(hypervisor: Hypervisor) -> Verdic
 
 def _reports_types(hypervisor: Hypervisor) -> bool:
     """Whether this kernel reports the domain type of a group; so where its version is not known."""
-    try:
-        return hypervisor.kernel.version >= (5, 11, 0)
-    except Missing:
-        return True
+    version = known(lambda: hypervisor.kernel.version)
+    return version is None or version >= (5, 11, 0)
 
 
 def _by_groups(hypervisor: Hypervisor) -> Verdict:
@@ -126,7 +125,7 @@ def _by_groups(hypervisor: Hypervisor) -> Verdict:
             )
     if not whole:
         raise Missing(groups.tree.item)
-    _ = hypervisor.pci.functions  # raises where the driver of one may not have been read
+    require(hypervisor.pci)  # where the driver of one may not have been read
     return passes(f"none of the host's own {count} devices uses translated DMA")
 
 
@@ -190,7 +189,7 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
     crash = hypervisor.boot.crash
     if crash.quote is None:
         return skips("no crash kernel is configured through kdump-tools")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     running = {(word.name, word.value) for word in hypervisor.cmdline.words}
     about = ("intel_iommu", "amd_iommu", "iommu", "iommu.passthrough", "intremap")
     other = [w for w in crash.words if w.name in about and (w.name, w.value) not in running]
@@ -202,6 +201,5 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
             evidence=[other[0].quote, hypervisor.cmdline.quote],
             cure=module_cures.remove_line(other[0].quote.source, other[0].text),
         )
-    if crash.missing:
-        raise Missing(*crash.missing)
+    require(*crash.missing)
     return passes("the crash kernel gets the same IOMMU parameters", evidence=crash.quote)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import iommu_kind
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
@@ -37,13 +38,13 @@ def test_no_misspelt_parameter_keeps_the_intel_iommu_off(hypervisor: Hypervisor)
     """
     wrong = _misspelt(hypervisor.boot.spoken)
     if not wrong:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("no parameter for the Intel IOMMU is misspelt")
     if switches.intel(hypervisor.boot.spoken).on is not None:
         return passes(f"{wrong[0].text} has no effect, another intel_iommu= decides")
     if hypervisor.iommu.proven_on:
         return passes(f"{wrong[0].text} has no effect, and the IOMMU is on")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     if not iommu_kind.is_of(hypervisor, "intel"):
         return passes(f"{wrong[0].text} has no effect, and there is no Intel IOMMU")
     proof = iommu_kind.waits_for_word(hypervisor)
@@ -96,7 +97,7 @@ def test_intel_iommu_on_is_set_where_the_kernel_needs_it(hypervisor: Hypervisor)
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if not hypervisor.kernel.x86:
         return skips(f"no Intel IOMMU on {hypervisor.kernel.arch}")
-    cmdline.must_be_whole()
+    require(cmdline)
     if decided is not None:
         return skips(f"{decided.word.text} switches it off: CMD004 judges that")
     if not iommu_kind.is_of(hypervisor, "intel"):
@@ -137,7 +138,7 @@ def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Ver
     if idle is None and not hypervisor.cmdline.whole:
         idle = _logged(hypervisor)  # the kernel names what it does not know, from 5.15 on
     if idle is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("the kernel understands every IOMMU parameter")
     word, piece, ref = idle
     return fails(
@@ -210,7 +211,7 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     off = _off(hypervisor)
     if off is None:
-        cmdline.must_be_whole()
+        require(cmdline)
         return passes("no parameter switches the IOMMU off")
     hidden = not off.piece.startswith("off")  # a piece of another word, up to 6.0
     return fails(
@@ -232,7 +233,7 @@ def _off(hypervisor: Hypervisor) -> Switch | None:
     if cmdline.amd.off is not None and iommu_kind.is_of(hypervisor, "amd"):
         return cmdline.amd.off
     if cmdline.intel.on is False:
-        cmdline.must_look_whole()  # a later word may switch it on again
+        require(*cmdline.torn)  # a later word may switch it on again
         if iommu_kind.is_of(hypervisor, "intel"):
             return cmdline.intel.decided
     return None
@@ -259,14 +260,14 @@ def test_no_parameter_is_for_another_vendor(hypervisor: Hypervisor) -> Verdict:
     """
     words = [w for w in hypervisor.boot.spoken if w.name in ("intel_iommu", "amd_iommu")]
     if not words:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes("neither intel_iommu= nor amd_iommu= is set")
     kind = hypervisor.iommu.kind
     if kind is None:
         return skips("no IOMMU on this host")
     other = [word for word in words if word.name != f"{kind}_iommu"]
     if not other:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes(f"{words[0].text} is for this machine's IOMMU", evidence=words[0].quote)
     return fails(
         f"{other[0].text} has no effect here: the IOMMU is of kind {kind}",

@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel.cmdline import SIZE
+from pytest_vfio.facts.tristate import first, require
 from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.effects import Effect, relevant
@@ -30,24 +30,17 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
     """
     cmdline = hypervisor.cmdline
     behind = [word for word in cmdline.after_dashes if relevant(word.name)]
-    unsure = None
-    for word in behind:
-        try:
-            lost = _lost(hypervisor, word)
-        except Missing as missing:
-            unsure, lost = missing, ()
-        if lost:
-            return fails(
-                f"{word.text} is behind -- and has no effect",
-                actual=f"-- ... {word.text}",
-                expected=f"{word.text} before --",
-                evidence=word.quote,
-                severity=None if prospects.missed(hypervisor, lost) else ADVICE,
-                cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
-            )
-    if unsure is not None:
-        raise unsure
-    cmdline.must_be_whole()
+    word = first(behind, lambda word: _lost(hypervisor, word), cmdline)
+    if word is not None:
+        missed = prospects.missed(hypervisor, _lost(hypervisor, word))
+        return fails(
+            f"{word.text} is behind -- and has no effect",
+            actual=f"-- ... {word.text}",
+            expected=f"{word.text} before --",
+            evidence=word.quote,
+            severity=None if missed else ADVICE,
+            cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
+        )
     if behind:
         return passes(f"{behind[0].text} behind -- is not missed")
     return passes("no IOMMU or VFIO parameter is lost behind --")
@@ -95,5 +88,5 @@ def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
             evidence=hypervisor.cmdline.quote,
             cure=cures.shorten(hypervisor.boot),
         )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes(f"the command line has {length} bytes of {SIZE - 1}")

@@ -4,6 +4,7 @@ from pytest_vfio.check import ADVICE, BLOCKER, Severity, Verdict, check, fails, 
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
@@ -50,7 +51,7 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
                 evidence=said.quote,
                 cure=cures.correct_ids("cmdline", ""),
             )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes("no vfio-pci-ids= on the command line")
 
 
@@ -154,7 +155,7 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
         That one list of ids holds all that any list names: a second `vfio-pci.ids=` replaces the
         first, and one on the command line replaces that of modprobe.d.
     Why it matters:
-        Lists are not merged. The devices of the others stay on their host drivers.
+        Lists are not merged. The devices of the other lists stay on their host drivers.
     Evidence:
         Every vfio-pci.ids= on the command line, options in modprobe.d, where the driver is.
     Fix:
@@ -177,8 +178,7 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
             severity=_severity(hypervisor),
             cure=module_cures.one_list(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
         )
-    if modules.configured_ids_missing:
-        raise Missing(*modules.configured_ids_missing)
+    require(*modules.configured_ids_missing)
     if not force:
         return passes("no list of ids is in force")
     return passes("one list of ids is in force and no other names more")

@@ -3,9 +3,9 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.cures import guests, sriov
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.tristate import first, require, search
 from pytest_vfio.hypervisor import handover
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -140,23 +140,17 @@ def test_no_leftover_override_keeps_a_device_without_a_driver(hypervisor: Hyperv
         F79, S22.
     """
     meant = {device.address for device in hypervisor.intent.known}
-    unread: list[Item] = []
-    for address, function in hypervisor.pci.known.items():
-        try:
-            if address in meant or not function.driver_override or function.driver:
-                continue
-        except Missing as missing:
-            unread.extend(missing.items)
-            continue
+    others = (one for one in hypervisor.pci.known.values() if one.address not in meant)
+    function = first(others, lambda one: one.driver_override and not one.driver)
+    if function is not None:
         return fails(
-            f"{address} has no driver, and its driver_override is {function.driver_override}",
+            f"{function.address} has no driver, and its driver_override is"
+            f" {function.driver_override}",
             actual=function.driver_override,
             expected="unset",
             evidence=function.quote("driver_override"),
-            cure=cures.clear_override(address),
+            cure=cures.clear_override(function.address),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
     count = len(hypervisor.pci.functions)
     return passes(f"none of {count} functions lacks its driver because of an override")
 
@@ -196,8 +190,7 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
                 evidence=pin.quote,
                 cure=cures.pin_to_vfio(function.address),
             )
-    if pins.lacking:
-        raise Missing(*pins.lacking)
+    require(pins)
     ours = pins.of(function.address)
     if ours is None:
         return passes(f"{function.address} has no persistent override")
@@ -230,17 +223,13 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
     function = device.function
     card = (function, *hypervisor.pci.siblings(function))
     if not any(one.base_class == DISPLAY_CLASS for one in card):
-        hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
+        require(hypervisor.pci)  # only a whole list shows that there is no other
         return skips(f"{function.address} is no part of a graphics card")
-    left: list[PciFunction] = []
-    unread: list[Item] = []
-    for one in card:
-        try:
-            host = one.driver and not is_vfio_driver(one.driver)
-            if host and hypervisor.intent.get(one.address) is None:
-                left.append(one)
-        except Missing as missing:
-            unread.extend(missing.items)
+    found = search(
+        (one for one in card if hypervisor.intent.get(one.address) is None),
+        lambda one: one.driver and not is_vfio_driver(one.driver),
+    )
+    left = found.known
     if left:
         shown = ", ".join(f"{one.address} on {one.driver}" for one in left)
         return fails(
@@ -250,9 +239,7 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
             evidence=[one.quote("driver") for one in left],
             cure=cures.whole_card(", ".join(one.address for one in left)),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
-    hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
+    require(found, hypervisor.pci)  # only a whole list shows that there is no other
     return passes(f"no function of the card of {function.address} stays on a host driver")
 
 
@@ -266,7 +253,7 @@ def test_vfio_pci_does_not_refuse_the_device_model(
         That the device is none of the accelerators that vfio-pci does not assign: a guest could
         harm the host through them.
     Why it matters:
-        The bind fails; switching the list off takes the risk instead of removing it.
+        For those the bind fails; switching the list off takes the risk instead of removing it.
     Evidence:
         vendor:device, and the kernel's own refusal in its log.
     Fix:
@@ -304,7 +291,7 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
     Checks:
         That a PF to be passed through, not bound to a VFIO driver yet, has no VFs.
     Why it matters:
-        vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
+        Otherwise vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
     Evidence:
         sriov_numvfs and driver in /sys/bus/pci/devices.
     Fix:

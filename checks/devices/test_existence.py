@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci import identity
+from pytest_vfio.facts.tristate import first, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -80,31 +80,26 @@ def test_device_is_the_one_that_the_inventory_names(
     if device.wanted is None:
         return skips("the inventory does not say what the device has to be")
     wanted = device.wanted
-    unread: list[Item] = []
-    proved: list[str] = []
-    for name in ("id", "subsystem", "netdev", "mac", "serial"):
-        expected = getattr(wanted, name)
-        if expected is None:
-            continue
-        try:
-            found = identity.answer(hypervisor.evidence, function, name, expected)
-        except Missing as missing:
-            unread.extend(missing.items)
-            continue
-        if not found.agrees:
-            return fails(
-                f"{function.address} has {name} {found.shown}, expected {expected}",
-                actual=found.shown,
-                expected=expected,
-                evidence=found.quote,
-                cure=cures.compare_identity(function.address),
-            )
-        proved.append(f"{name} {expected}")
-    if unread:
-        raise Missing(*unread)
-    if not proved:
+    names = ("id", "subsystem", "netdev", "mac", "serial")
+    named = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not None}
+
+    def answer(name: str) -> identity.Answer:
+        return identity.answer(hypervisor.evidence, function, name, named[name])
+
+    wrong = first(named, lambda name: not answer(name).agrees)
+    if wrong is not None:
+        found = answer(wrong)
+        return fails(
+            f"{function.address} has {wrong} {found.shown}, expected {named[wrong]}",
+            actual=found.shown,
+            expected=named[wrong],
+            evidence=found.quote,
+            cure=cures.compare_identity(function.address),
+        )
+    if not named:
         return skips("the inventory names nothing but the address")
-    return passes(f"{function.address} has {', '.join(proved)}")
+    shown = ", ".join(f"{name} {expected}" for name, expected in named.items())
+    return passes(f"{function.address} has {shown}")
 
 
 @check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])
@@ -151,7 +146,7 @@ def test_device_answers_or_sleeps(hypervisor: Hypervisor, device: IntendedDevice
         )
     if not function.asleep:
         raise function.missing("config")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(
         f"{function.address} sleeps, and the kernel never failed to wake it",
         evidence=function.quote("runtime_status"),

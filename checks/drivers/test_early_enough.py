@@ -2,8 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor import handover
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -60,8 +61,8 @@ def test_initramfs_does_not_put_the_host_driver_ahead(
         initramfs holds the host driver, that it holds vfio-pci too, and the file of modprobe.d that
         has the ids.
     Why it matters:
-        The host driver binds within the initramfs; vfio-pci comes seconds later and finds the
-        device taken. dracut copies /etc/modprobe.d into host-only images alone.
+        Otherwise the host driver binds within the initramfs; vfio-pci comes seconds later and finds
+        the device taken. dracut copies /etc/modprobe.d into host-only images alone.
     Evidence:
         The device's driver; the ids in force; the names of the files in the initramfs.
     Fix:
@@ -104,7 +105,7 @@ def test_load_order_does_not_put_the_host_driver_ahead(
         loads vfio-pci in the initramfs, or that a soft dependency of the real module of the host
         driver does. An alias in its place has no effect.
     Why it matters:
-        Which driver comes first is a race that may go either way at each boot.
+        Otherwise which driver comes first is a race that may go either way at each boot.
     Evidence:
         The device's driver; softdep lines of modprobe.d; lists of modules for the initramfs;
         rd.driver.pre= on the command line.
@@ -125,9 +126,8 @@ def test_load_order_does_not_put_the_host_driver_ahead(
     if first is not None:
         return passes(f"vfio-pci is loaded before {driver}", evidence=first)
     softdeps = modules.softdeps
-    hypervisor.cmdline.must_be_whole()
-    if modules.early_lists_missing:
-        raise Missing(*modules.early_lists_missing)
+    require(hypervisor.cmdline)
+    require(*modules.early_lists_missing)
     others = [dep for dep in softdeps if "vfio_pci" in dep.pre]
     named = f", softdep names {others[0].module}" if others else ""
     return fails(
@@ -170,10 +170,8 @@ def _taker(hypervisor: Hypervisor, device: IntendedDevice) -> str | Verdict:
 
 def _severity(hypervisor: Hypervisor, device: IntendedDevice) -> Severity | None:
     """Ids without effect stop no guest where libvirt binds the device at its start (S21)."""
-    try:
-        return DEGRADED if handover.of(hypervisor, device).now is False else None
-    except Missing:
-        return None
+    when = known(handover.of, hypervisor, device)
+    return DEGRADED if when is not None and when.now is False else None
 
 
 def _module(driver: str) -> str:

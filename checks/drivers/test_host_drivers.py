@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -84,8 +85,7 @@ def test_no_blacklisted_driver_has_the_device(
     name, modules = driver.replace("-", "_"), hypervisor.modules
     quote = modules.known_blacklist.get(name)
     if quote is None:
-        modules.modprobe.must_be_whole()
-        hypervisor.cmdline.must_be_whole()
+        require(modules.modprobe, hypervisor.cmdline)
         return passes(f"{driver} is not blacklisted", evidence=bound)
     return fails(
         f"{driver} is blacklisted and has {device.name} all the same",

@@ -6,6 +6,7 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import ask, known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: What an install line runs in order to do nothing.
@@ -86,11 +87,11 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
     modules = hypervisor.modules
     options = [o for o in modules.known_options("vfio_pci") if o.origin == "modprobe"]
     if not options:
-        modules.modprobe.must_be_whole()
+        require(modules.modprobe)
         return passes("modprobe.d has no options for vfio-pci")
     if not modules.builtin("vfio_pci"):
         return passes("vfio-pci is a module and gets its options from modprobe.d")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     given = {(word.name, word.value) for word in hypervisor.cmdline.words}
     for option in options:
         if (f"vfio_pci.{option.name}", option.value) not in given:
@@ -125,11 +126,8 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
     """
     modules = hypervisor.modules
     for name, quote in _forbidden(hypervisor):
-        try:
-            if modules.builtin(name):
-                continue
-        except Missing:
-            pass  # a module, as far as anybody knows
+        if known(modules.builtin, name):
+            continue  # else a module, as far as anybody knows
         loaded = modules.loaded_quote(name) is not None
         return fails(
             f"{name} is kept from loading: {quote.line}",
@@ -139,8 +137,7 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
             severity=DEGRADED if loaded else BLOCKER,
             cure=cures.remove_line(quote.source, quote.line),
         )
-    modules.modprobe.must_be_whole()
-    hypervisor.cmdline.must_be_whole()
+    require(modules.modprobe, hypervisor.cmdline)
     return passes("nothing keeps the drivers of VFIO from loading")
 
 
@@ -200,12 +197,11 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
 
 def _iommufd_instead(hypervisor: Hypervisor) -> bool:
     """From 6.2 on a kernel may be built with iommufd in the place of the container."""
-    try:
-        return hypervisor.kernel.config("IOMMUFD_VFIO_CONTAINER") == "y"
-    except Missing:
-        if hypervisor.kernel.version < (6, 2, 0):
-            return False
-        raise
+    kernel = hypervisor.kernel
+    option, lacking = ask(kernel.config, "IOMMUFD_VFIO_CONTAINER")
+    if lacking and kernel.version >= (6, 2, 0):
+        raise Missing(*lacking)
+    return option == "y"
 
 
 @check("DRV008", severity=ADVICE, refs=["F86", "S11"])
@@ -216,7 +212,7 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
         From kernel 6.2 on, that no list of modules to load or to put into an initramfs names
         vfio_virqfd: it became part of vfio.
     Why it matters:
-        Loading fails at each boot; some tools then fail to build the initramfs.
+        Loading it fails at each boot; some tools then fail to build the initramfs.
     Evidence:
         /etc/modules, modules-load.d, initramfs-tools, dracut and mkinitcpio configuration.
     Fix:
@@ -239,6 +235,5 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
                 evidence=entry.quote,
                 cure=cures.remove_line(entry.quote.source, "vfio_virqfd"),
             )
-    if modules.lists_missing:
-        raise Missing(*modules.lists_missing)
+    require(*modules.lists_missing)
     return passes("no list names vfio_virqfd")

@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Item, Missing, Quote, Status
+from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: All that KVM has said of a CPU that firmware locked, 4.15 to 6.12, and arm64's own words.
@@ -64,14 +65,8 @@ def _no_device(hypervisor: Hypervisor) -> Item:
 
 
 def _off(hypervisor: Hypervisor, actual: str, quote: Quote) -> Verdict:
-    try:
-        vendor = hypervisor.cpu.vendor
-    except Missing:
-        vendor = ""
-    try:
-        nested = hypervisor.platform.virtualization != "none"
-    except Missing:
-        nested = False
+    vendor = known(lambda: hypervisor.cpu.vendor) or ""
+    nested = known(lambda: hypervisor.platform.virtualization) not in (None, "none")
     return fails(
         actual,
         actual="no CPU virtualisation",

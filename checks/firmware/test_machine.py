@@ -13,7 +13,8 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
-from pytest_vfio.evidence import Missing, Quote, Tree
+from pytest_vfio.evidence import Quote, Tree
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.steps import Cure
 
@@ -33,7 +34,8 @@ def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hyper
         That the host is bare metal, or a virtual machine that has an IOMMU. Xen's control domain
         has none that VFIO could use.
     Why it matters:
-        There are no IOMMU groups, and no setting inside creates them: the machine below has to.
+        Without one there are no IOMMU groups, and no setting inside creates them: the machine below
+        has to.
     Evidence:
         /sys/hypervisor, the IOMMU's state, systemd-detect-virt, DMI, the hypervisor flag.
     Fix:
@@ -109,7 +111,8 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
         proves who a device is (secure) or allows no PCIe (dponly, usbonly, nopcie). `user` asks
         once and then trusts an id that can be copied.
     Why it matters:
-        A device that is plugged in reads and writes the memory of the host and of all guests.
+        Otherwise a device that is plugged in can read and write the memory of the host and of all
+        guests.
     Evidence:
         iommu_dma_protection and security of /sys/bus/thunderbolt/devices/domain*.
     Fix:
@@ -139,8 +142,7 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
             acts="firmware",
             cure=cures.protect_ports(),
         )
-    if not tree.item.whole:
-        raise Missing(tree.item)
+    require(tree.item)
     for domain in domains:  # a file that could not be read is not a protected port
         if tree.get(f"{domain}/iommu_dma_protection") != "1":
             tree.get(f"{domain}/security")
@@ -179,7 +181,7 @@ def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if hypervisor.iommu.kind != "amd":
         return skips("no AMD IOMMU on this host")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("the AMD driver did not mention SME")
 
 
@@ -222,8 +224,8 @@ def test_kernel_log_reports_no_rejected_module(hypervisor: Hypervisor) -> Verdic
     Checks:
         That no module was refused for its missing signature in this boot.
     Why it matters:
-        Out-of-tree modules such as vendor_reset, or a vendor's VFIO variant driver, are silently
-        missing: the device lacks its reset or its driver.
+        Otherwise out-of-tree modules such as vendor_reset, or a vendor's VFIO variant driver, are
+        silently missing: the device lacks its reset or its driver.
     Evidence:
         The kernel log.
     Fix:

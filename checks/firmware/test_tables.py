@@ -3,6 +3,7 @@
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: What makes the kernel leave the table, or a unit, alone; all else it works around.
@@ -141,8 +142,7 @@ def _broken(hypervisor: Hypervisor, pattern: str) -> Verdict | None:
     elif said is not None:
         words, quotes = said.text[:160], []
     else:
-        hypervisor.acpi.must_be_read()
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.acpi, hypervisor.klog)
         return None
     return fails(
         f"firmware's IOMMU table is broken: {words}",
@@ -182,7 +182,7 @@ def test_no_ioapic_missing_keeps_interrupt_remapping_off(hypervisor: Hypervisor)
         table = hypervisor.acpi.ivrs
         if table is not None and table.units and not table.ioapics:
             return _no_ioapic("IVRS names no IOAPIC", [hypervisor.acpi.quote("IVRS")])
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.klog)
         return passes("the kernel found every IOAPIC in IVRS")
     return _no_ioapic(said.text[:160], [said.quote])
 
@@ -237,7 +237,7 @@ def test_platform_offers_interrupt_remapping(hypervisor: Hypervisor) -> Verdict:
     units = iommu.units
     if any(unit.remaps_interrupts is None for unit in units):
         raise Missing(hypervisor.evidence.item("sys/class/iommu"))
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"DMAR and {len(units)} units offer interrupt remapping")
 
 
@@ -289,7 +289,7 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
     if table is not None and table.x2apic_opt_out:
         flags = f"flags {table.flags:#04x}"
         return _no_x2apic(f"DMAR opts out ({flags})", [hypervisor.acpi.quote("DMAR", flags)])
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("nothing keeps x2APIC off")
 
 
@@ -314,7 +314,4 @@ def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:
 
 def _vendor(hypervisor: Hypervisor) -> str:
     """The CPU's vendor, for the message only."""
-    try:
-        return hypervisor.cpu.vendor
-    except Missing:
-        return ""
+    return known(lambda: hypervisor.cpu.vendor) or ""

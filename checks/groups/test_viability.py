@@ -12,8 +12,9 @@ from pytest_vfio.check import (
     unknown,
 )
 from pytest_vfio.cures import groups as cures
-from pytest_vfio.evidence import Item, Missing
+from pytest_vfio.evidence import Lack
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor import handover, isolation
 from pytest_vfio.hypervisor.groups import NOIOMMU, Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -28,7 +29,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
         VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that are
         to be passed through themselves are judged by DEV003, and libvirt detaches managed hostdevs.
     Why it matters:
-        The guest does not start: `group is not viable`, or EPERM from iommufd.
+        Otherwise the guest does not start: `group is not viable`, or EPERM from iommufd.
     Evidence:
         The members of the group and their drivers; the kernel's version for a bridge on a driver
         of its own; the hostdevs of the guests.
@@ -40,11 +41,10 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
         F92, F93, F101, S20; drivers/vfio/vfio.c, drivers/iommu/iommu.c.
     """
     if not any(_leaves(hypervisor, member) for member in group.members):
-        if hypervisor.intent.unknown:
-            raise Missing(*hypervisor.intent.unknown)
+        require(hypervisor.intent)
         return skips(f"no member of group {group.number} goes to a guest")
-    found, unread = group.judged
-    staying = [one for one in found if not _leaves(hypervisor, one.address)]
+    found = group.judged
+    staying = [one for one in found.known if not _leaves(hypervisor, one.address)]
     if staying:
         shown = ", ".join(f"{one.address} on {one.driver}" for one in staying)
         bridge = hypervisor.pci.known[staying[0].address].header_type != 0
@@ -58,9 +58,8 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
             refs=["F93"] if bridge else ["F92", "F138"] if virtual else ["F92"],
             cure=cures.free_bridge(staying[0].address, staying[0].driver) if bridge else free,
         )
-    if unread:
-        raise Missing(*unread)
-    waiting = ", ".join(one.address for one in found)
+    require(found)
+    waiting = ", ".join(one.address for one in found.known)
     return passes(
         f"group {group.number} is viable"
         + (f" once {waiting} leaves its driver" if waiting else "")
@@ -99,12 +98,13 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
     References:
         F94, F95, F96, F13, S33; drivers/iommu/iommu.c, pci_device_group.
     """
-    ends, unread = isolation.endpoints(group)
+    found = isolation.endpoints(group)
+    ends = found.known
     owners = {address: _owner(hypervisor, address) for address in ends}
     together = None not in owners.values() and len(set(owners.values())) == 1
     if len(ends) > 1 and not together:
         if None in owners.values() and all(hypervisor.intent.get(one) for one in ends):
-            handover.guests_must_be_known(hypervisor)  # one unread guest may have all of them
+            require(hypervisor.guests)  # one unread guest may have all of them
         reason = isolation.explain(group)
         return fails(
             f"group {group.number} has {', '.join(ends)}, which go together: {reason.words}",
@@ -114,9 +114,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
             refs=[reason.ref],
             cure=cures.separate(),
         )
-    if unread:
-        raise Missing(*unread)
-    group.must_be_whole()  # only a whole group shows that there is no other member
+    require(found, group)  # only a whole group shows that there is no other member
     if len(ends) < 2:
         return passes(f"group {group.number} has one endpoint at most: {', '.join(ends) or 'none'}")
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
@@ -148,18 +146,13 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
     names = item.text.split()
     if str(group.number) in names:
         return passes(f"/dev/vfio/{group.number} exists", evidence=item.quote(str(group.number)))
-    bound: list[PciFunction] = []
-    unread: list[Item] = []
-    for function in group.functions:
-        try:
-            bound += [function] if is_vfio_driver(function.driver) else []
-        except Missing as missing:
-            unread.extend(missing.items)
-    if not item.whole:
-        raise Missing(item)
+    found = search(group.functions, lambda function: is_vfio_driver(function.driver))
+    bound = found.known
+    require(item)
     if bound and "devices" in names:
-        why = [f"{item.name}: shows only nodes of single devices, which older QEMU cannot use"]
-        return unknown(f"/dev/vfio/{group.number} does not exist", missing=why)
+        why = "shows only nodes of single devices, which older QEMU cannot use"
+        missing = [Lack(item.name, item.status, why)]
+        return unknown(f"/dev/vfio/{group.number} does not exist", missing=missing)
     if bound:
         return fails(
             f"/dev/vfio/{group.number} does not exist, but {bound[0].address} is on"
@@ -169,9 +162,7 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
             evidence=[item.quote(" ".join(names) or "(empty)"), bound[0].quote("driver")],
             cure=cures.vfio_node(group.number),
         )
-    unread += group.unseen
-    if unread:
-        raise Missing(*unread)
+    require(found, *group.unseen)
     return skips(f"no member of group {group.number} is on a VFIO driver: the node comes with it")
 
 
@@ -182,8 +173,8 @@ def test_group_belongs_to_a_real_iommu(hypervisor: Hypervisor, group: Group) -> 
     Checks:
         That the group is a real one and not created by VFIO for a device without an IOMMU.
     Why it matters:
-        Nothing translates the device's DMA: it reaches all memory of the host, and QEMU cannot use
-        the group for a guest anyway.
+        Otherwise nothing translates the device's DMA: it reaches all memory of the host, and QEMU
+        cannot use the group for a guest anyway.
     Evidence:
         name in /sys/kernel/iommu_groups.
     Fix:

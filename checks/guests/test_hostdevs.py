@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.domainxml import DomainXml
@@ -21,7 +21,7 @@ def test_guest_that_is_to_have_the_device_names_it(
         That the guest exists and names the device among its host devices, in the XML of the
         running guest or in the stored one.
     Why it matters:
-        Nothing fails and nothing is logged: the guest starts without its device.
+        Otherwise nothing fails and nothing is logged: the guest starts without its device.
     Evidence:
         The inventory; the guests' XML, live and stored.
     Fix:
@@ -37,7 +37,7 @@ def test_guest_that_is_to_have_the_device_names_it(
     meant = [n for n in device.guests if n in wanted and device.address in wanted[n].hostdevs]
     names = meant or list(device.guests)
     if not names:
-        hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+        require(hypervisor.guests)
         return skips(f"no guest is to have {device.name}")
     held = []
     for name in names:
@@ -46,7 +46,7 @@ def test_guest_that_is_to_have_the_device_names_it(
             return _undefined(hypervisor, device, name)
         hostdev = domain.hostdev(device.address)
         if hostdev is None:
-            domain.know("live", "stored")
+            require(domain)
             return _unnamed(hypervisor, device.address, domain)
         held.append(hostdev.quote)
     return passes(f"{', '.join(names)} names {device.address}", evidence=held)
@@ -96,7 +96,7 @@ def test_hostdev_names_an_address_that_exists_on_the_host(
         That the source address can be read, and that the host has a function there. Numbers
         without 0x are decimal.
     Why it matters:
-        The guest does not start: "Device ... not found". bus='12' is bus 0x0c.
+        Otherwise the guest does not start: "Device ... not found". bus='12' is bus 0x0c.
     Evidence:
         The guest's XML; the list of PCI functions.
     Fix:
@@ -153,7 +153,7 @@ def test_running_guest_has_the_device(hypervisor: Hypervisor, hostdev: Hostdev) 
     domain = hypervisor.guests.owner(hostdev)
     if hostdev.live:
         return passes(f"the running {hostdev.guest} has {hostdev.address}", evidence=hostdev.quote)
-    domain.know("running", "live")
+    require(*domain.lacks("running", "live"))
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
     return fails(
@@ -189,7 +189,7 @@ def test_device_is_in_its_stored_xml_or_comes_from_a_network(
     domain = hypervisor.guests.owner(hostdev)
     if hostdev.stored:
         return passes(f"{hostdev.address} is stored in {hostdev.guest}", evidence=hostdev.quote)
-    domain.know("live", "stored")
+    require(domain)
     if not hostdev.live:
         return skips(f"{hostdev.guest} does not have {hostdev.address} now")
     if domain.stored is None:
@@ -242,7 +242,7 @@ def test_guest_names_the_device_only_once(hypervisor: Hypervisor, hostdev: Hostd
             acts="libvirt",
             cure=cures.drop_duplicate(hostdev.guest, hostdev.address or hostdev.raw),
         )
-    hypervisor.guests.owner(hostdev).know("live", "stored")
+    require(hypervisor.guests.owner(hostdev))
     return passes(f"{hostdev.guest} names {hostdev.address} once", evidence=hostdev.quote)
 
 
@@ -253,10 +253,11 @@ def test_device_is_managed_by_libvirt_or_detached(
     """Device is managed by libvirt or detached from the host
 
     Checks:
-        That a hostdev without managed='yes' is on a VFIO driver. The default is no.
+        That a hostdev without managed='yes' is on a VFIO driver. Without managed= it is not
+        managed.
     Why it matters:
-        The guest does not start: "Unmanaged PCI device ... must be manually detached from the
-        host". A device without any driver is refused too.
+        Otherwise the guest does not start: "Unmanaged PCI device ... must be manually detached from
+        the host". A device without any driver is refused too.
     Evidence:
         The guest's XML; the driver of the function.
     Fix:
@@ -299,8 +300,8 @@ def test_guest_gets_the_device_through_libvirt(hypervisor: Hypervisor, hostdev: 
     Checks:
         That no <qemu:commandline> holds a vfio-pci device.
     Why it matters:
-        libvirt then sets no device cgroup, no namespace node, no owner, no label and no limit of
-        locked memory: "Permission denied", "Cannot allocate memory".
+        For a raw QEMU argument libvirt sets no device cgroup, no namespace node, no owner, no label
+        and no limit of locked memory: "Permission denied", "Cannot allocate memory".
     Evidence:
         The guest's XML.
     Fix:
@@ -336,8 +337,8 @@ def test_host_has_the_backend_that_the_guest_requests(
         That no host device requests the driver kvm, which left the kernel with 4.12, and that
         /dev/iommu exists where one requests iommufd.
     Why it matters:
-        The guest does not start: "host doesn't support legacy PCI passthrough", or QEMU cannot
-        open /dev/iommu.
+        Otherwise the guest does not start: "host doesn't support legacy PCI passthrough", or QEMU
+        cannot open /dev/iommu.
     Evidence:
         The guest's XML; /dev/iommu.
     Fix:
@@ -364,8 +365,7 @@ def test_host_has_the_backend_that_the_guest_requests(
     node = hypervisor.evidence.item("dev/iommu")
     if node.data:
         return passes("/dev/iommu exists", evidence=node.quote(node.text[:200]))
-    if not node.whole:
-        raise Missing(node)
+    require(node)
     return fails(
         f"{hostdev.guest} requests {hostdev.address} by iommufd, and /dev/iommu does not exist",
         actual="no /dev/iommu",

@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts.libvirt import layout
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -18,8 +19,8 @@ def test_at_most_one_guest_at_a_time_has_the_device(
         That of the guests which name the device at most one runs, and at most one has autostart.
         Guests that are stored and use a device by turns are normal.
     Why it matters:
-        The guest that comes second does not start: "PCI device is in use by driver QEMU, domain
-        ...". At the host's boot it is chance which one that is.
+        Otherwise the guest that comes second does not start: "PCI device is in use by driver QEMU,
+        domain ...". At the host's boot it is chance which one that is.
     Evidence:
         The XML, state and autostart of all guests.
     Fix:
@@ -45,9 +46,9 @@ def test_at_most_one_guest_at_a_time_has_the_device(
             acts="libvirt",
             cure=cures.one_owner(device.address, [domain.name for domain in both]),
         )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     for domain in domains if len(domains) > 1 else ():
-        domain.know("running", "autostart")
+        require(*domain.lacks("running", "autostart"))
     if not domains:
         return skips(f"no guest names {device.address}")
     shared = "use it by turns" if len(domains) > 1 else "has it alone"
@@ -91,10 +92,10 @@ def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) ->
                 acts="libvirt",
                 cure=cures.one_guest_per_group(group.number, names),
             )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     if len(group.all_members) > 1 and len(domains) > 1:
         for domain in domains:
-            domain.know("running", "autostart")
+            require(*domain.lacks("running", "autostart"))
     shown = ", ".join(domain.name for domain in domains) or "no guest"
     return passes(
         f"{shown} has members of group {group.number}", evidence=[h.quote for _, h in holding]
@@ -108,7 +109,7 @@ def test_pf_and_its_vfs_are_not_both_assigned(
     """PF and its VFs are not both assigned to guests
 
     Checks:
-        That a PF which a guest names has no VF that a guest names too.
+        That a PF which a guest names has no VF that a guest names too, running or not.
     Why it matters:
         A PF on VFIO has lost its host driver, and with it the VFs of other guests.
     Evidence:
@@ -136,7 +137,7 @@ def test_pf_and_its_vfs_are_not_both_assigned(
             acts="libvirt",
             cure=cures.one_owner(device.address, [holding[0][0].name, domain.name]),
         )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     if not holding:
         return skips(f"no guest names {device.address}")
     have = f"{len(vfs)} VFs, none named" if vfs else "no VFs"

@@ -5,6 +5,7 @@ from pytest_vfio.cures import guests as cures
 from pytest_vfio.cures import libvirt
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import guestview
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import qemulog
@@ -36,7 +37,7 @@ def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain)
         The entries of the failure catalogue that the line is an instance of.
     """
     if not guest.hostdevs:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no host device")
     log = qemulog.last_start(hypervisor.libvirt.qemu_log(guest.name))
     signs = list(qemulog.signs(log, qemulog.QEMU))
@@ -74,7 +75,7 @@ def test_shutdown_of_the_host_does_not_suspend_the_guest(
         That libvirt-guests does not suspend running guests, where one of them has a host device
         that cannot leave it.
     Why it matters:
-        A guest with a host device cannot be saved. It is killed when the host goes down.
+        A guest with a host device cannot be saved. It would be killed when the host goes down.
     Evidence:
         ON_SHUTDOWN of /etc/default/libvirt-guests or /etc/sysconfig/libvirt-guests; the hostdevs.
     Fix:
@@ -86,7 +87,7 @@ def test_shutdown_of_the_host_does_not_suspend_the_guest(
     """
     staying = [hostdev for hostdev in guest.hostdevs if not hostdev.transient]
     if not staying:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no host device that would stay")
     setting = hypervisor.libvirt.on_shutdown
     if setting is None:
@@ -123,7 +124,7 @@ def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
         F116; QEMU hw/vfio/pci.c, vfio_err_notifier_handler.
     """
     if not guest.hostdevs:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no host device")
     if guest.state == "paused":
         log = qemulog.last_start(hypervisor.libvirt.qemu_log(guest.name))
@@ -137,7 +138,7 @@ def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
             severity=BLOCKER if error else None,
             cure=cures.resume(guest.name),
         )
-    guest.know("running")
+    require(*guest.lacks("running"))
     if guest.running and guest.state is None:
         raise Missing(hypervisor.evidence.item("virsh/list"))
     return passes(f"{guest.name} is {guest.state or 'not running'}", evidence=guest.quote)
@@ -163,7 +164,7 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
         F170, F171, F180.
     """
     domain = hypervisor.guests.owner(hostdev)
-    domain.know("running", "live")
+    require(*domain.lacks("running", "live"))
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
     if not hostdev.live:
@@ -176,8 +177,7 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
     mates = guestview.alike(hypervisor, domain, wanted.id)
     if inside.count(wanted.id) >= mates:
         return passes(f"{hostdev.guest} sees {wanted.id}", evidence=item.quote(f"[{wanted.id}]"))
-    if not item.whole:
-        raise Missing(item)
+    require(item)
     return fails(
         f"{hostdev.guest} sees {inside.count(wanted.id)} of {mates} functions {wanted.id}",
         actual=f"{inside.count(wanted.id)} functions {wanted.id}",
@@ -200,7 +200,8 @@ def test_udev_creates_the_vf_of_the_autostart_guest(
         For a guest that has autostart and a VF: that udev creates the VFs, as soon as the PF
         appears, and not something that may run after libvirt.
     Why it matters:
-        The guest fails at the host's boot, "Device ... not found", and starts by hand later.
+        Otherwise the guest fails at the host's boot, "Device ... not found", and starts by hand
+        later.
     Evidence:
         Autostart; /etc/udev/rules.d; the VF's PF.
     Fix:
@@ -211,7 +212,7 @@ def test_udev_creates_the_vf_of_the_autostart_guest(
         F159, F129; systemd.link(5), SR-IOVVirtualFunctions.
     """
     domain = hypervisor.guests.owner(hostdev)
-    domain.know("autostart")
+    require(*domain.lacks("autostart"))
     if not domain.autostart:
         return skips(f"{hostdev.guest} has no autostart")
     function = hypervisor.pci.get(hostdev.address) if hostdev.address else None

@@ -2,6 +2,7 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _GAVE_UP = (
@@ -97,7 +98,8 @@ def test_linux_does_not_refuse_this_platform_iommu(hypervisor: Hypervisor) -> Ve
     Checks:
         That Linux did not leave the AMD IOMMU off because of the platform (Stoney Ridge).
     Why it matters:
-        Its integrated GPU does not work with the IOMMU on, so the kernel decides against it.
+        The integrated GPU of such a platform does not work with the IOMMU on, so the kernel leaves
+        it off.
     Evidence:
         The IOMMU's state, the kernel log, the GPU 1002:98e4 among the PCI functions.
     Fix:
@@ -113,7 +115,7 @@ def test_linux_does_not_refuse_this_platform_iommu(hypervisor: Hypervisor) -> Ve
     if said is None:
         if hypervisor.iommu.kind != "amd":
             return skips("no AMD IOMMU on this host")
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.klog)
         return passes("Linux does not refuse this platform's IOMMU")
     return fails(
         "Linux leaves the IOMMU of this platform off (Stoney Ridge)",
@@ -165,7 +167,7 @@ def test_vfio_no_iommu_mode_is_off(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That enable_unsafe_noiommu_mode is N and that no group is called vfio-noiommu.
     Why it matters:
-        A program can then make a device read and write any memory. Virtual machines cannot use
+        With it a program can make a device read and write any memory. Virtual machines cannot use
         it at all: the groups look real and no guest starts.
     Evidence:
         /sys/module/vfio/parameters, the groups' names, the taint line in the kernel log.
@@ -196,8 +198,8 @@ def test_firmware_does_not_force_the_iommu_on(hypervisor: Hypervisor) -> Verdict
     Checks:
         That the IOMMU is not on merely because the firmware opted in to DMA protection.
     Why it matters:
-        Host devices then get identity mapping and only external ones are translated; a kernel
-        whose rule for `iommu=off` differs may leave it off after an update.
+        Where it does the host's own devices get identity mapping and only external ones are
+        translated; a kernel whose rule for `iommu=off` differs may leave it off after an update.
     Evidence:
         The kernel log.
     Fix:
@@ -213,7 +215,7 @@ def test_firmware_does_not_force_the_iommu_on(hypervisor: Hypervisor) -> Verdict
     if said is None:
         if hypervisor.iommu.kind != "intel":
             return skips("no Intel IOMMU on this host")
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.klog)
         return passes("firmware does not force the IOMMU on")
     return fails(
         f"firmware forces the IOMMU on: {said.text[:120]}",

@@ -5,6 +5,7 @@ from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.libvirt.daemon import DAEMONS, QEMU_DAEMONS
 from pytest_vfio.facts.libvirt.guests import STORED_FOLDER
+from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: Of a folder: says not even whether it exists, as a refusal does.
@@ -76,11 +77,8 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
     References:
         F141; libvirt src/util/virhostdev.c and virHostHasIOMMU.
     """
-    try:
-        said = hypervisor.libvirt.iommu_support
-    except Missing:
-        said = None  # libvirt did not answer: its test can be made from what it looks at
-    if said is not None:
+    said = known(lambda: hypervisor.libvirt.iommu_support)
+    if said is not None:  # else libvirt did not answer, and what it looks at is looked at
         supported, quote = said
         if supported:
             return passes("libvirt finds an IOMMU for VFIO", evidence=quote)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.drivers.modules import IdPattern, Modules
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import ask, known, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
 from pytest_vfio.parse.words import Word, named
@@ -36,8 +37,7 @@ def test_no_id_matches_a_device_the_host_depends_on(hypervisor: Hypervisor) -> V
     hit = _hit(hypervisor, patterns)
     if hit is not None:
         return hit
-    if hypervisor.modules.configured_ids_missing:
-        raise Missing(*hypervisor.modules.configured_ids_missing)
+    require(*hypervisor.modules.configured_ids_missing)
     if not patterns:
         return skips("no ids are configured for vfio-pci")
     return _free(hypervisor, patterns)
@@ -54,7 +54,8 @@ def test_no_id_of_the_next_boot_matches_a_device_the_host_depends_on(
         matches a function that carries the network, the storage or the console of the host. Of
         several lists the last counts, before a bare `--` and behind it, where a module reads on.
     Why it matters:
-        The host runs well, and the reboot that the configured parameters need cuts it off.
+        Otherwise the host runs well, and the reboot that the configured parameters need cuts it
+        off.
     Evidence:
         grub.cfg with grubenv or the loader's entries, the ids of all PCI functions, and what SAF001
         reads.
@@ -85,11 +86,11 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
 
     Checks:
         That no blacklist, and no `install MODULE /bin/false`, names the driver of a function that
-        carries the network, the storage or the console of the host. It has no effect on drivers
-        that are built into the kernel.
+        carries the network, the storage or the console of the host. Drivers that are built into the
+        kernel are not affected.
     Why it matters:
         A blacklist affects every device of a driver. The running host may have loaded the driver
-        from an older initramfs; the next boot comes up without disk or network.
+        from an older initramfs; the next boot then comes up without disk or network.
     Evidence:
         modprobe.d, modprobe.blacklist= and module_blacklist= on the command line, the drivers of
         the functions that SAF001 finds, modules.builtin.
@@ -105,7 +106,7 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
     for address, path in hypervisor.protected.known.items():
         function = hypervisor.pci.known.get(address)
         for name in _modules_of(function):
-            if name in refused and not _built_in(modules, name):
+            if name in refused and not known(modules.builtin, name):
                 return fails(
                     f"{name} is blacklisted and drives {address}, and the host depends on it:"
                     f" {path}",
@@ -170,7 +171,7 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
         That each address that driverctl or a udev rule binds to a VFIO driver exists and is to be
         passed through.
     Why it matters:
-        Such an override is a leftover of a card that was moved or removed, and applies to the next
+        One that does not is a leftover of a card that was moved or removed, and applies to the next
         device that gets its address.
     Evidence:
         /etc/driverctl.d/, /etc/udev/rules.d/, the PCI functions, the devices to be passed through.
@@ -196,10 +197,8 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
             )
     if not hypervisor.pins.all:
         return skips("there is no persistent override")
-    if pins and not hypervisor.pci.whole:
-        raise Missing(hypervisor.evidence.item("sys/bus/pci/devices"))
-    if pins and hypervisor.intent.unknown:
-        raise Missing(*hypervisor.intent.unknown)
+    if pins:
+        require(hypervisor.pci, hypervisor.intent)
     return passes(f"{len(pins)} persistent overrides, all of devices to be passed through")
 
 
@@ -221,8 +220,8 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
     References:
         F205; drivers/vfio/pci/vfio_pci.c.
     """
-    modules, item = hypervisor.modules, hypervisor.evidence.item("sys/module")
-    running = _running(modules, "disable_denylist")
+    modules = hypervisor.modules
+    running, unread = ask(modules.parameter, "vfio_pci", "disable_denylist")
     wanted = [o for o in modules.known_options("vfio_pci") if o.name == "disable_denylist"][-1:]
     proofs = [option.quote for option in wanted]
     if running is not None:
@@ -237,9 +236,7 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
         )
     if running is not None:
         return passes("vfio-pci keeps its denylist", evidence=proofs)
-    if not item.whole:
-        raise Missing(item)
-    modules.options("vfio_pci")  # raises unless every place that could set it was read
+    require(*unread, modules.modprobe, hypervisor.cmdline)
     return passes("nothing sets disable_denylist of vfio-pci")
 
 
@@ -284,12 +281,8 @@ def _caught(
 ) -> Iterator[tuple[IdPattern, PciFunction]]:
     """The pairs of an id and a function that are certain; those that are not known are left out."""
     for pattern in patterns:
-        for function in functions:
-            try:
-                if pattern.catches(function):
-                    yield pattern, function
-            except Missing:
-                continue
+        for function in search(functions, pattern.catches).known:
+            yield pattern, function
 
 
 def _disabled(modules: Modules) -> dict[str, Quote]:
@@ -299,28 +292,12 @@ def _disabled(modules: Modules) -> dict[str, Quote]:
     return {line.module: line.quote for line in lines if line.rest.strip().endswith(ends)}
 
 
-def _built_in(modules: Modules, name: str) -> bool:
-    """A driver that is part of the kernel is there whatever modprobe's configuration is."""
-    try:
-        return modules.builtin(name)
-    except Missing:
-        return False
-
-
 def _modules_of(function: PciFunction | None) -> tuple[str, ...]:
     """The module of the driver that is bound; xhci_hcd is the name that xhci_pci registers."""
     if function is None or not function.knows("driver") or function.driver is None:
         return ()
     name = function.driver.replace("-", "_")
     return (name, "xhci_pci") if name == "xhci_hcd" else (name,)
-
-
-def _running(modules: Modules, name: str) -> str | None:
-    """A readable parameter of vfio-pci, None where it is not there or was not read."""
-    try:
-        return modules.parameters("vfio_pci").get(name)
-    except Missing:
-        return None
 
 
 def _true(value: str | None) -> bool:

@@ -30,8 +30,8 @@ def test_host_does_not_depend_on_the_device(
         storage (mounts, swap, fstab, through LVM, LUKS, RAID, multipath, iSCSI and NFS), nor its
         only screen or keyboard, depends on the device, nor the inventory protects it.
     Why it matters:
-        A guest that starts with the device takes it from the host without asking: the session
-        ends, the root file system fails, and only the machine's own console helps.
+        Otherwise a guest that starts with the device takes it from the host without asking: the
+        session ends, the root file system fails, and only the machine's own console helps.
     Evidence:
         The inventory, /sys/class/net, addresses and routes as `ip` prints them, the sockets of
         sshd, /proc/self/mountinfo, /proc/swaps, /etc/fstab, /sys/class/block, lsblk; for displays
@@ -196,8 +196,8 @@ def test_host_has_no_address_and_no_volume_on_the_device(
         That no interface of the device has an address or belongs to a bridge, bond or VLAN of the
         host, and that no block device on it is held by LVM, RAID or device mapper.
     Why it matters:
-        The host runs without the device, but loses what it has there, and with a held disk the
-        unbind hangs.
+        Otherwise the host runs without the device, but loses what it has there, and with a held
+        disk the unbind hangs.
     Evidence:
         /sys/class/net, addresses as `ip` prints them, /sys/class/block. A device on a VFIO driver
         has neither.

@@ -2,9 +2,10 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.hostdevs import Hostdev
@@ -20,8 +21,8 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
         That no guest with autostart names, with managed='yes', a function that carries the
         network, the storage or the console of the host.
     Why it matters:
-        libvirt detaches a managed device without asking. The host boots well, and loses its disk
-        or its network some seconds later, at every boot.
+        libvirt detaches a managed device without asking. The host would boot well, and lose its
+        disk or its network some seconds later, at every boot.
     Evidence:
         The stored definition of the guest, its autostart mark, and what SAF001 reads.
     Fix:
@@ -48,7 +49,7 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
                 acts="libvirt",
                 cure=safety.no_autostart(guest.name),
             )
-    guest.know("autostart", "stored")
+    require(*guest.lacks("autostart", "stored"))
     if not guest.autostart:
         return skips(f"{guest.name} has no autostart")
     for address in taken:
@@ -66,7 +67,7 @@ def test_host_does_not_depend_on_the_guest_device(
         That no definition of a guest, autostart or not, names a function that carries the network,
         the storage or the console of the host.
     Why it matters:
-        The first `virsh start` takes it from the host.
+        Otherwise the first `virsh start` takes it from the host.
     Evidence:
         The definition of the guest, and what SAF001 reads.
     Fix:
@@ -122,8 +123,8 @@ def test_host_cannot_sleep_while_devices_are_assigned(hypervisor: Hypervisor) ->
             cure=safety.no_sleep(),
         )
     if not running:
-        for domain in hypervisor.guests.domains:
-            domain.know("running")
+        require(hypervisor.guests)
+        require(*(lack for domain in hypervisor.guests.known for lack in domain.lacks("running")))
         return skips("no guest runs with an assigned device")
     if not states or not item.whole:
         raise Missing(item)
@@ -180,10 +181,9 @@ def test_binding_to_vfio_is_configured_persistently(
 
 def _everything_was_read(hypervisor: Hypervisor) -> None:
     """Raise Missing unless every place that could bind a device at boot was read."""
-    if hypervisor.modules.configured_ids_missing:
-        raise Missing(*hypervisor.modules.configured_ids_missing)
+    require(*hypervisor.modules.configured_ids_missing)
     for line in hypervisor.modules.modprobe.of("install"):
         if line.module.startswith("vfio"):
             detail = f"a command of its own loads {line.module}, and may bind anything"
-            raise Missing(Item(line.quote.source, Status.FAILED, detail=detail))
-    _ = hypervisor.pins.all, hypervisor.guests.domains
+            raise Missing(Lack(line.quote.source, Status.FAILED, detail))
+    require(hypervisor.pins, hypervisor.guests)

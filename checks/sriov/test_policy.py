@@ -3,11 +3,11 @@
 from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import groups as group_cures
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Item, Missing, Tree
+from pytest_vfio.evidence import Missing, Tree
 from pytest_vfio.facts.pci import vfinfo
 from pytest_vfio.facts.pci.functions import PciFunction
 from pytest_vfio.facts.pci.vfinfo import VfPolicy
-from pytest_vfio.hypervisor import handover
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -33,7 +33,7 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
     Checks:
         That the interface of the PF is up where a VF of it is to be passed through.
     Why it matters:
-        libvirt refuses to configure the VF, and the guest has no link.
+        Otherwise libvirt refuses to configure the VF, and the guest has no link.
     Evidence:
         flags in /sys/class/net.
     Fix:
@@ -131,7 +131,7 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
         That a VF to be passed through has an administrative MAC, or that libvirt sets one:
         `<interface type='hostdev'>` does, a plain `<hostdev>` does not.
     Why it matters:
-        The guest gets another MAC at every start: leases, bonds and licences break.
+        Otherwise the guest gets another MAC at every start: leases, bonds and licences break.
     Evidence:
         ip -d link, the hostdevs of the guests.
     Fix:
@@ -150,7 +150,7 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
     takers = [hostdev for _, hostdev in hypervisor.guests.holding(function.address)]
     plain = [hostdev for hostdev in takers if hostdev.kind in ("hostdev", "commandline")]
     if not plain:
-        handover.guests_must_be_known(hypervisor)  # an unread guest may take it plainly
+        require(hypervisor.guests)  # an unread guest may take it plainly
         return passes(
             f"no guest takes {function.address} as a plain hostdev", evidence=policy.quote
         )
@@ -182,13 +182,8 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
     References:
         F138; drivers/iommu/iommu.c, pci_device_group.
     """
-    virtual: list[PciFunction] = []
-    unread: list[Item] = []
-    for function in group.functions:
-        try:
-            virtual += [function] if function.physfn is not None else []
-        except Missing as missing:
-            unread.extend(missing.items)
+    found = search(group.functions, lambda function: function.physfn is not None)
+    virtual = found.known
     if virtual and len(group.members) > 1:
         others = ", ".join(one for one in group.members if one != virtual[0].address)
         return fails(
@@ -198,9 +193,7 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
             evidence=virtual[0].quote("group"),
             cure=group_cures.separate(),
         )
-    unread += group.unseen
-    if unread:
-        raise Missing(*unread)
+    require(found, *group.unseen)
     if not virtual:
         return skips(f"group {group.number} has no VF")
     return passes(f"VF {virtual[0].address} is alone in group {group.number}")

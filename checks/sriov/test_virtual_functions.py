@@ -2,9 +2,9 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciaddress import split
@@ -104,7 +104,7 @@ def test_memory_space_is_reserved_for_the_vfs(
     Checks:
         Where VFs are wanted: that the kernel reserved room for their BARs.
     Why it matters:
-        Writing sriov_numvfs fails with `Cannot allocate memory`.
+        Otherwise writing sriov_numvfs fails with `Cannot allocate memory`.
     Evidence:
         Lines 8 to 13 of resource in /sys/bus/pci/devices, the kernel log.
     Fix:
@@ -195,7 +195,8 @@ def test_adapter_offers_as_many_vfs_as_the_inventory_wants(
     Checks:
         That sriov_totalvfs is there and not below what the inventory wants. A driver may lower it.
     Why it matters:
-        `Numerical result out of range`; without the file SR-IOV is off in the adapter's firmware.
+        Otherwise `Numerical result out of range`; without the file SR-IOV is off in the adapter's
+        firmware.
     Evidence:
         sriov_totalvfs in /sys/bus/pci/devices, libvirt's node device.
     Fix:
@@ -230,7 +231,7 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
     """PF is not on a VFIO driver while its VFs are wanted
 
     Checks:
-        That a PF which has VFs, or whose VFs are wanted, is on its host driver.
+        That a PF whose VFs are wanted, or exist, is not on a VFIO driver.
     Why it matters:
         vfio-pci creates no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
         that other guests have.
@@ -313,7 +314,7 @@ def test_host_drivers_do_not_take_the_vfs(
         Where VFs are wanted for guests: that sriov_drivers_autoprobe is off, or that none of the
         VFs is on a host driver.
     Why it matters:
-        Every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
+        Otherwise every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
         managed='no' does not start.
     Evidence:
         sriov_drivers_autoprobe, the VFs' drivers.
@@ -330,23 +331,22 @@ def test_host_drivers_do_not_take_the_vfs(
     if not function.vf_autoprobe:
         quote = function.quote("vf_autoprobe")
         return passes(f"host drivers do not take new VFs of {function.address}", evidence=quote)
-    held: list[PciFunction] = []
-    unread: list[Item] = []
-    for address in function.virtfns:
-        try:
-            virtual = hypervisor.pci.get(address)
-            if virtual is not None and virtual.driver and not is_vfio_driver(virtual.driver):
-                held.append(virtual)
-        except Missing as missing:
-            unread.extend(missing.items)
-    if held:
+    found = search(function.virtfns, lambda address: _on_host_driver(hypervisor, address))
+    if found.known:
+        held = hypervisor.pci.known[found.known[0]]
         return fails(
-            f"{len(held)} VFs of {function.address} are on {held[0].driver}",
-            actual=f"{held[0].address} on {held[0].driver}",
+            f"{len(found.known)} VFs of {function.address} are on {held.driver}",
+            actual=f"{held.address} on {held.driver}",
             expected="no host driver on VFs",
-            evidence=[function.quote("vf_autoprobe"), held[0].quote("driver")],
+            evidence=[function.quote("vf_autoprobe"), held.quote("driver")],
             cure=cures.no_autoprobe(function.address),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
+    require(found)
     return passes(f"no VF of {function.address} is on a host driver")
+
+
+def _on_host_driver(hypervisor: Hypervisor, address: str) -> bool:
+    function = hypervisor.pci.get(address)
+    return (
+        function is not None and function.driver is not None and not is_vfio_driver(function.driver)
+    )

@@ -46,6 +46,36 @@ class Quote(msgspec.Struct, frozen=True):
     status: str = Status.PRESENT.value
 
 
+class Lack(msgspec.Struct, frozen=True):
+    """Evidence that cannot be relied on: its name, how its reading went, why, and how much is kept.
+
+    As a string `dmesg: denied (run as root)`.
+    """
+
+    name: str
+    status: Status
+    detail: str = ""
+    extent: Extent = Extent.WHOLE
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """Itself."""
+        return (self,)
+
+    @property
+    def why(self) -> str:
+        """In words, why it cannot be relied on: `denied (run as root)`."""
+        word = self.status.value
+        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
+            word = f"only {self.extent.value}"
+        elif self.status is Status.PRESENT and not self.detail:
+            word = "does not tell"
+        return f"{word} ({self.detail})" if self.detail else word
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
 class Item(msgspec.Struct, frozen=True):
     """One named raw item.
 
@@ -80,14 +110,19 @@ class Item(msgspec.Struct, frozen=True):
         return self.status is Status.PRESENT and self.extent is Extent.WHOLE
 
     @property
-    def why(self) -> str:
-        """The name and, in words, why it cannot be relied on: `dmesg: denied (run as root)`."""
-        word = self.status.value
-        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
-            word = f"only {self.extent.value}"
-        elif self.status is Status.PRESENT and not self.detail:
-            word = "does not tell"
-        return f"{self.name}: {word} ({self.detail})" if self.detail else f"{self.name}: {word}"
+    def lack(self) -> Lack:
+        """The item as evidence that does not suffice, also where it is whole and does not tell."""
+        return Lack(self.name, self.status, self.detail, self.extent)
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """Itself, unless it is whole or known not to exist."""
+        return () if self.whole else (self.lack,)
+
+    @property
+    def unread(self) -> tuple[Lack, ...]:
+        """Itself, unless it is there and whole: for what every host has, or what a tool prints."""
+        return () if self.whole and self.status is Status.PRESENT else (self.lack,)
 
     def quote(self, line: str = "") -> Quote:
         """A line of this item, as proof."""
@@ -97,19 +132,20 @@ class Item(msgspec.Struct, frozen=True):
 class Missing(Exception):
     """Evidence that a fact needs was not read, or not to its end.
 
-    Raised by facts, turned into an *unknown* by the engine. Carries the items.
+    Raised by facts, turned into an *unknown* by the engine. Carries what is lacking, each once.
     """
 
-    def __init__(self, *items: Item) -> None:
-        self.items: tuple[Item, ...] = items
-        super().__init__(*items)
+    def __init__(self, *lacking: Lack | Item) -> None:
+        lacks = (one.lack if isinstance(one, Item) else one for one in lacking)
+        self.lacking: tuple[Lack, ...] = tuple(dict.fromkeys(lacks))
+        super().__init__(*self.lacking)
 
     def __str__(self) -> str:
-        return "; ".join(item.why for item in self.items)
+        return "; ".join(map(str, self.lacking))
 
 
-def asked(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Those of the unread items that the reading asked for.
+def asked(lacking: Iterable[Lack]) -> tuple[Lack, ...]:
+    """What the reading asked for, of what is lacking.
 
     What a recording is too old to have says nothing of the host, and makes nothing unknown:
 
@@ -117,7 +153,7 @@ def asked(items: Iterable[Item]) -> tuple[Item, ...]:
     - it lacks only what was not asked for: the check is left out, as *skip*, and never a pass;
     - it lacks both: *unknown*, for what was asked for, as it was before the younger item was there.
     """
-    return tuple(item for item in items if item.status is not Status.NOT_ASKED)
+    return tuple(lack for lack in lacking if lack.status is not Status.NOT_ASKED)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -251,14 +287,14 @@ class Tree(msgspec.Struct, frozen=True):
             line = f"({self.unread.get(path, 'absent')})"
         return Quote(f"{self.item.name}/{path}", line, self.item.status.value)
 
-    def lacks(self, path: str) -> Item | None:
+    def lacks(self, path: str) -> Lack | None:
         """What was not read and might tell of a path; None where its absence would be known."""
         name = f"{self.item.name}/{path}"
         if path in self.unread:
-            return Item(name, _status(self.unread[path]))
+            return Lack(name, _status(self.unread[path]))
         if any(_fits(pattern, path) for pattern in self.item.unasked):
-            return Item(name, Status.NOT_ASKED, detail="the recording is older")
-        return None if self.item.whole else self.item
+            return Lack(name, Status.NOT_ASKED, "the recording is older")
+        return None if self.item.whole else self.item.lack
 
     def _must_be_absent(self, path: str) -> None:
         lacking = self.lacks(path)

@@ -147,7 +147,7 @@ def test_missing_evidence_is_unknown_and_named():
     finding = next(iter(judge(make("AAA001", missing))))
 
     assert finding.outcome is Outcome.UNKNOWN
-    assert finding.missing == ("dmesg: denied (ask root)",)
+    assert ["dmesg: denied (ask root)"] == [str(lack) for lack in finding.missing]
     assert "dmesg: denied" in finding.message
 
 
