@@ -157,6 +157,7 @@ def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
         actual="Y",
         expected="N",
         evidence=quotes,
+        severity=ADVICE if iommu.remapping_proven else None,
         cure=modprobe_cures.forbid_unsafe_interrupts(hypervisor, modules),
     )
 

@@ -10,6 +10,7 @@ from msgspec import structs
 from pytest_vfio.boot.stacks import stack_of
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.boot.chain import Boot
+from pytest_vfio.parse.effects import compare
 from pytest_vfio.parse.shellvars import Assignment
 from pytest_vfio.parse.words import Word, parse
 from pytest_vfio.steps import ByHand, Cure, Impact, Reboot, Step, by_hand
@@ -21,7 +22,8 @@ def add(boot: Boot, *words: str) -> Cure:
     """Put words on the command line of the next boot."""
     stack = stack_of(boot)
     title = f"add {' '.join(words)} to the kernel command line"
-    return Cure(title, (*stack.add(words), *stack.generate(), Reboot()))
+    waits = () if set(words) <= {word.text for word in boot.running_words} else (Reboot(),)
+    return Cure(title, (*stack.add(words), *stack.generate(), *waits))
 
 
 def drop(boot: Boot, *words: str) -> Cure:
@@ -29,7 +31,7 @@ def drop(boot: Boot, *words: str) -> Cure:
     if mended(boot, *words):
         return reboot()
     title = f"remove {' '.join(words)} from the kernel command line"
-    return Cure(title, (*dropping(boot, *words), Reboot()))
+    return Cure(title, (*dropping(boot, *words), *_if_it_runs(boot, *words)))
 
 
 def drop_piece(boot: Boot, word: Word, piece: str) -> Cure:
@@ -45,7 +47,7 @@ def drop_where(boot: Boot, word: Word, wrong: Callable[[Word], bool]) -> Cure:
         return drop(boot, word.text)
     gone = ",".join(piece for piece in word.pieces if piece not in left)
     title = f"remove {gone} from {word.text} on the kernel command line"
-    return Cure(title, (*relisting(boot, word.text, left), Reboot()))
+    return Cure(title, (*relisting(boot, word.text, left), *_if_it_runs(boot, word.text)))
 
 
 def replace(boot: Boot, old: str, new: str) -> Cure:
@@ -65,11 +67,14 @@ def before_dashes(boot: Boot, word: str) -> Cure:
 
 
 def regenerate(boot: Boot) -> Cure:
-    """Make the loader's files anew from what is configured."""
+    """Make the loader's files anew from what is configured; no reboot for what runs already."""
     steps = stack_of(boot).generate() or (
         ByHand("write the words into the loader's entries: nothing generates them on this host"),
     )
-    return Cure("generate the boot files again from what is configured", (*steps, Reboot()))
+    configured = boot.configured
+    words = configured.words if configured is not None else ()
+    waits = (Reboot(),) if compare(words, boot.running_words).arriving else ()
+    return Cure("generate the boot files again from what is configured", (*steps, *waits))
 
 
 def reboot() -> Cure:
@@ -81,6 +86,11 @@ def dropping(boot: Boot, *words: str) -> tuple[Step, ...]:
     """The steps that take words off the line; none but a generation where no source has them."""
     stack = stack_of(boot)
     return (*stack.drop(words), *stack.generate())
+
+
+def _if_it_runs(boot: Boot, *words: str) -> tuple[Step, ...]:
+    """Words that only wait for the next boot are gone without one."""
+    return (Reboot(),) if any(word.text in words for word in boot.running_words) else ()
 
 
 def relisting(boot: Boot, word: str, left: Iterable[str]) -> tuple[Step, ...]:
