@@ -171,7 +171,7 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
                 evidence=assignment.quote,
                 cure=cures.keep_old_value(f"/{file}", assignment.name),
             )
-    return passes("no drop-in drops a parameter", evidence=boot.grub_line.quote)
+    return passes("no drop-in overrides a parameter", evidence=boot.grub_line.quote)
 
 
 def _name(word: str) -> str:
