@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from pytest_vfio.check import Check
+from pytest_vfio.mistakes import Mistake
 
 #: The layers in the order in which a person must act, which is also the order of the folders.
 LAYERS = (
@@ -43,7 +44,7 @@ STANDS_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-class SuiteError(Exception):
+class SuiteError(Mistake):
     """The checks contradict each other: a mistake of whoever wrote them, told in one line."""
 
 

@@ -7,19 +7,19 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 from rich.text import Text
 
 from pytest_vfio.check import HEADINGS, Check
 from pytest_vfio.inventory import nearest
 from pytest_vfio.judge import suite as suites
+from pytest_vfio.mistakes import Mistake
 
 
 def show(id: str, arguments: Iterable[str], console: Console) -> None:
     """Print the page of a check of the packaged suite, or of the files and folders given.
 
-    A replaced id shows the page of the check that took its place. Raises pytest.UsageError where
+    A replaced id shows the page of the check that took its place. Raises Mistake where
     there is no such check.
     """
     checks = {check.id: check for check in suites.packaged()}
@@ -28,7 +28,7 @@ def show(id: str, arguments: Iterable[str], console: Console) -> None:
         checks.update((check.id, check) for check in _own(arguments))
     check = checks.get(id.upper(), replaced.get(id.upper()))
     if check is None:
-        raise pytest.UsageError(f"--explain {id}: no such check{nearest(id.upper(), checks)}")
+        raise Mistake(f"--explain {id}: no such check{nearest(id.upper(), checks)}")
     if check.id != id.upper():
         console.print(f"{id.upper()} was replaced by {check.id}:", markup=False)
     for line in _page(check, console.width):
