@@ -25,7 +25,7 @@ def ask(id: str, hypervisor: Hypervisor, subject: object = None) -> Verdict:
         return Verdict(
             Outcome.UNKNOWN,
             "evidence is missing",
-            missing=tuple(item.why for item in missing.items),
+            missing=missing.lacking,
         )
 
 

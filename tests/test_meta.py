@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,51 @@ def test_a_check_is_documented(check: Check):
         lines = body.strip("\n").splitlines()
         assert "".join(lines).strip(), f"{check.id}: {heading} is empty"
         assert all(line.startswith("    ") or not line for line in lines), f"{check.id}: {heading}"
+
+
+#: Words that are not the field's own, or say nothing, and what to write.
+GLOSSARY = {
+    r"words?": "kernel parameter, value, message",
+    r"told|tells?|says|nobody|somebody": "is reported, is not known",
+    r"(?:lives?|lived) on": "depends on, is in use by",
+    r"catch(?:es)?|caught": "matches",
+    r"meant|intended": "is to be passed through, is for",
+    r"hand(?:s|ed|ing)? (?:out|over|to)": "assign",
+    r"mend(?:s|ed)?|cures?|cured": "fix",
+    r"stands?|stood": "is",
+}
+VERDICTS = {"passes", "fails", "skips", "unknown"}
+#: A path as a person reads it begins with a slash.
+PATH = re.compile(r"(?<![\w./*{>-])(?:proc|sys|etc)/\w")
+
+
+def prose(path: Path) -> Iterator[str]:
+    """What a person reads of a file: its docstrings, and the texts of its verdicts."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Module | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in VERDICTS:
+            shown = [k.value for k in node.keywords if k.arg in {"actual", "expected"}]
+            yield from (text for one in (*node.args[:1], *shown) for text in literals(one))
+
+
+def literals(node: ast.AST) -> Iterator[str]:
+    """The literal texts of an expression, without those that are arguments of calls."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif not isinstance(node, ast.Call):
+        for child in ast.iter_child_nodes(node):
+            yield from literals(child)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "checks").rglob("test_*.py")), ids=short)
+def test_checks_speak_the_words_of_the_field(path: Path):
+    """Titles, pages and messages keep to one vocabulary, and name files by their whole path."""
+    for text in prose(path):
+        for word, better in GLOSSARY.items():
+            found = re.search(rf"\b(?:{word})\b", text)
+            assert not found, f"{found[0]!r} in {text[:200]!r}: write {better}"
+        assert not PATH.search(text), f"a path without its slash in {text[:200]!r}"
 
 
 @each_check

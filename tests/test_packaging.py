@@ -57,7 +57,8 @@ def test_the_wheel_carries_code_checks_schemas_and_bmt(wheel):
         "pytest_vfio/schemas/results.json",
         "pytest_vfio/schemas/bundle.json",
         "pytest_vfio/schemas/inventory.json",
-        "pytest_vfio/sources/probe/probe.sh",
+        "pytest_vfio/sources/probe/main.sh",
+        "pytest_vfio/sources/probe/writer.awk",
         "pytest_vfio/py.typed",
     } <= inside
 

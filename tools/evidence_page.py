@@ -1,4 +1,4 @@
-"""`docs/evidence.md`: every item of live evidence, and which checks use it.
+"""`docs/evidence.md`: every item of evidence, and the layers whose checks use it.
 
 What a check uses is seen, not declared: each check judges each recorded host on evidence that
 notes what it is asked for.
@@ -7,7 +7,6 @@ notes what it is asked for.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 from collections.abc import Iterator
 
 import msgspec
@@ -16,7 +15,9 @@ from pytest_vfio.check import Check
 from pytest_vfio.evidence import Evidence, Item, Missing
 from pytest_vfio.judge.judgement import Judgement, subjects_of
 from pytest_vfio.judge.subjects import Subject
-from pytest_vfio.sources import items
+from pytest_vfio.judge.suite import LAYERS, layer
+from pytest_vfio.sources.items import ROWS, row_of
+from pytest_vfio.sources.row import FIRST
 from tests.hosts.recorded import bundles, evidence, judge, whole_suite
 
 _INTRO = """\
@@ -26,8 +27,15 @@ Made by `python -m tools.docs`. `pytest --print-probe` prints the script that re
 one session, as root where it may be and else as whoever logs in; nothing on the host is changed.
 An item that cannot be read is reported as such, and what would need it is *unknown*.
 
-*Used by* was seen on the recorded hosts in `fixtures/`. An item that no check uses yet is kept in
-recordings for later ones. `IOM*` are all checks of that layer about the host.
+Items stand in the order in which they are read. What has no right and no limit is not read from a
+host, but sent by somebody; *sent as* is the name by which a folder of loose files has it. A
+sosreport has files under their own paths, and what commands print under the names that sos gives.
+An item that came after release 0.1 says so: a recording made before could not ask for it, and the
+checks that need it are left out for such a recording, which is neither pass nor unknown.
+
+*Used by* are the layers of the checks that were seen to ask for it on the recorded hosts in
+`fixtures/`; what a check reads stands in [its page](checks.md). An item that no check uses yet is
+kept in recordings for later ones.
 """
 
 
@@ -74,25 +82,13 @@ def page() -> str:
 
 def _rows() -> Iterator[str]:
     used = uses()
-    kinds = {check.id: check.subject for check in whole_suite()}
-    yield "| item | read from | right | limit | used by |"
-    yield "|---|---|---|---|---|"
-    for item in items.ITEMS:
-        users = {id for id, names in used.items() if fnmatch.filter(names, item.name)}
-        yield (
-            f"| `{item.name}` | `{item.source}` | {item.right} | {item.limit} s "
-            f"| {', '.join(_told(users, kinds))} |"
-        )
-
-
-def _told(users: set[str], kinds: dict[str, str]) -> Iterator[str]:
-    """Ids; in place of all checks of a layer (`DEV*`) or about a kind of subject, these."""
-    for kind in ("device", "group", "guest", "hostdev"):
-        every = {id for id, of in kinds.items() if of == kind}
-        if every and every <= users:
-            yield f"every check about a {kind}"
-            users = users - every
-    for prefix in sorted({id.rstrip("0123456789") for id in users}):
-        every = {id for id, of in kinds.items() if id.startswith(prefix) and of == "host"}
-        own = {id for id in users if id.startswith(prefix)}
-        yield from [f"`{prefix}*`"] if len(own) > 1 and every <= own else sorted(own)
+    layers = {check.id: layer(check) for check in whole_suite()}
+    yield "| item | read from | right | limit | sent as | used by |"
+    yield "|---|---|---|---|---|---|"
+    for row in ROWS:
+        asked = {layers[id] for id, names in used.items() if any(row_of(n) is row for n in names)}
+        name = f"`{row.name}`" if row.since == FIRST else f"`{row.name}` ({row.since})"
+        right, limit = (row.right, f"{row.limit} s") if row.live else ("", "")
+        loose = f"`{row.loose}`" if row.loose else ""
+        users = "all" if len(asked) == len(LAYERS) else ", ".join(sorted(asked, key=LAYERS.index))
+        yield f"| {name} | `{row.typed}` | {right} | {limit} | {loose} | {users} |"

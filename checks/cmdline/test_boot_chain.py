@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts.boot import chain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.entries import Entry
 from pytest_vfio.parse.linediff import Difference, differences, relevant
@@ -15,12 +16,12 @@ def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervis
     """Generated boot entry has all configured IOMMU and VFIO parameters
 
     Checks:
-        That the words about the IOMMU and vfio that are configured for this host's loader stand in
-        the entry that the next boot takes. /etc/default/grub is evaluated as shell, drop-ins
+        That the IOMMU and VFIO parameters that are configured for this host's loader are in the
+        entry that the next boot takes. /etc/default/grub is evaluated as shell, drop-ins
         included, and never run.
     Why it matters:
-        The loader reads only what was generated. However often the host is rebooted, the word does
-        not arrive.
+        The loader reads only what was generated. However often the host is rebooted, the parameter
+        does not reach the kernel.
     Evidence:
         /etc/default/grub and grub.d, or /etc/kernel/cmdline; grub.cfg with grubenv, or the
         loader's entries.
@@ -37,7 +38,7 @@ def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervis
     if configured is None:
         return skips("no configuration that entries are generated from", evidence=boot.loader.quote)
     entry = boot.next_entry
-    configured.must_be_whole()
+    require(configured)
     lost = [one for one in differences(configured.words, entry.words) if one.arriving]
     if not lost:
         return passes(f"the entry {entry.title!r} has what is configured", evidence=entry.quote)
@@ -55,13 +56,13 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
     """Running kernel has all IOMMU and VFIO parameters of the boot entry
 
     Checks:
-        That the words about the IOMMU and vfio in the entry that the next boot takes are those of
-        the running command line, where the same kernel runs.
+        That the IOMMU and VFIO parameters in the entry that the next boot takes are those of the
+        running command line, where the same kernel runs.
     Why it matters:
-        Nothing is wrong with the configuration: the change takes effect with the next boot, and
-        until then the host behaves as before.
+        Where one is missing the configuration is right: the change takes effect with the next boot,
+        and until then the host behaves as before.
     Evidence:
-        grub.cfg with grubenv or the loader's entries; proc/cmdline.
+        grub.cfg with grubenv or the loader's entries; /proc/cmdline.
     Fix:
         Reboot when the guests can spare it.
     Fix safety:
@@ -71,7 +72,7 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
     """
     boot = hypervisor.boot
     entry = boot.next_entry
-    boot.running.must_be_whole()
+    require(boot.running)
     lost = [one for one in differences(entry.words, boot.running.all) if one.arriving]
     if not lost:
         return passes("what was generated is running", evidence=boot.running.quote)
@@ -91,12 +92,13 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
     """No parameter is configured only where the boot loader does not read it
 
     Checks:
-        That no word about the IOMMU and vfio which the running kernel lacks stands in the
-        configuration of another loader: /etc/default/grub on a host that boots by systemd-boot, by
+        That no IOMMU or VFIO parameter which the running kernel lacks is in the configuration of
+        another loader: /etc/default/grub on a host that boots by systemd-boot, by
         loader entries (Fedora, RHEL), from an ostree image or a unified kernel image;
         /etc/kernel/cmdline on a host that boots by GRUB, or where the image was not built anew.
     Why it matters:
-        The change never arrives, however often the files are generated and the host is rebooted.
+        There the change never reaches the kernel, however often the files are generated and the
+        host is rebooted.
     Evidence:
         BOOT_IMAGE= or initrd= on the command line, LoaderInfo and StubInfo of EFI, grub.cfg,
         /run/ostree-booted; /etc/default/grub, /etc/kernel/cmdline.
@@ -109,7 +111,7 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
     """
     boot, kind = hypervisor.boot, hypervisor.boot.loader.kind
     own = None if kind == chain.UKI else boot.configured  # a unified image has its own line
-    boot.running.must_be_whole()
+    require(boot.running)
     arrives = [*boot.running.all, *(own.words if own else ())]
     if kind in (chain.GRUB_BLS, chain.OSTREE):
         arrives.extend(boot.next_entry.words)
@@ -119,7 +121,7 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
         for word in line.words:
             if relevant(word.name) and (word.name, word.value) not in there:
                 return fails(
-                    f"{word.text} stands in /{word.quote.source}, which {kind} does not read",
+                    f"{word.text} is in /{word.quote.source}, which {kind} does not read",
                     actual=f"{word.text} in /{word.quote.source}",
                     expected=f"{word.text} where {kind} reads it",
                     evidence=[word.quote, boot.loader.quote],
@@ -127,8 +129,8 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
                     cure=cures.move(boot, word.text, f"/{word.quote.source}", f"{kind}'s own"),
                 )
     for line in others:
-        line.must_be_whole()
-    return passes(f"no lacking word stands where {kind} does not read", evidence=boot.loader.quote)
+        require(line)
+    return passes(f"no parameter is only where {kind} does not read it", evidence=boot.loader.quote)
 
 
 _ENTRY = {chain.GRUB_BLS: "F34", chain.OSTREE: "F35", chain.UKI: "F36"}
@@ -140,14 +142,14 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         On Debian and its kin, that no drop-in assigns GRUB_CMDLINE_LINUX or ..._DEFAULT without the
-        old value, where words about the IOMMU and vfio stood in it.
+        old value, where IOMMU or VFIO parameters were in it.
     Why it matters:
         Drop-ins are read after /etc/default/grub. Cloud images bring one that overrides the line,
-        so a word in /etc/default/grub never arrives, update-grub or not.
+        so a parameter in /etc/default/grub never reaches the kernel, update-grub or not.
     Evidence:
         /etc/default/grub, /etc/default/grub.d/*.cfg in their order, os-release.
     Fix:
-        Put the word into a drop-in that sorts last and appends to the old value.
+        Put the parameter into a drop-in that sorts last and appends to the old value.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -156,20 +158,20 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
     boot = hypervisor.boot
     if boot.loader.kind != chain.GRUB or boot.grub_line is None:
         return skips(f"{boot.loader.kind} does not read /etc/default/grub")
-    boot.grub_line.must_be_whole()
+    require(boot.grub_line)
     for assignment in boot.grub_defaults.overridden:
         before = [word for word in assignment.before.split() if relevant(_name(word))]
         lost = [word for word in before if word not in {w.text for w in boot.grub_line.words}]
         if lost:
             file = assignment.quote.source
             return fails(
-                f"/{file} throws {' '.join(lost)} of {assignment.name} away",
+                f"/{file} overrides {assignment.name} and drops {' '.join(lost)}",
                 actual=assignment.quote.line,
                 expected=f'{assignment.name}="${assignment.name} ..."',
                 evidence=assignment.quote,
                 cure=cures.keep_old_value(f"/{file}", assignment.name),
             )
-    return passes("no drop-in throws a word away", evidence=boot.grub_line.quote)
+    return passes("no drop-in overrides a parameter", evidence=boot.grub_line.quote)
 
 
 def _name(word: str) -> str:
@@ -181,15 +183,15 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
     """Running boot entry is the default one or has its parameters
 
     Checks:
-        Where the running command line lacks words of the default entry: that neither another
+        Where the running command line lacks parameters of the default entry: that neither another
         kernel nor a recovery entry is running.
     Why it matters:
         Recovery entries leave out GRUB_CMDLINE_LINUX_DEFAULT, a pinned or older kernel has an entry
-        of its own. The words are there, and were not used.
+        of its own. The parameters are configured, and were not used.
     Evidence:
-        proc/cmdline, the kernel's release, the entries with the default one.
+        /proc/cmdline, the kernel's release, the entries with the default one.
     Fix:
-        Boot the default entry, or take the pin off; words that every entry needs belong into
+        Boot the default entry, or remove the pin; parameters that every entry needs belong into
         GRUB_CMDLINE_LINUX.
     Fix safety:
         A reboot stops every guest; find out first why the other entry was chosen.
@@ -198,10 +200,12 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
     """
     boot = hypervisor.boot
     entry = boot.next_entry
-    boot.running.must_be_whole()
+    require(boot.running)
     lost = [one for one in differences(entry.words, boot.running.all) if one.arriving]
     if not lost:
-        return passes("the running line has every word of the default entry", evidence=entry.quote)
+        return passes(
+            "the running line has every parameter of the default entry", evidence=entry.quote
+        )
     why = _other(hypervisor, entry)
     if why is None:
         return passes("the default entry's kernel is running", evidence=boot.running.quote)
@@ -215,7 +219,7 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
 
 
 def _other(hypervisor: Hypervisor, entry: Entry) -> str | None:
-    """In words, which other entry runs; None where it is the default one, as far as one can see."""
+    """Which other entry runs, in prose; None where it is the default one, as far as is known."""
     recovery = [w for w in hypervisor.cmdline.all if w.text in ("single", "recovery", "rescue")]
     if recovery and not entry.recovery:
         return f"a recovery entry ({recovery[0].text})"
@@ -229,15 +233,15 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
     """Next boot has all IOMMU and VFIO parameters of the running kernel
 
     Checks:
-        That the words about the IOMMU and vfio of the running command line stand in the entry that
-        the next boot takes, and in the configuration that it is generated from.
+        That the IOMMU and VFIO parameters of the running command line are in the entry that the
+        next boot takes, and in the configuration that it is generated from.
     Why it matters:
-        A word typed in the boot menu, or edited into a generated file, works until the next reboot
-        or the next kernel update, and then assignment fails without any change.
+        A parameter typed in the boot menu, or edited into a generated file, works until the next
+        reboot or kernel update, and then assignment fails without any change.
     Evidence:
-        proc/cmdline; grub.cfg with grubenv or the loader's entries; the configuration of both.
+        /proc/cmdline; grub.cfg with grubenv or the loader's entries; the configuration of both.
     Fix:
-        Configure the word where the loader's entries are generated from.
+        Configure the parameter where the loader's entries are generated from.
     Fix safety:
         Boot files change; the running system does not. Can be undone.
     References:
@@ -245,16 +249,16 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
     """
     boot = hypervisor.boot
     running, entry = boot.running, boot.next_entry
-    running.must_be_whole()
+    require(running)
     gone = [one for one in differences(entry.words, running.all) if one.leaving]
     where, quote = f"the next entry {entry.title!r}", entry.quote
     configured = boot.configured
     if not gone and configured is not None:
-        configured.must_be_whole()
+        require(configured)
         gone = [one for one in differences(configured.words, entry.words) if one.leaving]
         where, quote = f"/{configured.source}, which entries are generated from,", configured.quote
     if not gone:
-        return passes("the next boot has every word of the running line", evidence=entry.quote)
+        return passes("the next boot has every parameter of the running line", evidence=entry.quote)
     return fails(
         f"running is {_there(gone)}; {where} has {_here(gone)}",
         actual=_here(gone),

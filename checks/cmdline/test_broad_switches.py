@@ -1,10 +1,11 @@
-"""Words that break or weaken assignment for every device at once."""
+"""Kernel parameters that break or weaken assignment for every device at once."""
 
 from collections.abc import Callable, Sequence
 
 from pytest_vfio.check import BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
@@ -32,15 +33,14 @@ def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> 
 
     Checks:
         That options of modules bear the module's name (`vfio-pci.disable_vga=1`, not
-        `disable_vga=1`, nor a comma for the dot), and that no word has typographic quotes or a
-        forum's smiley in it (`efifb:eek:ff`).
+        `disable_vga=1`, nor a comma for the dot), and that no parameter has typographic quotes or
+        a forum's smiley in it (`efifb:eek:ff`).
     Why it matters:
-        The kernel takes such a word for somebody else's and passes it to init. What it was meant
-        to do does not happen.
+        The kernel does not know such a parameter and passes it to init: it has no effect.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Write the word as the documentation has it.
+        Write the parameter as the documentation has it.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -50,18 +50,18 @@ def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> 
         right = _mended(word)
         if right is not None:
             return fails(
-                f"{word.text} does nothing, expected {right}",
+                f"{word.text} has no effect, expected {right}",
                 actual=word.text,
                 expected=right,
                 evidence=word.quote,
                 cure=cures.replace(hypervisor.boot, word.text, right),
             )
-    hypervisor.cmdline.must_be_whole()
-    return passes("every word has its module's name, none is mangled")
+    require(hypervisor.cmdline)
+    return passes("every parameter has its module's name, none is mangled")
 
 
 def _mended(word: Word) -> str | None:
-    """What a mangled word was meant to be; None for a sound one."""
+    """What a mangled parameter should be; None for a sound one."""
     if word.name in BARE:
         return f"{BARE[word.name]}={word.value}" if word.value else BARE[word.name]
     module, comma, option = word.name.partition(",")
@@ -82,18 +82,20 @@ def test_no_parameter_disables_interrupt_remapping_msi_or_acpi(hypervisor: Hyper
         on the command line.
     Why it matters:
         Without remapped interrupts VFIO refuses every device, without message-signalled interrupts
-        many devices do not work in a guest, and without ACPI nobody finds the IOMMU.
+        many devices do not work in a guest, and without ACPI the kernel finds no IOMMU.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word.
+        Remove the parameter.
     Fix safety:
-        Boot files change and a reboot is needed; such words are often there for an old firmware
-        bug: try once without from the boot menu. Can be undone.
+        Boot files change and a reboot is needed; such parameters are often there for an old
+        firmware bug: try once without them from the boot menu. Can be undone.
     References:
         F44; drivers/iommu/irq_remapping.c (setup_irqremap), kernel-parameters.txt.
     """
-    return _none_of(hypervisor, _breaks, "no word takes interrupts or ACPI away", "F44")
+    return _none_of(
+        hypervisor, _breaks, "no parameter disables interrupt remapping, MSI, APIC or ACPI", "F44"
+    )
 
 
 def _breaks(words: Sequence[Word]) -> Word | None:
@@ -122,16 +124,16 @@ def test_no_parameter_disables_ats_or_bar_assignment(hypervisor: Hypervisor) -> 
         Address translation services speed up devices that have them; without BAR assignment VFs
         and devices with large memory stay without their windows.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word.
+        Remove the parameter.
     Fix safety:
         Boot files change and a reboot is needed; noats also hides devices with broken ATS. Can be
         undone.
     References:
         F44; kernel-parameters.txt (pci=).
     """
-    return _none_of(hypervisor, _costs, "no word takes PCI features away", "F44")
+    return _none_of(hypervisor, _costs, "no parameter disables ATS or BAR assignment", "F44")
 
 
 def _costs(words: Sequence[Word]) -> Word | None:
@@ -149,15 +151,15 @@ def test_no_parameter_weakens_the_isolation(hypervisor: Hypervisor) -> Verdict:
         Without source ids a device can forge interrupts of another; without ACS redirection devices
         reach each other past the IOMMU, in groups that still look separate.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word, unless transfers between devices of one owner are wanted.
+        Remove the parameter, unless transfers between devices of one owner are wanted.
     Fix safety:
         Boot files change and a reboot is needed; groups may grow together. Can be undone.
     References:
         F44, F46; drivers/pci/pci.c (pci_disable_acs_redir, config_acs).
     """
-    return _none_of(hypervisor, _weakens, "no word weakens the isolation", None)
+    return _none_of(hypervisor, _weakens, "no parameter weakens the isolation of devices", None)
 
 
 def _weakens(words: Sequence[Word]) -> Word | None:
@@ -179,12 +181,12 @@ def _none_of(
 ) -> Verdict:
     word = find(hypervisor.boot.spoken)
     if word is None:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes(good)
     return fails(
         f"{word.text} is on the command line",
         actual=word.text,
-        expected="no such word",
+        expected="no such parameter",
         evidence=word.quote,
         refs=[ref or ("F44" if word.name == "intremap" else "F46")],
         cure=cures.drop(hypervisor.boot, word.text),
@@ -197,14 +199,14 @@ def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That `pcie_acs_override=` is not in use. Only patched kernels honour it and say so in the
-        log; on a stock kernel it is an unknown word and the groups are real.
+        log; a stock kernel does not know the parameter and the groups are real.
     Why it matters:
         Groups no longer say what can reach what: a guest's device may read and write the memory of
         another past the IOMMU.
     Evidence:
-        proc/cmdline; `Warning: PCIe ACS overrides enabled` in the kernel log.
+        /proc/cmdline; `Warning: PCIe ACS overrides enabled` in the kernel log.
     Fix:
-        Remove the word; use another slot, CPU lanes, or hardware with ACS.
+        Remove the parameter; use another slot, CPU lanes, or hardware with ACS.
     Fix safety:
         Boot files change and a reboot is needed; groups grow together, and guests that were split
         over one group no longer start. Can be undone.
@@ -218,15 +220,15 @@ def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
     if said is not None:
         word = words[0].text if words else "pcie_acs_override"
         return fails(
-            f"{word} is honoured by this kernel",
+            f"{word} is in effect: IOMMU groups are smaller than the hardware isolates",
             actual=said.text,
             expected="groups as the hardware isolates them",
             evidence=[said.quote, *(one.quote for one in words)],
             cure=cures.drop(hypervisor.boot, word),
         )
     if not words:
-        hypervisor.cmdline.must_be_whole()
-    return passes(f"{words[0].text} is unknown to this kernel, the groups are real")
+        require(hypervisor.cmdline)
+    return passes(f"{words[0].text} is unknown to this kernel, and the IOMMU groups are real")
 
 
 @check("CMD027", severity=SECURITY, refs=["F47"])
@@ -240,7 +242,7 @@ def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> V
         Without interrupt remapping a guest can inject interrupts into the host; with it the option
         is pointless, and keeps VFIO going unnoticed if remapping is ever lost.
     Evidence:
-        proc/cmdline, modprobe.d.
+        /proc/cmdline, modprobe.d.
     Fix:
         Remove the option; write N to the parameter.
     Fix safety:
@@ -260,6 +262,5 @@ def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> V
                 evidence=option.quote,
                 cure=module_cures.set_parameter(module, "allow_unsafe_interrupts", "N"),
             )
-    hypervisor.cmdline.must_be_whole()
-    modules.modprobe.must_be_whole()
+    require(hypervisor.cmdline, modules.modprobe)
     return passes("nothing sets allow_unsafe_interrupts")

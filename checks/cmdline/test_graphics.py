@@ -1,7 +1,8 @@
-"""Words that leave graphics devices without translation."""
+"""Kernel parameters that leave graphics devices without translation."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse import switches
@@ -18,15 +19,15 @@ def test_integrated_graphics_is_not_excluded(
     """Integrated graphics is not excluded from DMA translation
 
     Checks:
-        That the intended device is not an integrated GPU on a host whose command line
-        (`igfx_off`, `intgpu_off`) or whose kernel leaves it out of translation. The words do not
-        switch the IOMMU off: other devices are not concerned.
+        That the device is not an integrated GPU on a host whose command line (`igfx_off`,
+        `intgpu_off`) or whose kernel leaves it out of translation. These options do not switch the
+        IOMMU off: other devices are not affected.
     Why it matters:
         A device without translation has no IOMMU group and cannot be assigned.
     Evidence:
-        The device's address and group; proc/cmdline; the kernel's configuration.
+        The device's address and group; /proc/cmdline; the kernel's configuration.
     Fix:
-        Remove the word; on Debian's kernels add intel_iommu=on, which switches graphics on too.
+        Remove the option; on Debian's kernels add intel_iommu=on, which switches graphics on too.
     Fix safety:
         Boot files change and a reboot is needed; some old chipsets are left out for a reason. Can
         be undone.
@@ -47,13 +48,13 @@ def test_integrated_graphics_is_not_excluded(
         return fails(
             f"{off[-1].word.text} leaves {device.name} without translation",
             actual=off[-1].word.text,
-            expected="no such word",
+            expected="no such option",
             evidence=off[-1].word.quote,
             refs=["F23"],
             cure=cures.drop(hypervisor.boot, off[-1].word.text),
         )
     cmdline = hypervisor.cmdline
-    cmdline.must_be_whole()
+    require(cmdline)
     if cmdline.intel.on or hypervisor.kernel.config("INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF") != "y":
         return passes(f"nothing on the command line leaves {device.name} out")
     return fails(

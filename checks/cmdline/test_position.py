@@ -1,9 +1,9 @@
-"""Words that stand where the kernel does not look for them."""
+"""Kernel parameters that are where the kernel does not look for them."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel.cmdline import SIZE
+from pytest_vfio.facts.tristate import first, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.linediff import relevant
 from pytest_vfio.parse.words import Word
@@ -14,14 +14,14 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
     """No IOMMU or VFIO parameter is lost behind the -- separator
 
     Checks:
-        That no parameter about the IOMMU or vfio stands behind a bare `--`. Options of a driver
-        that is a module are let through: modprobe reads the whole line.
+        That no IOMMU or VFIO parameter is behind a bare `--`. Options of a driver that is a module
+        may be there: modprobe reads the whole line.
     Why it matters:
-        What follows `--` goes to init. The word is there to be seen, and has no effect.
+        What follows `--` goes to init. The parameter can be seen there, and has no effect.
     Evidence:
-        proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
+        /proc/cmdline or the log's `Command line:`; modules.builtin for options of drivers.
     Fix:
-        Move the word before the `--`.
+        Move the parameter before the `--`.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -29,24 +29,16 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
     """
     cmdline = hypervisor.cmdline
     behind = [word for word in cmdline.after_dashes if relevant(word.name)]
-    unsure = None
-    for word in behind:
-        try:
-            lost = _lost(hypervisor, word)
-        except Missing as missing:
-            unsure, lost = missing, False
-        if lost:
-            return fails(
-                f"{word.text} stands behind -- and has no effect",
-                actual=f"-- ... {word.text}",
-                expected=f"{word.text} before --",
-                evidence=word.quote,
-                cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
-            )
-    if unsure is not None:
-        raise unsure
-    cmdline.must_be_whole()
-    return passes("nothing of ours stands behind --")
+    word = first(behind, lambda word: _lost(hypervisor, word), cmdline)
+    if word is not None:
+        return fails(
+            f"{word.text} is behind -- and has no effect",
+            actual=f"-- ... {word.text}",
+            expected=f"{word.text} before --",
+            evidence=word.quote,
+            cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
+        )
+    return passes("no IOMMU or VFIO parameter is lost behind --")
 
 
 def _lost(hypervisor: Hypervisor, word: Word) -> bool:
@@ -66,11 +58,11 @@ def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That the command line is shorter than the 2,047 bytes that the kernel keeps.
     Why it matters:
-        What does not fit is dropped without a word, from the end, where people add things.
+        What does not fit is dropped silently, from the end, where people add things.
     Evidence:
-        proc/cmdline.
+        /proc/cmdline.
     Fix:
-        Shorten the line: drop what nobody needs, move options of modules into modprobe.d.
+        Shorten the line: drop what is not needed, move options of modules into modprobe.d.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -85,5 +77,5 @@ def test_command_line_fits_into_the_buffer(hypervisor: Hypervisor) -> Verdict:
             evidence=hypervisor.cmdline.quote,
             cure=cures.shorten(hypervisor.boot),
         )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes(f"the command line has {length} bytes of {SIZE - 1}")

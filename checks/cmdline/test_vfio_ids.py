@@ -1,9 +1,10 @@
-"""The list of ids that vfio-pci is told to claim."""
+"""The list of ids that vfio-pci is to claim."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
 
@@ -13,17 +14,17 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
     """No parameter is spelt vfio-pci-ids= instead of vfio-pci.ids=
 
     Checks:
-        That no word is called `vfio-pci-ids` or `vfio_pci_ids`. `vfio-pci.ids` and `vfio_pci.ids`
-        are the same and both right.
+        That no parameter is called `vfio-pci-ids` or `vfio_pci_ids`. `vfio-pci.ids` and
+        `vfio_pci.ids` are the same and both right.
     Why it matters:
-        Dash and underscore are equal to the kernel, a dot is not: the word is unknown, goes to
-        init, and the device keeps its host driver. Old kernels log nothing.
+        Dash and underscore are equal to the kernel, a dot is not: the parameter is unknown, goes
+        to init, and the device keeps its host driver. Old kernels log nothing.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
         Write vfio-pci.ids=.
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F40, S08; kernel/params.c (parameqn).
     """
@@ -47,7 +48,7 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
                 evidence=said.quote,
                 cure=cures.correct_ids("cmdline", ""),
             )
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     return passes("no vfio-pci-ids= on the command line")
 
 
@@ -63,11 +64,11 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
         An entry that the driver cannot read is passed over, a blank ends the list, and a list that
         is too long is dropped whole. The devices stay on their host drivers.
     Evidence:
-        proc/cmdline or the log's `Command line:`; modprobe.d.
+        /proc/cmdline or the log's `Command line:`; modprobe.d.
     Fix:
         Correct the list: vfio-pci.ids=8086:1572,10de:1b80.
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F41, S09; drivers/vfio/pci/vfio_pci.c (vfio_pci_fill_ids).
     """
@@ -95,12 +96,12 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
             )
         raise Missing(*modules.configured_ids_missing)
     if not lists:
-        return passes("vfio-pci is told no ids")
+        return passes("no ids are configured for vfio-pci")
     return passes(f"vfio-pci ids={lists[-1].value} is well formed", evidence=lists[-1].quote)
 
 
 def _wrong(value: str) -> str | None:
-    """In words, the first thing wrong with a list; None for a good one."""
+    """The first thing wrong with a list, in prose; None for a good one."""
     good, bad = vfioids.parse(value, "", vfioids.NOWHERE)
     if len(value) > vfioids.LONGEST:
         return f"{len(value)} characters, at most {vfioids.LONGEST} are taken"
@@ -125,13 +126,13 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
         That one list of ids holds all that any list names: a second `vfio-pci.ids=` replaces the
         first, and one on the command line replaces that of modprobe.d.
     Why it matters:
-        Lists are not merged. The devices of the others stay on their host drivers.
+        Lists are not merged. The devices of the other lists stay on their host drivers.
     Evidence:
         Every vfio-pci.ids= on the command line, options in modprobe.d, where the driver is.
     Fix:
         Write one list in one place.
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F42, S09; module_param_string, kmod's kmod_module_get_options.
     """
@@ -147,8 +148,7 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
             evidence=[lost[0].quote, winner.quote],
             cure=module_cures.one_list(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
         )
-    if modules.configured_ids_missing:
-        raise Missing(*modules.configured_ids_missing)
+    require(*modules.configured_ids_missing)
     if not force:
         return passes("no list of ids is in force")
     return passes("one list of ids is in force and no other names more")

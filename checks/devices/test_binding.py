@@ -1,11 +1,11 @@
-"""Which driver an intended device is on, and what decides that."""
+"""Which driver a device to be passed through is on, and what decides that."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
 from pytest_vfio.cures import guests, sriov
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.tristate import first, require, search
 from pytest_vfio.hypervisor import handover
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -40,16 +40,16 @@ def test_device_is_bound_to_a_vfio_driver_where_required(
         That the device is on vfio-pci or a variant of it, unless libvirt will bind it: a managed
         hostdev of a guest that is off may rest on its host driver. A PF whose VFs are wanted is
         left out, it belongs to its host driver; so is a device that the inventory gives to a guest
-        which does not name it yet: GST001 judges.
+        which does not name it yet: GST001 judges that.
     Why it matters:
         An unmanaged hostdev, a raw QEMU and a running guest need the VFIO driver now; pci-stub
-        keeps the host away and does not give the device to anybody.
+        keeps the host's driver away and cannot be used by a guest.
     Evidence:
         The driver of the function; the hostdevs of all guests.
     Fix:
         Bind this one address with driver_override, or use a <hostdev> with managed='yes'.
     Fix safety:
-        Unsafe where a host driver has it: whatever stands on the device goes. Can be undone.
+        Unsafe where a host driver has it: whatever uses the device fails. Can be undone.
     References:
         F71, F78, F89, F146, S21, S22; libvirt src/hypervisor/virhostdev.c.
     """
@@ -91,7 +91,7 @@ def test_driver_override_is_unset_or_names_a_vfio_driver(
         That driver_override of the device is unset or names a VFIO driver.
     Why it matters:
         With an override only the named driver can bind. `none`, or a host driver's name left over
-        from a test, makes every other bind fail without a word. libvirt replaces it, tools do not.
+        from a test, makes every other bind fail silently. libvirt replaces it, tools do not.
     Evidence:
         driver_override in /sys/bus/pci/devices; `(null)` is unset.
     Fix:
@@ -125,37 +125,31 @@ def test_no_leftover_override_keeps_a_device_without_a_driver(hypervisor: Hyperv
 
     Checks:
         That no function without a driver has a driver_override that keeps its host driver away,
-        other than the intended ones.
+        other than those to be passed through.
     Why it matters:
         After a device went back to the host the override of an earlier assignment still forbids
-        its own driver: an interface or a disk is simply not there.
+        its own driver: an interface or a disk is missing.
     Evidence:
         driver and driver_override of all functions in /sys/bus/pci/devices.
     Fix:
         Clear the override and let the kernel probe.
     Fix safety:
-        Safe: the device has no driver that could be taken away.
+        Safe: the device has no driver that it could lose.
     References:
         F79, S22.
     """
     meant = {device.address for device in hypervisor.intent.known}
-    unread: list[Item] = []
-    for address, function in hypervisor.pci.known.items():
-        try:
-            if address in meant or not function.driver_override or function.driver:
-                continue
-        except Missing as missing:
-            unread.extend(missing.items)
-            continue
+    others = (one for one in hypervisor.pci.known.values() if one.address not in meant)
+    function = first(others, lambda one: one.driver_override and not one.driver)
+    if function is not None:
         return fails(
-            f"{address} has no driver, and its driver_override is {function.driver_override}",
+            f"{function.address} has no driver, and its driver_override is"
+            f" {function.driver_override}",
             actual=function.driver_override,
             expected="unset",
             evidence=function.quote("driver_override"),
-            cure=cures.clear_override(address),
+            cure=cures.clear_override(function.address),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
     count = len(hypervisor.pci.functions)
     return passes(f"none of {count} functions lacks its driver because of an override")
 
@@ -167,14 +161,15 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
     """No persistent override gives the device to a host driver
 
     Checks:
-        That driverctl and udev rules do not pin the intended address to a host driver.
+        That neither driverctl nor a udev rule overrides the driver of the address with a host
+        driver.
     Why it matters:
-        The pin is applied again at every boot and hot-plug, behind the back of libvirt and of the
-        ids: the device flips back.
+        The override is applied again at every boot and hot-plug, whatever libvirt and the ids of
+        vfio-pci do: the device goes back to its host driver.
     Evidence:
-        etc/driverctl.d/, etc/udev/rules.d/.
+        /etc/driverctl.d/, /etc/udev/rules.d/.
     Fix:
-        One owner for each device: change or remove the pin.
+        One owner for each device: change or remove the override.
     Fix safety:
         Unsafe: takes effect at boot. Can be undone.
     References:
@@ -187,18 +182,20 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
     for pin in pins.known:
         if pin.address == function.address and not is_vfio_driver(pin.driver):
             return fails(
-                f"{function.address} is pinned to {pin.driver}, expected vfio-pci or no pin",
+                f"{function.address} is given to {pin.driver} by a persistent override, expected"
+                " vfio-pci",
                 actual=pin.driver,
-                expected="vfio-pci or no pin",
+                expected="vfio-pci or no override",
                 evidence=pin.quote,
                 cure=cures.pin_to_vfio(function.address),
             )
-    if pins.lacking:
-        raise Missing(*pins.lacking)
+    require(pins)
     ours = pins.of(function.address)
     if ours is None:
-        return passes(f"{function.address} is not pinned to a driver")
-    return passes(f"{function.address} is pinned to {ours.driver}", evidence=ours.quote)
+        return passes(f"{function.address} has no persistent override")
+    return passes(
+        f"{function.address} has a persistent override to {ours.driver}", evidence=ours.quote
+    )
 
 
 @check("DEV009", severity=ADVICE, needs=["DEV001"], refs=["F81"])
@@ -209,7 +206,7 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
 
     Checks:
         That the audio, USB and UCSI functions of a graphics card are not on host drivers while
-        another function of the card is for a guest. Ports of a network card are independent.
+        another function of the card is passed through. Ports of a network card are independent.
     Why it matters:
         The functions share power states and resets: a host driver on one of them wakes, resets or
         blocks the others, and the guest's driver may miss them.
@@ -225,29 +222,23 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
     function = device.function
     card = (function, *hypervisor.pci.siblings(function))
     if not any(one.base_class == DISPLAY_CLASS for one in card):
-        hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
+        require(hypervisor.pci)  # only a whole list shows that there is no other
         return skips(f"{function.address} is no part of a graphics card")
-    left: list[PciFunction] = []
-    unread: list[Item] = []
-    for one in card:
-        try:
-            host = one.driver and not is_vfio_driver(one.driver)
-            if host and hypervisor.intent.get(one.address) is None:
-                left.append(one)
-        except Missing as missing:
-            unread.extend(missing.items)
+    found = search(
+        (one for one in card if hypervisor.intent.get(one.address) is None),
+        lambda one: one.driver and not is_vfio_driver(one.driver),
+    )
+    left = found.known
     if left:
         shown = ", ".join(f"{one.address} on {one.driver}" for one in left)
         return fails(
-            f"{function.address} is for a guest, and of the same card {shown} is not",
+            f"only part of the card of {function.address} is passed through: {shown} stays",
             actual=shown,
-            expected="all functions of the card in one hand",
+            expected="all functions of the card for one guest",
             evidence=[one.quote("driver") for one in left],
             cure=cures.whole_card(", ".join(one.address for one in left)),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
-    hypervisor.pci.must_be_whole()  # only a whole list shows that there is no other
+    require(found, hypervisor.pci)  # only a whole list shows that there is no other
     return passes(f"no function of the card of {function.address} stays on a host driver")
 
 
@@ -258,10 +249,10 @@ def test_vfio_pci_does_not_refuse_the_device_model(
     """vfio-pci does not refuse the device model
 
     Checks:
-        That the device is none of the accelerators that vfio-pci does not hand out: a guest could
+        That the device is none of the accelerators that vfio-pci does not assign: a guest could
         harm the host through them.
     Why it matters:
-        The bind fails; switching the list off takes the risk instead of removing it.
+        For those the bind fails; switching the list off takes the risk instead of removing it.
     Evidence:
         vendor:device, and the kernel's own refusal in its log.
     Fix:
@@ -284,7 +275,7 @@ def test_vfio_pci_does_not_refuse_the_device_model(
     return fails(
         f"{function.address} is {function.id}, which vfio-pci refuses",
         actual=function.id,
-        expected="a device that vfio-pci hands out",
+        expected="a device that vfio-pci assigns",
         evidence=lines[-1].quote if lines else function.quote("device"),
         cure=cures.deny_list(function.address),
     )
@@ -297,9 +288,9 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
     """No VF keeps the device from a VFIO driver
 
     Checks:
-        That an intended PF, not bound to a VFIO driver yet, has no VFs.
+        That a PF to be passed through, not bound to a VFIO driver yet, has no VFs.
     Why it matters:
-        vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
+        Otherwise vfio-pci refuses it: `Cannot bind to PF with SR-IOV enabled`, -16.
     Evidence:
         sriov_numvfs and driver in /sys/bus/pci/devices.
     Fix:
@@ -318,7 +309,7 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
     if is_vfio_driver(function.driver):
         return skips(f"{function.address} is on {function.driver} already: SRV007 judges")
     return fails(
-        f"{function.address} is to be passed through, and {count} VFs of it exist",
+        f"{function.address} is to be passed through while {count} VFs of it exist",
         actual=f"{count} VFs",
         expected="no VFs",
         evidence=quote,

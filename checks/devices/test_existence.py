@@ -1,10 +1,10 @@
-"""Intended devices have to be there, alive, and the ones they are taken for."""
+"""Devices to be passed through have to exist, to answer, and to be the ones that are named."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci import identity
+from pytest_vfio.facts.tristate import first, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -14,11 +14,11 @@ def test_device_exists_on_the_host(hypervisor: Hypervisor, device: IntendedDevic
     """Device exists on the host
 
     Checks:
-        That a PCI function stands at the intended address, or that some function has the intended
-        id or interface.
+        That there is a PCI function at the address to be passed through, or one that has the id or
+        the interface that is named.
     Why it matters:
         Addresses move when a card is added, a port is switched off or the firmware is updated. The
-        guest does not start, or gets what came to stand at the old address.
+        guest does not start, or gets the device that is at the old address now.
     Evidence:
         The list of PCI functions: /sys/bus/pci/devices, libvirt's node devices, or all of lspci.
     Fix:
@@ -64,15 +64,15 @@ def test_device_is_the_one_that_the_inventory_names(
         That vendor:device, subsystem, interface, MAC and serial number are those of the inventory,
         as far as it names them.
     Why it matters:
-        An address names a place. After a change of hardware or firmware another device stands
-        there, and passing it through can take the host's own disk or network away.
+        An address names a place. After a change of hardware or firmware another device is there,
+        and with it the host's own disk or network can be passed through.
     Evidence:
         /sys/bus/pci/devices, libvirt's node devices or lspci -nn; /sys/class/net for MACs; the
         PCI serial number, which often holds the MAC, in the configuration bytes.
     Fix:
-        Find out which device stands there and correct the inventory, or the hardware.
+        Find out which device is there and correct the inventory, or the hardware.
     Fix safety:
-        Manual: nothing is to be bound before this is clear.
+        Manual: do not bind anything before this is clear.
     References:
         F19, F202, S30.
     """
@@ -80,31 +80,26 @@ def test_device_is_the_one_that_the_inventory_names(
     if device.wanted is None:
         return skips("the inventory does not say what the device has to be")
     wanted = device.wanted
-    unread: list[Item] = []
-    proved: list[str] = []
-    for name in ("id", "subsystem", "netdev", "mac", "serial"):
-        expected = getattr(wanted, name)
-        if expected is None:
-            continue
-        try:
-            found = identity.answer(hypervisor.evidence, function, name, expected)
-        except Missing as missing:
-            unread.extend(missing.items)
-            continue
-        if not found.agrees:
-            return fails(
-                f"{function.address} has {name} {found.shown}, expected {expected}",
-                actual=found.shown,
-                expected=expected,
-                evidence=found.quote,
-                cure=cures.compare_identity(function.address),
-            )
-        proved.append(f"{name} {expected}")
-    if unread:
-        raise Missing(*unread)
-    if not proved:
+    names = ("id", "subsystem", "netdev", "mac", "serial")
+    named = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not None}
+
+    def answer(name: str) -> identity.Answer:
+        return identity.answer(hypervisor.evidence, function, name, named[name])
+
+    wrong = first(named, lambda name: not answer(name).agrees)
+    if wrong is not None:
+        found = answer(wrong)
+        return fails(
+            f"{function.address} has {wrong} {found.shown}, expected {named[wrong]}",
+            actual=found.shown,
+            expected=named[wrong],
+            evidence=found.quote,
+            cure=cures.compare_identity(function.address),
+        )
+    if not named:
         return skips("the inventory names nothing but the address")
-    return passes(f"{function.address} has {', '.join(proved)}")
+    shown = ", ".join(f"{name} {expected}" for name, expected in named.items())
+    return passes(f"{function.address} has {shown}")
 
 
 @check("DEV011", severity=BLOCKER, needs=["DEV001"], refs=["F106", "F91", "F57"])
@@ -151,7 +146,7 @@ def test_device_answers_or_sleeps(hypervisor: Hypervisor, device: IntendedDevice
         )
     if not function.asleep:
         raise function.missing("config")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(
         f"{function.address} sleeps, and the kernel never failed to wake it",
         evidence=function.quote("runtime_status"),
@@ -163,7 +158,7 @@ def test_device_is_an_endpoint(hypervisor: Hypervisor, device: IntendedDevice) -
     """Device is an endpoint
 
     Checks:
-        That the intended function is an endpoint, not a bridge, a port or an event collector.
+        That the function is an endpoint, not a bridge, a port or an event collector.
     Why it matters:
         vfio-pci refuses every function whose header type is not 0, libvirt and QEMU everything
         that is no endpoint. A bridge in a group is fine where it is.

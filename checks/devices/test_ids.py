@@ -1,9 +1,10 @@
-"""Ids of vfio-pci name a model, not a device: whatever bears them is caught."""
+"""Ids of vfio-pci name a model, not a device: every function that has the id is matched."""
+
+import itertools
 
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import devices as cures
-from pytest_vfio.evidence import Missing
-from pytest_vfio.hypervisor import handover
+from pytest_vfio.facts.tristate import known, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.vfioids import IdPattern
@@ -14,50 +15,43 @@ def test_ids_match_only_devices_to_be_passed_through(hypervisor: Hypervisor) -> 
     """Ids for vfio-pci match only devices to be passed through
 
     Checks:
-        That every function that an id of vfio-pci catches, in force or not, is on the inventory's
+        That every function that an id of vfio-pci matches, in force or not, is on the inventory's
         list of devices. Where the inventory has no list, the ids themselves are the intent.
     Why it matters:
-        A second card of the same model goes to vfio-pci with the first: the host loses an
-        interface or a controller that it was to keep, at the latest with the next reboot.
+        Otherwise a second card of the same model goes to vfio-pci with the first: the host loses an
+        interface or a controller that it should keep, at the latest with the next reboot.
     Evidence:
-        proc/cmdline, modprobe.d, the ids of all PCI functions.
+        /proc/cmdline, modprobe.d, the ids of all PCI functions.
     Fix:
-        Pin addresses, or narrow the id by subsystem.
+        Bind by address instead, or narrow the id by subsystem.
     Fix safety:
         Unsafe: boot files or initramfs change. Can be undone.
     References:
-        F77, S09; where the host lives on such a function, SAF004 says so.
+        F77, S09; where the host depends on such a function, SAF004 reports it.
     """
     if hypervisor.declared.devices is None:
         return skips("the inventory has no list of devices; the ids themselves are the intent")
     meant = {device.address for device in hypervisor.intent.known}
     patterns = hypervisor.modules.configured_vfio_ids
-    unread = list(hypervisor.modules.configured_ids_missing)
-    caught = []
-    for pattern in patterns:
-        for address, function in hypervisor.pci.known.items():
-            try:
-                if pattern.catches(function) and not function.is_bridge:
-                    caught.append((pattern, address))
-            except Missing as missing:
-                unread.extend(missing.items)
-    extra = [(pattern, address) for pattern, address in caught if address not in meant]
+    pairs = itertools.product(patterns, hypervisor.pci.known.values())
+    caught = search(pairs, lambda pair: pair[0].catches(pair[1]) and not pair[1].is_bridge)
+    extra = [(pattern, one.address) for pattern, one in caught.known if one.address not in meant]
     if extra and hypervisor.intent.whole:
         pattern, shown = extra[0][0], ", ".join(dict.fromkeys(address for _, address in extra))
         return fails(
-            f"id {pattern.text} also catches {shown}, which the inventory does not name",
-            actual=f"{pattern.text} catches {shown}",
-            expected="ids that catch only intended devices",
+            f"vfio-pci id {pattern.text} also matches {shown}, which the inventory does not name",
+            actual=f"{pattern.text} matches {shown}",
+            expected="ids that match only devices to be passed through",
             evidence=pattern.quote,
             cure=cures.narrow_id(pattern.text, pattern.quote.source),
         )
-    unread.extend(hypervisor.intent.unknown)
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
+    require(*hypervisor.modules.configured_ids_missing, caught, hypervisor.intent)
     if not patterns:
         return skips("no ids are configured for vfio-pci")
-    hypervisor.pci.must_be_whole()  # only a whole list shows that no other is caught
-    return passes(f"the ids of vfio-pci catch {len(caught)} functions, all of them intended")
+    require(hypervisor.pci)  # only a whole list shows that no other is caught
+    return passes(
+        f"the ids of vfio-pci match {len(caught.known)} functions, all of them to be passed through"
+    )
 
 
 @check("DEV006", severity=ADVICE, needs=["DEV001"], refs=["F77"])
@@ -67,17 +61,17 @@ def test_device_that_an_id_matches_is_for_a_guest(
     """Device that a vfio-pci id matches is for a guest
 
     Checks:
-        That a device which an id of vfio-pci takes from the host is spoken of for some guest,
-        where another device that the same id catches is.
+        That a device which an id of vfio-pci takes from the host is for some guest, where another
+        device that the same id matches is.
     Why it matters:
-        The id was written for the one and takes the other as well: it serves neither the host nor
-        a guest, and nobody may have meant that.
+        Otherwise the id was written for another device and matches this one too, which then serves
+        neither the host nor a guest, perhaps by mistake.
     Evidence:
-        proc/cmdline, modprobe.d, the functions' ids, the guests of inventory and libvirt.
+        /proc/cmdline, modprobe.d, the functions' ids, the guests of inventory and libvirt.
     Fix:
-        Name the device for a guest, or pin addresses instead of the id.
+        Name the device for a guest, or bind by address instead of the id.
     Fix safety:
-        Manual: somebody has to decide.
+        Manual: a decision of the owner.
     References:
         F77, S09.
     """
@@ -86,19 +80,19 @@ def test_device_that_an_id_matches_is_for_a_guest(
     if device.guests:
         return passes(f"{function.address} is for {device.guest}")
     if not patterns:
-        if hypervisor.modules.configured_ids_missing:
-            raise Missing(*hypervisor.modules.configured_ids_missing)
-        return skips(f"no id of vfio-pci catches {function.address}")
+        require(*hypervisor.modules.configured_ids_missing)
+        return skips(f"no id of vfio-pci matches {function.address}")
     twins = [one for one in hypervisor.intent.known if one.guests and _catches(patterns, one)]
     if not twins:
-        handover.guests_must_be_known(hypervisor)  # an unread guest may have it
-        return skips("no device that the id catches is for a guest yet")
+        require(hypervisor.guests)  # an unread guest may have it
+        return skips("no device that the id matches is for a guest yet")
     if not hypervisor.declared.guests:
-        handover.guests_must_be_known(hypervisor)  # an unread guest may have it
+        require(hypervisor.guests)  # an unread guest may have it
     shown = ", ".join(one.name for one in twins)
     verb = "are" if len(twins) > 1 else "is"
     return fails(
-        f"id {patterns[0].text} catches {function.address}, but only {shown} {verb} meant for a guest",
+        f"vfio-pci id {patterns[0].text} also matches {function.address}, which no guest uses; only"
+        f" {shown} {verb} for a guest",
         actual="no guest has it",
         expected="a guest, or left to the host",
         evidence=[patterns[0].quote, function.quote("device")],
@@ -107,7 +101,4 @@ def test_device_that_an_id_matches_is_for_a_guest(
 
 
 def _catches(patterns: list[IdPattern], device: IntendedDevice) -> bool:
-    try:
-        return any(pattern.catches(device.function) for pattern in patterns)
-    except Missing:
-        return False
+    return bool(known(lambda: any(pattern.catches(device.function) for pattern in patterns)))

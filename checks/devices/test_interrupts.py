@@ -4,8 +4,11 @@ import re
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips, unknown
 from pytest_vfio.cures import devices as cures
+from pytest_vfio.evidence import Lack, Status
 from pytest_vfio.facts.iommu import irqlines
 from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.pci.views import CONFIG
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -19,7 +22,7 @@ def test_vfio_can_use_the_interrupts_of_the_device(
     """VFIO can use the interrupts of the device
 
     Checks:
-        For a device without MSI and MSI-X: that nobody else uses its interrupt line, or that it
+        For a device without MSI and MSI-X: that no other device uses its interrupt line, or that it
         can mask INTx, which every PCI Express device can.
     Why it matters:
         vfio-pci needs a line that cannot be masked for itself alone: QEMU stops with `Device or
@@ -27,7 +30,7 @@ def test_vfio_can_use_the_interrupts_of_the_device(
     Evidence:
         The configuration bytes, irq in /sys/bus/pci/devices, /proc/interrupts.
     Fix:
-        Another slot, or unbind who shares the line.
+        Another slot, or unbind the device that shares the line.
     Fix safety:
         Manual.
     References:
@@ -49,12 +52,13 @@ def test_vfio_can_use_the_interrupts_of_the_device(
     if line is None or not others:
         return passes(f"{function.address} has interrupt {function.irq} for itself")
     broken = hypervisor.devicelog.about(devicelog.BROKEN_INTX, function.address)
-    if not broken and hypervisor.modules.parameters("vfio_pci").get("nointxmask", "N") != "Y":
-        hypervisor.klog.must_be_whole()
+    if not broken and hypervisor.modules.parameter("vfio_pci", "nointxmask") != "Y":
+        require(hypervisor.klog)
         if config.express:
             return passes(f"{function.address} can mask INTx on its line with {', '.join(others)}")
-        why = f"{function.address}: nobody tells whether it can mask INTx (PCI 2.3)"
-        return unknown(f"{function.address} shares interrupt {line.number}", missing=[why])
+        why = "it is not known whether INTx can be masked (PCI 2.3)"
+        lack = Lack(f"{CONFIG}/{function.address}", Status.PRESENT, why)
+        return unknown(f"{function.address} shares interrupt {line.number}", missing=[lack])
     return fails(
         f"{function.address} has only INTx {line.number}, shared with {', '.join(others)}",
         actual=f"shared with {', '.join(others)}",
@@ -73,7 +77,7 @@ def test_kernel_log_reports_no_broken_intx(
     Checks:
         That the kernel did not have to hide INTx of the device.
     Why it matters:
-        A guest driver that needs INTx gets no interrupts.
+        Otherwise a guest driver that needs INTx gets no interrupts.
     Evidence:
         The kernel log.
     Fix:
@@ -93,7 +97,7 @@ def test_kernel_log_reports_no_broken_intx(
             evidence=lines[-1].quote,
             cure=cures.message_interrupts(function.address),
         )
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"the kernel found nothing wrong with INTx of {function.address}")
 
 
@@ -102,13 +106,13 @@ def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) 
     """Kernel log reports no interrupt line that was shut down
 
     Checks:
-        That no line was disabled because nobody answered its interrupts.
+        That no line was disabled because no driver handled its interrupts.
     Why it matters:
-        Whatever else is on that line is dead until the next boot: a USB controller, a disk.
+        Whatever else is on such a line is dead until the next boot: a USB controller, a disk.
     Evidence:
         The kernel log.
     Fix:
-        MSI in the guest, another slot; irqpoll is no cure.
+        MSI in the guest, another slot; irqpoll does not fix it.
     Fix safety:
         Manual.
     References:
@@ -120,7 +124,7 @@ def test_kernel_log_reports_no_interrupt_line_shut_down(hypervisor: Hypervisor) 
     match = _NOBODY_CARED.search(found.text)
     number = match.group(1) if match else "?"
     return fails(
-        f"interrupt {number} was shut down: nobody answered it",
+        f"interrupt {number} was shut down: no driver handled it",
         actual=found.text,
         expected="no disabled line",
         evidence=found.quote,

@@ -13,11 +13,11 @@ def test_device_has_an_iommu_group(hypervisor: Hypervisor, device: IntendedDevic
     """Device has an IOMMU group
 
     Checks:
-        That the kernel put the intended device into an IOMMU group.
+        That the kernel put the device into an IOMMU group.
     Why it matters:
         No IOMMU translates for a device without one: vfio-pci refuses it with -22. Where all
         devices lack a group the IOMMU is off; where one does, something excludes it: Intel VMD,
-        an integrated GPU switched out by igfx_off, firmware that forgot the slot.
+        an integrated GPU switched out by igfx_off, firmware that leaves the slot out.
     Evidence:
         The iommu_group link in /sys/bus/pci/devices, libvirt's node device, lspci -v.
     Fix:

@@ -2,8 +2,9 @@
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor import handover
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -18,7 +19,7 @@ def test_no_built_in_host_driver_takes_the_device_ahead(
     """No built-in host driver takes the device ahead of vfio-pci
 
     Checks:
-        For a device that an id of vfio-pci catches and that is not on a VFIO driver: that its host
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver: that its host
         driver is not part of the kernel image while vfio-pci is a module.
     Why it matters:
         What is built in probes before any module is loaded. Ids and soft dependencies cannot help.
@@ -35,7 +36,7 @@ def test_no_built_in_host_driver_takes_the_device_ahead(
     if isinstance(driver, Verdict):
         return driver
     if modules.builtin("vfio_pci") or not modules.builtin(_module(driver)):
-        return passes(f"{driver} is not ahead of vfio-pci by being built in")
+        return passes(f"{driver} is not built in ahead of vfio-pci")
     return fails(
         f"{device.name} is bound to {driver}, which is built in while vfio-pci is a module",
         actual=driver,
@@ -56,12 +57,12 @@ def test_initramfs_does_not_put_the_host_driver_ahead(
     """Initramfs does not put the host driver ahead of vfio-pci
 
     Checks:
-        For a device that an id of vfio-pci catches and that is not on a VFIO driver: where the
-        initramfs holds the host driver, that it holds vfio-pci as well, and the file of modprobe.d
-        that has the ids.
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver: where the
+        initramfs holds the host driver, that it holds vfio-pci too, and the file of modprobe.d that
+        has the ids.
     Why it matters:
-        The host driver binds within the initramfs; vfio-pci comes seconds later and finds the
-        device taken. dracut copies /etc/modprobe.d into host-only images alone.
+        Otherwise the host driver binds within the initramfs; vfio-pci comes seconds later and finds
+        the device taken. dracut copies /etc/modprobe.d into host-only images alone.
     Evidence:
         The device's driver; the ids in force; the names of the files in the initramfs.
     Fix:
@@ -100,11 +101,11 @@ def test_load_order_does_not_put_the_host_driver_ahead(
     """Load order does not put the host driver ahead of vfio-pci
 
     Checks:
-        For a device that an id of vfio-pci catches and that is not on a VFIO driver: that a list
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver: that a list
         loads vfio-pci in the initramfs, or that a soft dependency of the real module of the host
         driver does. An alias in its place has no effect.
     Why it matters:
-        Which driver comes first is a race that may go either way at each boot.
+        Otherwise which driver comes first is a race that may go either way at each boot.
     Evidence:
         The device's driver; softdep lines of modprobe.d; lists of modules for the initramfs;
         rd.driver.pre= on the command line.
@@ -125,9 +126,8 @@ def test_load_order_does_not_put_the_host_driver_ahead(
     if first is not None:
         return passes(f"vfio-pci is loaded before {driver}", evidence=first)
     softdeps = modules.softdeps
-    hypervisor.cmdline.must_be_whole()
-    if modules.early_lists_missing:
-        raise Missing(*modules.early_lists_missing)
+    require(hypervisor.cmdline)
+    require(*modules.early_lists_missing)
     others = [dep for dep in softdeps if "vfio_pci" in dep.pre]
     named = f", softdep names {others[0].module}" if others else ""
     return fails(
@@ -164,16 +164,14 @@ def _taker(hypervisor: Hypervisor, device: IntendedDevice) -> str | Verdict:
         return skips(f"no driver has {device.name}", evidence=function.quote("driver"))
     patterns = hypervisor.modules.vfio_ids
     if not any(pattern.catches(function) for pattern in patterns):
-        return skips(f"no id of vfio-pci in force catches {device.name}: nothing is to come early")
+        return skips(f"no id of vfio-pci in force matches {device.name}: nothing has to load early")
     return driver
 
 
 def _severity(hypervisor: Hypervisor, device: IntendedDevice) -> Severity | None:
-    """Idle ids stop nobody where libvirt binds the device when its guest starts (S21)."""
-    try:
-        return DEGRADED if handover.of(hypervisor, device).now is False else None
-    except Missing:
-        return None
+    """Ids without effect stop no guest where libvirt binds the device at its start (S21)."""
+    when = known(handover.of, hypervisor, device)
+    return DEGRADED if when is not None and when.now is False else None
 
 
 def _module(driver: str) -> str:

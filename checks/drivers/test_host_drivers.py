@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -22,8 +23,8 @@ def test_running_kernel_has_the_driver_of_its_iommu(hypervisor: Hypervisor) -> V
         That the kernel's configuration has the driver of the IOMMU that the firmware describes, and
         on x86 interrupt remapping. An IOMMU that is on has one.
     Why it matters:
-        No word on the command line can switch on what was not built. Debian's cloud kernels leave
-        AMD's out.
+        No kernel parameter can switch on what was not built. Debian's cloud kernels leave AMD's
+        out.
     Evidence:
         The firmware's tables; CONFIG_INTEL_IOMMU, CONFIG_AMD_IOMMU, CONFIG_ARM_SMMU_V3,
         CONFIG_IRQ_REMAP.
@@ -64,11 +65,11 @@ def test_no_blacklisted_driver_has_the_device(
     """No blacklisted driver has the device
 
     Checks:
-        That the driver which is bound to the intended device is not blacklisted.
+        That the driver which is bound to the device is not blacklisted.
     Why it matters:
         `blacklist` only stops loading by alias: an initramfs, a list of modules, a soft dependency
-        or a program loads the driver all the same. And it takes away all devices of the driver, not
-        only the one that was meant.
+        or a program loads the driver all the same. And it affects all devices of the driver, not
+        only this one.
     Evidence:
         The device's driver; modprobe.d, modprobe.blacklist= and module_blacklist=.
     Fix:
@@ -84,8 +85,7 @@ def test_no_blacklisted_driver_has_the_device(
     name, modules = driver.replace("-", "_"), hypervisor.modules
     quote = modules.known_blacklist.get(name)
     if quote is None:
-        modules.modprobe.must_be_whole()
-        hypervisor.cmdline.must_be_whole()
+        require(modules.modprobe, hypervisor.cmdline)
         return passes(f"{driver} is not blacklisted", evidence=bound)
     return fails(
         f"{driver} is blacklisted and has {device.name} all the same",

@@ -1,4 +1,4 @@
-"""The drivers of VFIO: there, allowed, and told what they are meant to do."""
+"""The drivers of VFIO: available, allowed to load, and configured."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import modules as cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import ask, known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: What an install line runs in order to do nothing.
@@ -21,7 +22,7 @@ def test_running_kernel_has_vfio_pci(hypervisor: Hypervisor) -> Verdict:
         That vfio-pci is loaded, built in, or a module file of the running kernel. What is built in
         is not listed by lsmod.
     Why it matters:
-        Without it nothing can hand a PCI device to a guest. Cloud and minimal kernel flavours leave
+        Without it no PCI device can be assigned to a guest. Cloud and minimal kernel flavours leave
         it out, or ship it in a package of extra modules.
     Evidence:
         /sys/module, /sys/bus/pci/drivers, modules.builtin, modules.dep, the kernel's configuration,
@@ -73,30 +74,30 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
         command line lacks.
     Why it matters:
         Only modprobe reads modprobe.d, and it does not load what is built in (Ubuntu since 20.04).
-        The ids do nothing and the devices stay on their host drivers.
+        The ids have no effect and the devices stay on their host drivers.
     Evidence:
-        modprobe.d, modules.builtin, proc/cmdline.
+        modprobe.d, modules.builtin, /proc/cmdline.
     Fix:
         Move the options to the kernel command line: vfio-pci.ids=...
     Fix safety:
-        The ids then take effect at the next boot: look first what else they catch. Can be undone.
+        The ids then take effect at the next boot: look first what else they match. Can be undone.
     References:
         F73, S09; vfio_pci_fill_ids runs when the driver starts.
     """
     modules = hypervisor.modules
     options = [o for o in modules.known_options("vfio_pci") if o.origin == "modprobe"]
     if not options:
-        modules.modprobe.must_be_whole()
+        require(modules.modprobe)
         return passes("modprobe.d has no options for vfio-pci")
     if not modules.builtin("vfio_pci"):
         return passes("vfio-pci is a module and gets its options from modprobe.d")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     given = {(word.name, word.value) for word in hypervisor.cmdline.words}
     for option in options:
         if (f"vfio_pci.{option.name}", option.value) not in given:
             text = option.name if option.value is None else f"{option.name}={option.value}"
             return fails(
-                f"vfio-pci is built in, so {text} of modprobe.d does nothing",
+                f"vfio-pci is built in, so {text} of modprobe.d has no effect",
                 actual=f"options vfio-pci {text}",
                 expected=f"vfio-pci.{text} on the kernel command line",
                 evidence=[option.quote, _item(hypervisor, "modules.builtin", "vfio-pci")],
@@ -115,7 +116,7 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
     Why it matters:
         libvirt asks modprobe's configuration first and refuses: administratively prohibited.
     Evidence:
-        modprobe.d, proc/cmdline, modules.builtin.
+        modprobe.d, /proc/cmdline, modules.builtin.
     Fix:
         Remove the line.
     Fix safety:
@@ -125,11 +126,8 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
     """
     modules = hypervisor.modules
     for name, quote in _forbidden(hypervisor):
-        try:
-            if modules.builtin(name):
-                continue
-        except Missing:
-            pass  # a module, as far as anybody knows
+        if known(modules.builtin, name):
+            continue  # else a module, as far as anybody knows
         loaded = modules.loaded_quote(name) is not None
         return fails(
             f"{name} is kept from loading: {quote.line}",
@@ -139,8 +137,7 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
             severity=DEGRADED if loaded else BLOCKER,
             cure=cures.remove_line(quote.source, quote.line),
         )
-    modules.modprobe.must_be_whole()
-    hypervisor.cmdline.must_be_whole()
+    require(modules.modprobe, hypervisor.cmdline)
     return passes("nothing keeps the drivers of VFIO from loading")
 
 
@@ -167,11 +164,11 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That vfio_iommu_type1 is loaded or built in where VFIO is, and can be loaded where it is
-        not yet; or that iommufd stands in for it.
+        not yet; or that iommufd takes its place.
     Why it matters:
         Without a backend QEMU cannot set up a guest's memory: `No available IOMMU models`.
     Evidence:
-        /sys/module, proc/modules, modules.builtin, modules.dep, CONFIG_IOMMUFD_VFIO_CONTAINER.
+        /sys/module, /proc/modules, modules.builtin, modules.dep, CONFIG_IOMMUFD_VFIO_CONTAINER.
     Fix:
         Load vfio_iommu_type1, now and at boot.
     Fix safety:
@@ -187,7 +184,7 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
     if (modules.loaded if vfio else modules.available)("vfio_iommu_type1"):
         return passes("vfio_iommu_type1 is available")
     if _iommufd_instead(hypervisor):
-        return passes("iommufd stands in for vfio_iommu_type1")
+        return passes("iommufd takes the place of vfio_iommu_type1")
     state = "vfio is loaded, vfio_iommu_type1 is not" if vfio else "there is no vfio_iommu_type1"
     return fails(
         state,
@@ -200,12 +197,11 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
 
 def _iommufd_instead(hypervisor: Hypervisor) -> bool:
     """From 6.2 on a kernel may be built with iommufd in the place of the container."""
-    try:
-        return hypervisor.kernel.config("IOMMUFD_VFIO_CONTAINER") == "y"
-    except Missing:
-        if hypervisor.kernel.version < (6, 2, 0):
-            return False
-        raise
+    kernel = hypervisor.kernel
+    option, lacking = ask(kernel.config, "IOMMUFD_VFIO_CONTAINER")
+    if lacking and kernel.version >= (6, 2, 0):
+        raise Missing(*lacking)
+    return option == "y"
 
 
 @check("DRV008", severity=ADVICE, refs=["F86", "S11"])
@@ -216,7 +212,7 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
         From kernel 6.2 on, that no list of modules to load or to put into an initramfs names
         vfio_virqfd: it became part of vfio.
     Why it matters:
-        Loading fails at each boot; some tools then fail to build the initramfs.
+        Loading it fails at each boot; some tools then fail to build the initramfs.
     Evidence:
         /etc/modules, modules-load.d, initramfs-tools, dracut and mkinitcpio configuration.
     Fix:
@@ -239,6 +235,5 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
                 evidence=entry.quote,
                 cure=cures.remove_line(entry.quote.source, "vfio_virqfd"),
             )
-    if modules.lists_missing:
-        raise Missing(*modules.lists_missing)
+    require(*modules.lists_missing)
     return passes("no list names vfio_virqfd")

@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Item, Missing, Quote, Status
+from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: All that KVM has said of a CPU that firmware locked, 4.15 to 6.12, and arm64's own words.
@@ -24,7 +25,7 @@ def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
         /proc/cpuinfo proves that only from 5.6 (Intel) and 6.8 (AMD) on; older kernels keep it
         although KVM is refused, so KVM itself is asked.
     Why it matters:
-        Without it no KVM guest starts, whatever is passed through. It says nothing of the IOMMU:
+        Without it no KVM guest starts, whatever is passed through. It is independent of the IOMMU:
         VT-x is not VT-d.
     Evidence:
         /dev/kvm, the flags in /proc/cpuinfo, the loaded kvm_intel or kvm_amd, the kernel log.
@@ -56,7 +57,7 @@ def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
 
 
 def _no_device(hypervisor: Hypervisor) -> Item:
-    """Why /dev/kvm tells nothing: that it is not there may only mean that it waits for a module."""
+    """Why /dev/kvm proves nothing: where it is absent its module may only not be loaded yet."""
     item = hypervisor.evidence.item("dev/kvm")
     if item.status is not Status.ABSENT:
         return item
@@ -64,14 +65,8 @@ def _no_device(hypervisor: Hypervisor) -> Item:
 
 
 def _off(hypervisor: Hypervisor, actual: str, quote: Quote) -> Verdict:
-    try:
-        vendor = hypervisor.cpu.vendor
-    except Missing:
-        vendor = ""
-    try:
-        nested = hypervisor.platform.virtualization != "none"
-    except Missing:
-        nested = False
+    vendor = known(lambda: hypervisor.cpu.vendor) or ""
+    nested = known(lambda: hypervisor.platform.virtualization) not in (None, "none")
     return fails(
         actual,
         actual="no CPU virtualisation",

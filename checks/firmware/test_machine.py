@@ -13,7 +13,8 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.cures import iommu as iommu_cures
-from pytest_vfio.evidence import Missing, Quote, Tree
+from pytest_vfio.evidence import Quote, Tree
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.steps import Cure
 
@@ -30,10 +31,11 @@ def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hyper
     """Host is bare metal or a virtual machine with an IOMMU
 
     Checks:
-        That the host is bare metal, or a virtual machine that was given an IOMMU. Xen's control
-        domain has none that VFIO could use.
+        That the host is bare metal, or a virtual machine that has an IOMMU. Xen's control domain
+        has none that VFIO could use.
     Why it matters:
-        There are no groups, and no setting inside can make them: the machine below has to.
+        Without one there are no IOMMU groups, and no setting inside creates them: the machine below
+        has to.
     Evidence:
         /sys/hypervisor, the IOMMU's state, systemd-detect-virt, DMI, the hypervisor flag.
     Fix:
@@ -53,8 +55,8 @@ def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hyper
         return passes("the host is bare metal", evidence=platform.virtualization_quote)
     described = hypervisor.acpi.describes_iommu
     if described is not None:
-        return passes(f"this {kind} guest was given an IOMMU", evidence=described)
-    words = f"the host is a {kind} guest that was given no IOMMU"
+        return passes(f"this {kind} guest has an IOMMU", evidence=described)
+    words = f"the host is a {kind} guest without an IOMMU"
     return _none(words, platform.virtualization_quote, cures.give_guest_an_iommu())
 
 
@@ -76,12 +78,12 @@ def test_host_is_bare_metal(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That the host is bare metal.
     Why it matters:
-        A virtual IOMMU makes every check green, while its devices may be emulated: the verdict
-        holds for this virtual machine and says nothing of the hardware below it.
+        With a virtual IOMMU every check may pass while the devices are emulated: the verdict holds
+        for this virtual machine only, not for the hardware below it.
     Evidence:
         systemd-detect-virt; without it DMI, /sys/hypervisor and the hypervisor flag.
     Fix:
-        Nothing, if a laboratory or nested virtualisation is meant. Else check the machine below.
+        Nothing, if this is a laboratory or nested virtualisation. Else check the machine below.
     Fix safety:
         Nothing is changed.
     References:
@@ -106,10 +108,11 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That each Thunderbolt or USB4 domain has IOMMU DMA protection, or a security level that
-        proves who a device is (secure) or lets no PCIe through (dponly, usbonly, nopcie). `user`
-        asks once and then believes an id that can be copied.
+        proves who a device is (secure) or allows no PCIe (dponly, usbonly, nopcie). `user` asks
+        once and then trusts an id that can be copied.
     Why it matters:
-        Whoever plugs a device in reads and writes the memory of the host and of all guests.
+        Otherwise a device that is plugged in can read and write the memory of the host and of all
+        guests.
     Evidence:
         iommu_dma_protection and security of /sys/bus/thunderbolt/devices/domain*.
     Fix:
@@ -139,8 +142,7 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
             acts="firmware",
             cure=cures.protect_ports(),
         )
-    if not tree.item.whole:
-        raise Missing(tree.item)
+    require(tree.item)
     for domain in domains:  # a file that could not be read is not a protected port
         if tree.get(f"{domain}/iommu_dma_protection") != "1":
             tree.get(f"{domain}/security")
@@ -156,11 +158,11 @@ def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -
     Checks:
         That the AMD driver did not give up because SME is active. An IOMMU that is on proves it.
     Why it matters:
-        An IOMMU that does not know encrypted addresses is left off as a whole.
+        An IOMMU that does not support encrypted addresses is left off as a whole.
     Evidence:
         The IOMMU's state, then the kernel log.
     Fix:
-        Take mem_encrypt=on off the command line, or switch SME off in the firmware's setup.
+        Remove mem_encrypt=on from the command line, or switch SME off in the firmware's setup.
     Fix safety:
         Memory is no longer encrypted: decide whether that is acceptable. Needs a reboot.
     References:
@@ -179,7 +181,7 @@ def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if hypervisor.iommu.kind != "amd":
         return skips("no AMD IOMMU on this host")
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("the AMD driver did not mention SME")
 
 
@@ -190,12 +192,13 @@ def test_kernel_is_not_locked_down(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That the kernel is not locked down. VFIO itself works under lockdown.
     Why it matters:
-        setpci, /dev/mem, MSR writes and overridden ACPI tables are refused, so cures that use them
-        fail; confidentiality also hides parts of the kernel log's tools.
+        Lockdown restricts testing and repair: setpci, /dev/mem, MSR writes and overridden ACPI
+        tables are refused, so fixes that use them fail; confidentiality also hides parts of the
+        kernel log's tools.
     Evidence:
         /sys/kernel/security/lockdown.
     Fix:
-        Use cures that lockdown allows: sysfs, libvirt, boot files.
+        Use fixes that lockdown allows: sysfs, libvirt, boot files.
     Fix safety:
         Switching lockdown off needs Secure Boot off: seldom worth it.
     References:
@@ -221,8 +224,8 @@ def test_kernel_log_reports_no_rejected_module(hypervisor: Hypervisor) -> Verdic
     Checks:
         That no module was refused for its missing signature in this boot.
     Why it matters:
-        Out-of-tree modules such as vendor_reset, or a vendor's VFIO variant driver, are silently
-        not there: the device lacks its reset or its driver.
+        Otherwise out-of-tree modules such as vendor_reset, or a vendor's VFIO variant driver, are
+        silently missing: the device lacks its reset or its driver.
     Evidence:
         The kernel log.
     Fix:
@@ -252,7 +255,7 @@ def test_kernel_is_not_tainted(hypervisor: Hypervisor) -> Verdict:
         That the kernel is not tainted by an oops, a machine check or a soft lockup.
     Why it matters:
         After an oops locks may be held for ever: binding a driver or starting a guest hangs, and
-        what is then diagnosed is the consequence.
+        only the consequence is seen.
     Evidence:
         /proc/sys/kernel/tainted, bits 4, 7 and 14.
     Fix:

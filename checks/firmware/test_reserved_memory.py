@@ -1,9 +1,10 @@
-"""Memory that firmware keeps mapped for a device, whoever uses it."""
+"""Memory that firmware keeps mapped for a device, whichever driver it has."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.facts.tristate import ask, known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -23,10 +24,10 @@ def test_no_reserved_memory_blocks_the_device(
     Checks:
         That no `direct` region is reserved for the device's group. `direct-relaxable` (USB and
         display, 5.3 and newer), `msi` and `reserved` are fine; before 5.3 those of USB and display
-        devices read `direct` as well and do not block.
+        devices read `direct` too and do not block.
     Why it matters:
-        The kernel refuses to hand such a device to a guest: the firmware goes on writing to that
-        memory by the device. HPE ProLiant servers do so for every slot unless told otherwise.
+        Otherwise the kernel refuses to assign the device to a guest: the firmware goes on writing
+        to that memory by the device. HPE ProLiant servers do so for every slot by default.
     Evidence:
         reserved_regions of the group; where it was not read, DMAR's RMRR scopes and the log can
         prove the reservation, but not its absence.
@@ -45,13 +46,13 @@ def test_no_reserved_memory_blocks_the_device(
     group = hypervisor.groups.of(function)
     if group is None:
         return skips(f"{address} has no IOMMU group")
-    try:
-        regions = [region for region in group.reserved_regions if region.kind == "direct"]
-    except Missing:
+    reserved, lacking = ask(lambda: group.reserved_regions)
+    if reserved is None:
         rmrr = hypervisor.iommu.rmrr_of(function)
         if rmrr is None:
-            raise
+            raise Missing(*lacking)
         return _reserved(hypervisor, address, rmrr, hypervisor.acpi.quote("DMAR", rmrr))
+    regions = [region for region in reserved if region.kind == "direct"]
     quote = hypervisor.groups.tree.quote(f"{group.number}/reserved_regions")
     if not regions:
         return passes(f"group {group.number} has no direct region", evidence=quote)
@@ -69,10 +70,7 @@ def _exempt(function: PciFunction) -> bool:
 
 
 def _reserved(hypervisor: Hypervisor, address: str, words: str, quote: Quote) -> Verdict:
-    try:
-        vendor = hypervisor.platform.dmi("sys_vendor") or ""
-    except Missing:
-        vendor = ""
+    vendor = known(hypervisor.platform.dmi, "sys_vendor") or ""
     return fails(
         f"firmware reserves memory for {address}: {words}, expected none",
         actual=words,

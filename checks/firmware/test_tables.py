@@ -1,8 +1,9 @@
-"""What the firmware says of the IOMMU."""
+"""How the firmware describes the IOMMU."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _BROKEN = (
@@ -32,10 +33,11 @@ def test_firmware_describes_an_iommu(hypervisor: Hypervisor) -> Verdict:
     """Firmware describes an IOMMU
 
     Checks:
-        That the firmware tells the kernel of an IOMMU: an ACPI table DMAR (Intel), IVRS (AMD), an
-        IORT with an SMMU (ARM), or an SMMU in the device tree. An IOMMU that is on was described.
+        That the firmware describes an IOMMU to the kernel: an ACPI table DMAR (Intel), IVRS (AMD),
+        an IORT with an SMMU (ARM), or an SMMU in the device tree. An IOMMU that is on was
+        described.
     Why it matters:
-        The kernel looks for no IOMMU by itself. Whatever the command line says, without the table
+        The kernel looks for no IOMMU by itself. Whatever the command line is, without the table
         there are no groups and no device can be assigned.
     Evidence:
         /sys/class/iommu and groups first, then /sys/firmware/acpi/tables. The tables are closed to
@@ -129,8 +131,7 @@ def _broken(hypervisor: Hypervisor) -> Verdict | None:
     elif said is not None:
         words, quotes = said.text[:160], []
     else:
-        hypervisor.acpi.must_be_read()
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.acpi, hypervisor.klog)
         return None
     return fails(
         f"firmware's IOMMU table is broken: {words}",
@@ -170,7 +171,7 @@ def test_no_ioapic_missing_keeps_interrupt_remapping_off(hypervisor: Hypervisor)
         table = hypervisor.acpi.ivrs
         if table is not None and table.units and not table.ioapics:
             return _no_ioapic("IVRS names no IOAPIC", [hypervisor.acpi.quote("IVRS")])
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.klog)
         return passes("the kernel found every IOAPIC in IVRS")
     return _no_ioapic(said.text[:160], [said.quote])
 
@@ -225,7 +226,7 @@ def test_platform_offers_interrupt_remapping(hypervisor: Hypervisor) -> Verdict:
     units = iommu.units
     if any(unit.remaps_interrupts is None for unit in units):
         raise Missing(hypervisor.evidence.item("sys/class/iommu"))
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"DMAR and {len(units)} units offer interrupt remapping")
 
 
@@ -255,7 +256,7 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
         Switch on x2APIC in the firmware's setup; intremap=no_x2apic_optout if the vendor calls it
         safe.
     Fix safety:
-        Firmware that runs in system management mode may not know x2APIC: ask the vendor.
+        Firmware that runs in system management mode may not support x2APIC: ask the vendor.
     References:
         F09; drivers/iommu/intel/irq_remapping.c, arch/x86/kernel/apic/apic.c.
     """
@@ -275,7 +276,7 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
     if table is not None and table.x2apic_opt_out:
         flags = f"flags {table.flags:#04x}"
         return _no_x2apic(f"DMAR opts out ({flags})", [hypervisor.acpi.quote("DMAR", flags)])
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("nothing keeps x2APIC off")
 
 
@@ -291,8 +292,5 @@ def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:
 
 
 def _vendor(hypervisor: Hypervisor) -> str:
-    """The CPU's vendor, for the words only."""
-    try:
-        return hypervisor.cpu.vendor
-    except Missing:
-        return ""
+    """The CPU's vendor, for the message only."""
+    return known(lambda: hypervisor.cpu.vendor) or ""

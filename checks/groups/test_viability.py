@@ -1,4 +1,4 @@
-"""A group is handed to a guest as a whole, or not at all."""
+"""An IOMMU group is assigned to a guest as a whole, or not at all."""
 
 from pytest_vfio.check import (
     ADVICE,
@@ -12,8 +12,9 @@ from pytest_vfio.check import (
     unknown,
 )
 from pytest_vfio.cures import groups as cures
-from pytest_vfio.evidence import Item, Missing
+from pytest_vfio.evidence import Lack
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor import handover, isolation
 from pytest_vfio.hypervisor.groups import NOIOMMU, Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -25,26 +26,25 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
 
     Checks:
         By the rule of the running kernel, that no member of the group is on a driver that keeps
-        VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that
-        are themselves intended are DEV003's, and libvirt detaches managed hostdevs itself.
+        VFIO out. No driver, vfio-pci, pci-stub, and pcieport on a bridge are fine. Members that are
+        to be passed through themselves are judged by DEV003, and libvirt detaches managed hostdevs.
     Why it matters:
-        The guest does not start: `group is not viable`, or EPERM from iommufd.
+        Otherwise the guest does not start: `group is not viable`, or EPERM from iommufd.
     Evidence:
         The members of the group and their drivers; the kernel's version for a bridge on a driver
         of its own; the hostdevs of the guests.
     Fix:
         Give the rest of the group to the same guest, or leave it without a driver.
     Fix safety:
-        Unsafe: the members leave the host. Never where the host lives on one (SAF002).
+        Unsafe: the members leave the host. Never where the host depends on one (SAF002).
     References:
         F92, F93, F101, S20; drivers/vfio/vfio.c, drivers/iommu/iommu.c.
     """
     if not any(_leaves(hypervisor, member) for member in group.members):
-        if hypervisor.intent.unknown:
-            raise Missing(*hypervisor.intent.unknown)
+        require(hypervisor.intent)
         return skips(f"no member of group {group.number} goes to a guest")
-    found, unread = group.judged
-    staying = [one for one in found if not _leaves(hypervisor, one.address)]
+    found = group.judged
+    staying = [one for one in found.known if not _leaves(hypervisor, one.address)]
     if staying:
         shown = ", ".join(f"{one.address} on {one.driver}" for one in staying)
         bridge = hypervisor.pci.known[staying[0].address].header_type != 0
@@ -58,9 +58,8 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
             refs=["F93"] if bridge else ["F92", "F138"] if virtual else ["F92"],
             cure=cures.free_bridge(staying[0].address, staying[0].driver) if bridge else free,
         )
-    if unread:
-        raise Missing(*unread)
-    waiting = ", ".join(one.address for one in found)
+    require(found)
+    waiting = ", ".join(one.address for one in found.known)
     return passes(
         f"group {group.number} is viable"
         + (f" once {waiting} leaves its driver" if waiting else "")
@@ -68,7 +67,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
 
 
 def _leaves(hypervisor: Hypervisor, address: str) -> bool:
-    """An intended device that is to be bound, or one that libvirt detaches for a guest."""
+    """A device to be passed through, or one that libvirt detaches for a guest."""
     device = hypervisor.intent.get(address)
     if device is not None and not device.keeps_host_driver:
         return True
@@ -89,7 +88,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
         That all endpoints of the group are for the same guest; where they are not, why they share
         the group: functions of one card without ACS, a port without ACS, a conventional bridge.
     Why it matters:
-        Members of one group can reach each other past the IOMMU. They go to one guest together.
+        Members of one group can reach each other past the IOMMU. They are assigned together.
     Evidence:
         The members, the guests; port types and ACS in the configuration bytes explain it.
     Fix:
@@ -99,12 +98,13 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
     References:
         F94, F95, F96, F13, S33; drivers/iommu/iommu.c, pci_device_group.
     """
-    ends, unread = isolation.endpoints(group)
+    found = isolation.endpoints(group)
+    ends = found.known
     owners = {address: _owner(hypervisor, address) for address in ends}
     together = None not in owners.values() and len(set(owners.values())) == 1
     if len(ends) > 1 and not together:
         if None in owners.values() and all(hypervisor.intent.get(one) for one in ends):
-            handover.guests_must_be_known(hypervisor)  # one unread guest may have all of them
+            require(hypervisor.guests)  # one unread guest may have all of them
         reason = isolation.explain(group)
         return fails(
             f"group {group.number} has {', '.join(ends)}, which go together: {reason.words}",
@@ -114,9 +114,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
             refs=[reason.ref],
             cure=cures.separate(),
         )
-    if unread:
-        raise Missing(*unread)
-    group.must_be_whole()  # only a whole group shows that there is no other member
+    require(found, group)  # only a whole group shows that there is no other member
     if len(ends) < 2:
         return passes(f"group {group.number} has one endpoint at most: {', '.join(ends) or 'none'}")
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
@@ -138,7 +136,7 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
     Evidence:
         The listing of /dev/vfio, the drivers of the members.
     Fix:
-        Let udev make the node.
+        Let udev create the node.
     Fix safety:
         Safe.
     References:
@@ -148,18 +146,13 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
     names = item.text.split()
     if str(group.number) in names:
         return passes(f"/dev/vfio/{group.number} exists", evidence=item.quote(str(group.number)))
-    bound: list[PciFunction] = []
-    unread: list[Item] = []
-    for function in group.functions:
-        try:
-            bound += [function] if is_vfio_driver(function.driver) else []
-        except Missing as missing:
-            unread.extend(missing.items)
-    if not item.whole:
-        raise Missing(item)
+    found = search(group.functions, lambda function: is_vfio_driver(function.driver))
+    bound = found.known
+    require(item)
     if bound and "devices" in names:
-        why = [f"{item.name}: shows only nodes of single devices, which older QEMU cannot use"]
-        return unknown(f"/dev/vfio/{group.number} does not exist", missing=why)
+        why = "shows only nodes of single devices, which older QEMU cannot use"
+        missing = [Lack(item.name, item.status, why)]
+        return unknown(f"/dev/vfio/{group.number} does not exist", missing=missing)
     if bound:
         return fails(
             f"/dev/vfio/{group.number} does not exist, but {bound[0].address} is on"
@@ -169,9 +162,7 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
             evidence=[item.quote(" ".join(names) or "(empty)"), bound[0].quote("driver")],
             cure=cures.vfio_node(group.number),
         )
-    unread += group.unseen
-    if unread:
-        raise Missing(*unread)
+    require(found, *group.unseen)
     return skips(f"no member of group {group.number} is on a VFIO driver: the node comes with it")
 
 
@@ -180,10 +171,10 @@ def test_group_belongs_to_a_real_iommu(hypervisor: Hypervisor, group: Group) -> 
     """IOMMU group belongs to a real IOMMU
 
     Checks:
-        That the group is a real one and not made by vfio for a device without an IOMMU.
+        That the group is a real one and not created by VFIO for a device without an IOMMU.
     Why it matters:
-        Nothing translates the device's DMA: it reaches all memory of the host, and QEMU cannot use
-        the group for a guest anyway.
+        Otherwise nothing translates the device's DMA: it reaches all memory of the host, and QEMU
+        cannot use the group for a guest anyway.
     Evidence:
         name in /sys/kernel/iommu_groups.
     Fix:

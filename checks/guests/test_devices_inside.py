@@ -2,6 +2,7 @@
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.hostdevs import Hostdev
 
@@ -18,9 +19,10 @@ def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: H
 
     Checks:
         That a device with 1 GiB of memory regions or more is in a guest with UEFI firmware, and
-        one with 32 GiB or more in one with the host's own CPU as well.
+        one with 32 GiB or more in one with the host's own CPU too.
     Why it matters:
-        The guest sees the device and cannot place its BARs: "can't assign; no space", Code 12.
+        Otherwise the guest sees the device and cannot place its BARs: "can't assign; no space",
+        Code 12.
     Evidence:
         The regions in /sys/bus/pci/devices/*/resource; the guest's XML.
     Fix:
@@ -50,5 +52,5 @@ def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: H
                 acts="guest",
                 cure=cures.room_for_bars(hostdev.guest),
             )
-    domain.know("live", "stored")
+    require(domain)
     return passes(f"{hostdev.guest} has room for {size // _GIB} GiB of memory regions")

@@ -1,10 +1,10 @@
-"""A device has to stand in the guest that is to have it, at its right address, once."""
+"""A device has to be in the XML of the guest that is to have it, at its right address, once."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.domainxml import DomainXml
@@ -21,7 +21,7 @@ def test_guest_that_is_to_have_the_device_names_it(
         That the guest exists and names the device among its host devices, in the XML of the
         running guest or in the stored one.
     Why it matters:
-        Nothing fails and nothing is logged: the guest starts without its device.
+        Otherwise nothing fails and nothing is logged: the guest starts without its device.
     Evidence:
         The inventory; the guests' XML, live and stored.
     Fix:
@@ -37,8 +37,8 @@ def test_guest_that_is_to_have_the_device_names_it(
     meant = [n for n in device.guests if n in wanted and device.address in wanted[n].hostdevs]
     names = meant or list(device.guests)
     if not names:
-        hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
-        return skips(f"no guest is meant to have {device.name}")
+        require(hypervisor.guests)
+        return skips(f"no guest is to have {device.name}")
     held = []
     for name in names:
         domain = hypervisor.guests.get(name)
@@ -46,7 +46,7 @@ def test_guest_that_is_to_have_the_device_names_it(
             return _undefined(hypervisor, device, name)
         hostdev = domain.hostdev(device.address)
         if hostdev is None:
-            domain.know("live", "stored")
+            require(domain)
             return _unnamed(hypervisor, device.address, domain)
         held.append(hostdev.quote)
     return passes(f"{', '.join(names)} names {device.address}", evidence=held)
@@ -55,7 +55,7 @@ def test_guest_that_is_to_have_the_device_names_it(
 def _undefined(hypervisor: Hypervisor, device: IntendedDevice, name: str) -> Verdict:
     known = ", ".join(domain.name for domain in hypervisor.guests.known) or "none"
     return fails(
-        f"{device.address} is meant for {name}, and there is no such guest; known: {known}",
+        f"{device.address} is for guest {name}, which is not defined; known: {known}",
         actual="no such guest",
         expected=f"guest {name} with {device.address}",
         evidence=hypervisor.evidence.item("virsh/list").quote(f"guests: {known}"[:400]),
@@ -96,7 +96,7 @@ def test_hostdev_names_an_address_that_exists_on_the_host(
         That the source address can be read, and that the host has a function there. Numbers
         without 0x are decimal.
     Why it matters:
-        The guest does not start: "Device ... not found". bus='12' is bus 0x0c.
+        Otherwise the guest does not start: "Device ... not found". bus='12' is bus 0x0c.
     Evidence:
         The guest's XML; the list of PCI functions.
     Fix:
@@ -121,7 +121,7 @@ def test_hostdev_names_an_address_that_exists_on_the_host(
             f"{hostdev.guest} names {hostdev.address}, which exists", evidence=hostdev.quote
         )
     meant = hostdev.as_hex if hostdev.as_hex in hypervisor.pci.known else None
-    hint = f"; {hostdev.raw} was meant in hexadecimal: {meant} exists" if meant else ""
+    hint = f"; {hostdev.raw} read as hexadecimal is {meant}, which exists" if meant else ""
     return fails(
         f"{hostdev.guest} names {hostdev.address}, which does not exist{hint}",
         actual="no such function",
@@ -137,7 +137,7 @@ def test_running_guest_has_the_device(hypervisor: Hypervisor, hostdev: Hostdev) 
     """Running guest has the device
 
     Checks:
-        For a guest that runs: that each stored host device stands in its live XML too.
+        For a guest that runs: that each stored host device is in its live XML too.
     Why it matters:
         A change of the stored XML acts at the next cold start. A reboot from inside the guest
         keeps the devices of its last start, so the guest seems to ignore the change.
@@ -153,7 +153,7 @@ def test_running_guest_has_the_device(hypervisor: Hypervisor, hostdev: Hostdev) 
     domain = hypervisor.guests.owner(hostdev)
     if hostdev.live:
         return passes(f"the running {hostdev.guest} has {hostdev.address}", evidence=hostdev.quote)
-    domain.know("running", "live")
+    require(*domain.lacks("running", "live"))
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
     return fails(
@@ -173,8 +173,8 @@ def test_device_is_in_its_stored_xml_or_comes_from_a_network(
     """Guest's device is in its stored XML or comes from a network
 
     Checks:
-        For a guest that runs and is stored: that each live host device stands in the stored XML
-        too. A VF that a network handed out is not expected there.
+        For a guest that runs and is stored: that each live host device is in the stored XML too. A
+        VF that a network assigned is not expected there.
     Why it matters:
         A device attached with --live only works until the guest is started the next time.
     Evidence:
@@ -189,13 +189,13 @@ def test_device_is_in_its_stored_xml_or_comes_from_a_network(
     domain = hypervisor.guests.owner(hostdev)
     if hostdev.stored:
         return passes(f"{hostdev.address} is stored in {hostdev.guest}", evidence=hostdev.quote)
-    domain.know("live", "stored")
+    require(domain)
     if not hostdev.live:
         return skips(f"{hostdev.guest} does not have {hostdev.address} now")
     if domain.stored is None:
         return skips(f"{hostdev.guest} is transient: libvirt keeps no definition of it")
     if hostdev.kind != "hostdev" and _from_pool(hypervisor, domain.stored):
-        return passes(f"{hostdev.address} was handed out by a network", evidence=hostdev.quote)
+        return passes(f"{hostdev.address} was assigned by a network", evidence=hostdev.quote)
     return fails(
         f"{hostdev.guest} has {hostdev.address} now, and its stored XML does not name it",
         actual="live only",
@@ -207,7 +207,7 @@ def test_device_is_in_its_stored_xml_or_comes_from_a_network(
 
 
 def _from_pool(hypervisor: Hypervisor, stored: DomainXml) -> bool:
-    """Whether the stored guest takes VFs from a network. Raises Missing where nobody tells."""
+    """Whether the stored guest takes VFs from a network. Raises Missing where it is not known."""
     names = {name for name, _ in stored.networks}
     if any(
         network.is_pool for network in hypervisor.libvirt.known_networks if network.name in names
@@ -242,7 +242,7 @@ def test_guest_names_the_device_only_once(hypervisor: Hypervisor, hostdev: Hostd
             acts="libvirt",
             cure=cures.drop_duplicate(hostdev.guest, hostdev.address or hostdev.raw),
         )
-    hypervisor.guests.owner(hostdev).know("live", "stored")
+    require(hypervisor.guests.owner(hostdev))
     return passes(f"{hostdev.guest} names {hostdev.address} once", evidence=hostdev.quote)
 
 
@@ -253,10 +253,11 @@ def test_device_is_managed_by_libvirt_or_detached(
     """Device is managed by libvirt or detached from the host
 
     Checks:
-        That a hostdev without managed='yes' is on a VFIO driver. Not saying managed is no.
+        That a hostdev without managed='yes' is on a VFIO driver. Without managed= it is not
+        managed.
     Why it matters:
-        The guest does not start: "Unmanaged PCI device ... must be manually detached from the
-        host". A device without any driver is refused as well.
+        Otherwise the guest does not start: "Unmanaged PCI device ... must be manually detached from
+        the host". A device without any driver is refused too.
     Evidence:
         The guest's XML; the driver of the function.
     Fix:
@@ -299,12 +300,12 @@ def test_guest_gets_the_device_through_libvirt(hypervisor: Hypervisor, hostdev: 
     Checks:
         That no <qemu:commandline> holds a vfio-pci device.
     Why it matters:
-        libvirt then sets no device cgroup, no namespace node, no owner, no label and no limit of
-        locked memory: "Permission denied", "Cannot allocate memory".
+        For a raw QEMU argument libvirt sets no device cgroup, no namespace node, no owner, no label
+        and no limit of locked memory: "Permission denied", "Cannot allocate memory".
     Evidence:
         The guest's XML.
     Fix:
-        Use <hostdev>; further properties go into <qemu:override>.
+        Use <hostdev>; further properties belong into <qemu:override>.
     Fix safety:
         Unsafe: the guest's definition changes. Can be undone.
     References:
@@ -333,15 +334,15 @@ def test_host_has_the_backend_that_the_guest_requests(
     """Host has the VFIO backend that the guest requests
 
     Checks:
-        That no host device asks for the driver kvm, which left the kernel with 4.12, and that
-        /dev/iommu exists where one asks for iommufd.
+        That no host device requests the driver kvm, which left the kernel with 4.12, and that
+        /dev/iommu exists where one requests iommufd.
     Why it matters:
-        The guest does not start: "host doesn't support legacy PCI passthrough", or QEMU cannot
-        open /dev/iommu.
+        Otherwise the guest does not start: "host doesn't support legacy PCI passthrough", or QEMU
+        cannot open /dev/iommu.
     Evidence:
         The guest's XML; /dev/iommu.
     Fix:
-        Take the <driver> element out: VFIO is what libvirt uses.
+        Remove the <driver> element: libvirt then uses VFIO.
     Fix safety:
         Safe: the stored XML changes. Can be undone.
     References:
@@ -349,7 +350,7 @@ def test_host_has_the_backend_that_the_guest_requests(
     """
     if hostdev.model == "kvm":
         return fails(
-            f"{hostdev.guest} asks for legacy assignment of {hostdev.address}",
+            f"{hostdev.guest} requests legacy assignment of {hostdev.address}",
             actual="driver kvm",
             expected="driver vfio, or none named",
             evidence=hostdev.quote,
@@ -364,10 +365,9 @@ def test_host_has_the_backend_that_the_guest_requests(
     node = hypervisor.evidence.item("dev/iommu")
     if node.data:
         return passes("/dev/iommu exists", evidence=node.quote(node.text[:200]))
-    if not node.whole:
-        raise Missing(node)
+    require(node)
     return fails(
-        f"{hostdev.guest} takes {hostdev.address} by iommufd, and there is no /dev/iommu",
+        f"{hostdev.guest} requests {hostdev.address} by iommufd, and /dev/iommu does not exist",
         actual="no /dev/iommu",
         expected="/dev/iommu",
         evidence=[hostdev.quote, node.quote()],

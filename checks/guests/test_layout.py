@@ -4,6 +4,7 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts.libvirt import layout
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.domainxml import DomainXml
 from pytest_vfio.parse.hostdevs import Hostdev
@@ -16,7 +17,7 @@ def _assigned(guest: Domain) -> list[DomainXml]:
 
 def _none(guest: Domain) -> Verdict:
     """No host device in what was read. Raises Missing where there may be one."""
-    guest.know("live", "stored")
+    require(guest)
     return skips(f"{guest.name} has no host device")
 
 
@@ -27,8 +28,8 @@ def test_guest_machine_type_is_not_i440fx(hypervisor: Hypervisor, guest: Domain)
     Checks:
         That the machine type of a guest with host devices is not pc or pc-i440fx.
     Why it matters:
-        There a device is conventional PCI: no extended configuration space, no link, no AER. Some
-        GPU drivers refuse that, and there is no IOMMU for the guest.
+        On i440fx a device is conventional PCI: no extended configuration space, no link, no AER.
+        Some GPU drivers refuse that, and there is no IOMMU for the guest.
     Evidence:
         The guest's XML.
     Fix:
@@ -51,7 +52,7 @@ def test_guest_machine_type_is_not_i440fx(hypervisor: Hypervisor, guest: Domain)
             )
     if not seen:
         return _none(guest)
-    guest.know("live", "stored")
+    require(guest)
     return passes(f"{guest.name} is a {seen[0].machine} machine", evidence=seen[0].quote("machine"))
 
 
@@ -62,7 +63,7 @@ def test_device_is_not_on_bus_0_of_the_guest(hypervisor: Hypervisor, hostdev: Ho
     Checks:
         That a host device of a q35 guest is not placed on pcie.0 itself.
     Why it matters:
-        There it is an integrated endpoint: no link, no hot-unplug, a shared INTx.
+        There it would be an integrated endpoint: no link, no hot-unplug, a shared INTx.
     Evidence:
         The guest-side <address> of the hostdev.
     Fix:
@@ -99,8 +100,8 @@ def test_running_guest_has_a_free_root_port(hypervisor: Hypervisor, guest: Domai
     Checks:
         That a running q35 guest with host devices has an empty pcie-root-port.
     Why it matters:
-        A device can be plugged into an empty root port only, and ports can be added to a guest
-        that is off only: "No more available PCI slots".
+        A device can be plugged into an empty root port only, and ports can be added only to a guest
+        that is off: "No more available PCI slots".
     Evidence:
         The controllers and addresses of the live XML.
     Fix:
@@ -110,10 +111,10 @@ def test_running_guest_has_a_free_root_port(hypervisor: Hypervisor, guest: Domai
     References:
         F156; libvirt src/conf/domain_addr.c.
     """
-    guest.know("running")
+    require(*guest.lacks("running"))
     if not guest.running:
         return skips(f"{guest.name} does not run")
-    guest.know("live")
+    require(*guest.lacks("live"))
     live = guest.live
     if live is None or not live.hostdevs or not live.q35:
         return skips(f"{guest.name} has no host device behind a PCI Express root")
@@ -137,8 +138,8 @@ def test_every_assigned_function_is_visible_to_the_guest(
     """Every assigned function is visible to the guest
 
     Checks:
-        That each host device on function 1 to 7 of a guest slot has a function 0 beside it that
-        says multifunction='on'.
+        That each host device on function 1 to 7 of a guest slot has a function 0 beside it with
+        multifunction='on'.
     Why it matters:
         The guest looks at function 0 first, and at the others only if it announces them. GPU
         drivers look for their audio function at .1.
@@ -162,7 +163,7 @@ def test_every_assigned_function_is_visible_to_the_guest(
                 acts="guest",
                 cure=cures.multifunction(guest.name, slot),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not seen:
         return _none(guest)
     return passes(f"{guest.name} sees all functions", evidence=seen[0].hostdevs[0].quote)
@@ -176,11 +177,12 @@ def test_guest_own_iommu_allows_assigned_devices(hypervisor: Hypervisor, guest: 
         In a guest with host devices and an IOMMU of its own: caching_mode on, for intremap the
         ioapic of QEMU, for eim intremap, eim for more than 255 vCPUs, and no AMD model.
     Why it matters:
-        QEMU refuses: "We need to set caching-mode=on for intel-iommu to enable device assignment".
+        Otherwise QEMU refuses: "We need to set caching-mode=on for intel-iommu to enable device
+        assignment".
     Evidence:
         The guest's XML.
     Fix:
-        Set what is missing, or take the guest's IOMMU out.
+        Set what is missing, or remove the guest's IOMMU.
     Fix safety:
         Unsafe: the guest's definition changes. Can be undone.
     References:
@@ -197,7 +199,7 @@ def test_guest_own_iommu_allows_assigned_devices(hypervisor: Hypervisor, guest: 
                 acts="guest",
                 cure=cures.viommu(guest.name, setting),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not seen:
         return skips(f"{guest.name} has no IOMMU of its own over host devices")
     return passes(f"the IOMMU of {guest.name} allows host devices", evidence=seen[0][1].quote)
@@ -231,7 +233,7 @@ def test_guest_is_not_emulated(hypervisor: Hypervisor, guest: Domain) -> Verdict
                 acts="libvirt",
                 cure=cures.kvm(guest.name),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not seen:
         return _none(guest)
     return passes(f"{guest.name} is of type {seen[0].type}", evidence=seen[0].quote("domain"))
@@ -246,8 +248,8 @@ def test_guest_does_not_mix_two_forms_of_boot_order(
     Checks:
         That no host device has <boot order=> beside <boot dev=> in <os>.
     Why it matters:
-        libvirt refuses the guest: "per-device boot elements cannot be used together with os/boot
-        elements".
+        Otherwise libvirt refuses the guest: "per-device boot elements cannot be used together with
+        os/boot elements".
     Evidence:
         The guest's XML.
     Fix:
@@ -269,7 +271,7 @@ def test_guest_does_not_mix_two_forms_of_boot_order(
                 acts="libvirt",
                 cure=cures.one_boot_order(guest.name),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not seen:
         return _none(guest)
     return passes(f"{guest.name} has one form of boot order", evidence=seen[0].quote("name"))

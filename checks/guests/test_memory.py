@@ -1,9 +1,10 @@
-"""A guest's memory is pinned while it has a device: it has to be allowed, and to be there."""
+"""A guest's memory is pinned while it has a device: it has to be allowed, and to be available."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts.libvirt import layout
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import hugepages
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
@@ -16,11 +17,12 @@ def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> 
         That a <hard_limit> leaves room for the guest's memory and 1 GiB; for each device, where
         the guest has an IOMMU of its own. Without <hard_limit> libvirt sets as much.
     Why it matters:
-        "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt reckons.
+        Otherwise "VFIO_MAP_DMA failed: Cannot allocate memory": hard_limit replaces what libvirt
+        calculates.
     Evidence:
         The guest's XML, live and stored.
     Fix:
-        Take <hard_limit> out.
+        Remove <hard_limit>.
     Fix safety:
         Unsafe: the guest's definition changes. Can be undone.
     References:
@@ -42,7 +44,7 @@ def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> 
                 severity=DEGRADED if limit >= (document.memory or 0) else None,  # RAM itself fits
                 cure=cures.drop_hard_limit(guest.name),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not seen:
         return skips(f"{guest.name} has no host device")
     return passes(f"{guest.name} may lock its memory", evidence=seen[0].quote("memory"))
@@ -71,14 +73,14 @@ def test_guest_does_not_rely_on_ballooning(hypervisor: Hypervisor, guest: Domain
         now, most = document.current_memory, document.memory
         if now is not None and most is not None and now < most:
             return fails(
-                f"{guest.name} counts on {now} KiB, and {most} KiB are pinned",
+                f"{guest.name} has currentMemory {now} KiB, and {most} KiB are pinned",
                 actual=f"currentMemory {now} KiB",
                 expected=f"{most} KiB",
                 evidence=document.quote("memory"),
                 acts="guest",
                 cure=cures.fit_memory(guest.name),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not seen:
         return skips(f"{guest.name} has no host device")
     return passes(f"{guest.name} has all of its memory", evidence=seen[0].quote("memory"))
@@ -89,9 +91,9 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
     """Host has enough hugepages for the guest
 
     Checks:
-        That the host's pool of the page size which the guest asks for can hold its memory.
+        That the host's pool of the page size which the guest requests can hold its memory.
     Why it matters:
-        The guest does not start: "unable to map backing store for guest RAM".
+        Otherwise the guest does not start: "unable to map backing store for guest RAM".
     Evidence:
         The guest's XML; the pools of /sys/devices/system/node and /proc/meminfo.
     Fix:
@@ -103,8 +105,8 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
     """
     backed = [document for document in guest.documents if document.hugepages and document.memory]
     if not backed:
-        guest.know("live", "stored")
-        return skips(f"{guest.name} does not ask for hugepages")
+        require(guest)
+        return skips(f"{guest.name} does not request hugepages")
     for document in backed:
         need = hugepages.of(hypervisor, document)
         if need.there < need.wanted:

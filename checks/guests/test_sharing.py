@@ -3,6 +3,7 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.facts.libvirt import layout
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -15,15 +16,15 @@ def test_at_most_one_guest_at_a_time_has_the_device(
     """At most one guest at a time has the device
 
     Checks:
-        That of the guests which name the device at most one runs, and at most one starts by
-        itself. Guests that are stored and use a device by turns are normal.
+        That of the guests which name the device at most one runs, and at most one has autostart.
+        Guests that are stored and use a device by turns are normal.
     Why it matters:
-        The guest that comes second does not start: "PCI device is in use by driver QEMU, domain
-        ...". At the host's boot it is chance which one that is.
+        Otherwise the guest that comes second does not start: "PCI device is in use by driver QEMU,
+        domain ...". At the host's boot it is chance which one that is.
     Evidence:
         The XML, state and autostart of all guests.
     Fix:
-        Let one guest have the device, or take autostart from the others.
+        Let one guest have the device, or switch autostart off for the others.
     Fix safety:
         Manual: only their owner knows which guest is to have it.
     References:
@@ -45,9 +46,9 @@ def test_at_most_one_guest_at_a_time_has_the_device(
             acts="libvirt",
             cure=cures.one_owner(device.address, [domain.name for domain in both]),
         )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     for domain in domains if len(domains) > 1 else ():
-        domain.know("running", "autostart")
+        require(*domain.lacks("running", "autostart"))
     if not domains:
         return skips(f"no guest names {device.address}")
     shared = "use it by turns" if len(domains) > 1 else "has it alone"
@@ -59,8 +60,8 @@ def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) ->
     """IOMMU group is not split over guests that run at the same time
 
     Checks:
-        That the guests which name members of the group do not run, or start by themselves, at the
-        same time.
+        That the guests which name members of the group do not run, or have autostart, at the same
+        time.
     Why it matters:
         The kernel isolates groups, not devices. The second guest fails: "group used in multiple
         address spaces", or "Device or resource busy" on /dev/vfio/N.
@@ -91,10 +92,10 @@ def test_group_is_not_split_over_guests(hypervisor: Hypervisor, group: Group) ->
                 acts="libvirt",
                 cure=cures.one_guest_per_group(group.number, names),
             )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     if len(group.all_members) > 1 and len(domains) > 1:
         for domain in domains:
-            domain.know("running", "autostart")
+            require(*domain.lacks("running", "autostart"))
     shown = ", ".join(domain.name for domain in domains) or "no guest"
     return passes(
         f"{shown} has members of group {group.number}", evidence=[h.quote for _, h in holding]
@@ -108,9 +109,9 @@ def test_pf_and_its_vfs_are_not_both_assigned(
     """PF and its VFs are not both assigned to guests
 
     Checks:
-        That a PF which a guest names has no VF that a guest names too.
+        That a PF which a guest names has no VF that a guest names too, running or not.
     Why it matters:
-        Handing the PF to VFIO takes its host driver away, and with it the VFs of other guests.
+        A PF on VFIO has lost its host driver, and with it the VFs of other guests.
     Evidence:
         The guests' XML; the VFs of the function.
     Fix:
@@ -136,7 +137,7 @@ def test_pf_and_its_vfs_are_not_both_assigned(
             acts="libvirt",
             cure=cures.one_owner(device.address, [holding[0][0].name, domain.name]),
         )
-    hypervisor.guests.domains  # noqa: B018  raises where a guest was not read
+    require(hypervisor.guests)
     if not holding:
         return skips(f"no guest names {device.address}")
     have = f"{len(vfs)} VFs, none named" if vfs else "no VFs"

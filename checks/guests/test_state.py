@@ -1,10 +1,11 @@
-"""What the guest's state, its log and the guest itself tell of its devices."""
+"""What the guest's state, its log and the guest itself report of its devices."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import guests as cures
 from pytest_vfio.cures import libvirt
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import guestview
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import qemulog
@@ -24,19 +25,19 @@ def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain)
         That the guest's last start left none of the errors in QEMU's log that are known to come
         from VFIO.
     Why it matters:
-        QEMU is where the kernel's refusals end up. The log is history: what it names may be cured
-        since, which is why the state of the host is judged by other checks.
+        QEMU logs what the kernel refuses. The log is history: what it names may be fixed since,
+        which is why the state of the host is judged by other checks.
     Evidence:
         /var/log/libvirt/qemu/NAME.log from its last "starting up" on.
     Fix:
-        Cure what the line names, and start the guest again.
+        Fix what the line names, and start the guest again.
     Fix safety:
         Depends on what the line names.
     References:
         The entries of the failure catalogue that the line is an instance of.
     """
     if not guest.hostdevs:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no host device")
     log = qemulog.last_start(hypervisor.libvirt.qemu_log(guest.name))
     signs = list(qemulog.signs(log, qemulog.QEMU))
@@ -60,7 +61,7 @@ def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain)
 
 
 def _names(sign: qemulog.Sign, guest: Domain) -> bool:
-    """Whether a line of a log that nobody says whose it is names a device of the guest."""
+    """Whether a line of a log of an unknown guest names a device of this one."""
     return any(hostdev.address and hostdev.address in sign.quote.line for hostdev in guest.hostdevs)
 
 
@@ -74,7 +75,7 @@ def test_shutdown_of_the_host_does_not_suspend_the_guest(
         That libvirt-guests does not suspend running guests, where one of them has a host device
         that cannot leave it.
     Why it matters:
-        A guest with a host device cannot be saved. It is killed when the host goes down.
+        A guest with a host device cannot be saved. It would be killed when the host goes down.
     Evidence:
         ON_SHUTDOWN of /etc/default/libvirt-guests or /etc/sysconfig/libvirt-guests; the hostdevs.
     Fix:
@@ -86,14 +87,14 @@ def test_shutdown_of_the_host_does_not_suspend_the_guest(
     """
     staying = [hostdev for hostdev in guest.hostdevs if not hostdev.transient]
     if not staying:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no host device that would stay")
     setting = hypervisor.libvirt.on_shutdown
     if setting is None:
         return skips("libvirt-guests has no settings on this host")
     word, quote = setting
     if word != "suspend":
-        return passes(f"libvirt-guests does {word} at the host's shutdown", evidence=quote)
+        return passes(f"libvirt-guests has ON_SHUTDOWN={word}", evidence=quote)
     return fails(
         f"libvirt-guests would suspend {guest.name}, which has {staying[0].address}",
         actual="ON_SHUTDOWN=suspend",
@@ -111,8 +112,8 @@ def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     Checks:
         That a guest with host devices is not paused.
     Why it matters:
-        After an unrecoverable error of an assigned device QEMU stops the guest, and only then.
-        Somebody may also have paused it by hand.
+        After an unrecoverable error of an assigned device QEMU stops the guest, and only then. It
+        may also have been paused by hand.
     Evidence:
         virsh list, or the status file of the running guest; QEMU's log.
     Fix:
@@ -123,7 +124,7 @@ def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
         F116; QEMU hw/vfio/pci.c, vfio_err_notifier_handler.
     """
     if not guest.hostdevs:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no host device")
     if guest.state == "paused":
         log = qemulog.last_start(hypervisor.libvirt.qemu_log(guest.name))
@@ -137,7 +138,7 @@ def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
             severity=BLOCKER if error else None,
             cure=cures.resume(guest.name),
         )
-    guest.know("running")
+    require(*guest.lacks("running"))
     if guest.running and guest.state is None:
         raise Missing(hypervisor.evidence.item("virsh/list"))
     return passes(f"{guest.name} is {guest.state or 'not running'}", evidence=guest.quote)
@@ -151,10 +152,10 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
         That inside the running guest there are as many functions with the device's vendor:device
         id as its live XML assigns.
     Why it matters:
-        A hostdev in the XML says nothing of what the guest made of it.
+        A hostdev in the XML does not prove that the guest found the device.
     Evidence:
-        lspci -nn from inside the guest, where somebody took it along: without it this is unknown,
-        never passed.
+        lspci -nn from inside the guest, where it was recorded: without it this is unknown, never
+        passed.
     Fix:
         Stop and start the guest; look into its kernel log.
     Fix safety:
@@ -163,7 +164,7 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
         F170, F171, F180.
     """
     domain = hypervisor.guests.owner(hostdev)
-    domain.know("running", "live")
+    require(*domain.lacks("running", "live"))
     if not domain.running:
         return skips(f"{hostdev.guest} does not run")
     if not hostdev.live:
@@ -176,8 +177,7 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
     mates = guestview.alike(hypervisor, domain, wanted.id)
     if inside.count(wanted.id) >= mates:
         return passes(f"{hostdev.guest} sees {wanted.id}", evidence=item.quote(f"[{wanted.id}]"))
-    if not item.whole:
-        raise Missing(item)
+    require(item)
     return fails(
         f"{hostdev.guest} sees {inside.count(wanted.id)} of {mates} functions {wanted.id}",
         actual=f"{inside.count(wanted.id)} functions {wanted.id}",
@@ -197,33 +197,34 @@ def test_udev_creates_the_vf_of_the_autostart_guest(
     """udev creates the VF of the autostart guest
 
     Checks:
-        For a guest that starts by itself and has a VF: that udev makes the VFs, as soon as the PF
-        is there, and not something that may run after libvirt.
+        For a guest that has autostart and a VF: that udev creates the VFs, as soon as the PF
+        appears, and not something that may run after libvirt.
     Why it matters:
-        The guest fails at the host's boot and starts by hand later: "Device ... not found".
+        Otherwise the guest fails at the host's boot, "Device ... not found", and starts by hand
+        later.
     Evidence:
         Autostart; /etc/udev/rules.d; the VF's PF.
     Fix:
-        Make the VFs by a udev rule, or order the unit that makes them before libvirt's.
+        Create the VFs by a udev rule, or order the unit that creates them before libvirt's.
     Fix safety:
         Safe: it acts at the next boot. Can be undone.
     References:
         F159, F129; systemd.link(5), SR-IOVVirtualFunctions.
     """
     domain = hypervisor.guests.owner(hostdev)
-    domain.know("autostart")
+    require(*domain.lacks("autostart"))
     if not domain.autostart:
-        return skips(f"{hostdev.guest} does not start by itself")
+        return skips(f"{hostdev.guest} has no autostart")
     function = hypervisor.pci.get(hostdev.address) if hostdev.address else None
     if function is None or function.physfn is None:
         return skips(f"{hostdev.address or hostdev.raw} is no VF")
     found = guestview.makers(hypervisor.evidence)
     if found:
-        return passes(f"udev makes VFs, such as {hostdev.address}", evidence=found)
+        return passes(f"udev creates VFs such as {hostdev.address}", evidence=found)
     return fails(
-        f"{hostdev.guest} starts by itself with VF {hostdev.address}, which no udev rule makes",
-        actual="made by something else",
-        expected="made by udev, or ordered before libvirt",
+        f"{hostdev.guest} has autostart with VF {hostdev.address}, which no udev rule creates",
+        actual="created by something else",
+        expected="created by udev, or ordered before libvirt",
         evidence=[domain.autostart_quote, function.quote("physfn")],
         refs=["F159"],
         cure=cures.make_vfs_early(function.physfn),

@@ -1,9 +1,10 @@
-"""What the IOMMU caught."""
+"""Accesses that the IOMMU refused, and commands that it did not finish."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.iommu.faults import Fault
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -34,7 +35,7 @@ def test_device_causes_no_iommu_faults(hypervisor: Hypervisor, device: IntendedD
         That the IOMMU refused no access of the device in this boot. VT-d's reasons are decimal
         up to 5.10 and hexadecimal from 5.15 on; its lines do not name the PCI segment.
     Why it matters:
-        The device or its driver uses addresses that nobody gave it: data is lost, and a storm of
+        A device that does uses addresses that are not mapped for it: data is lost, and a storm of
         faults slows the host down.
     Evidence:
         The kernel log, `DMAR: [DMA Read]`, `AMD-Vi: Event logged`, SMMU events.
@@ -50,7 +51,7 @@ def test_device_causes_no_iommu_faults(hypervisor: Hypervisor, device: IntendedD
     found = [fault for fault in hypervisor.iommu.faults if fault.of(device.address)]
     if found:
         return _faults(device.address, found)
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"the IOMMU refused no access of {device.address}")
 
 
@@ -61,14 +62,14 @@ def test_none_of_the_host_own_devices_causes_iommu_faults(hypervisor: Hypervisor
     Checks:
         That the IOMMU refused no access of the host's other devices in this boot.
     Why it matters:
-        A host device that needs memory nobody mapped misbehaves as soon as DMA is translated:
+        A device that needs memory which is not mapped for it fails as soon as DMA is translated:
         often its firmware lacks an RMRR, or it uses another function's requester id.
     Evidence:
         The kernel log.
     Fix:
         Update the device's firmware, its driver, the machine's firmware.
     Fix safety:
-        Nothing is changed by looking.
+        Nothing is changed.
     References:
         F55, F56, F58, F96, S26.
     """
@@ -78,7 +79,7 @@ def test_none_of_the_host_own_devices_causes_iommu_faults(hypervisor: Hypervisor
         found = [fault for fault in found if not any(map(fault.of, meant))]
     if found:
         return _faults(found[0].device or "an SMMU's stream", found)
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes("the IOMMU refused no access of any other device")
 
 
@@ -105,7 +106,8 @@ def test_no_device_stalls_the_iommu(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That no invalidation timed out in this boot.
     Why it matters:
-        The IOMMU waits for a device that does not answer; guests and the host hang while it does.
+        Otherwise the IOMMU waits for a device that does not answer; guests and the host hang while
+        it does.
     Evidence:
         The kernel log: Completion-Wait loop timed out, Invalidation Time-out Error,
         IOTLB_INV_TIMEOUT, Service Failure Mode.
@@ -120,7 +122,7 @@ def test_no_device_stalls_the_iommu(hypervisor: Hypervisor) -> Verdict:
     if said is None:
         return passes("no invalidation timed out")
     return fails(
-        f"the IOMMU waited in vain: {said.text[:160]}",
+        f"an invalidation of the IOMMU timed out: {said.text[:160]}",
         actual="invalidation timed out",
         expected="every device answers",
         evidence=said.quote,

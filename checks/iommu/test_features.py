@@ -3,6 +3,7 @@
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _UNLIKE = (
@@ -23,8 +24,8 @@ def test_iommu_units_map_as_many_address_bits_as_the_cpu_has(hypervisor: Hypervi
         On Intel, that every unit maps as many bits (MGAW) as the CPU's physical addresses have,
         which a guest with host-passthrough may use.
     Why it matters:
-        The guest's firmware places 64-bit BARs at the top of its address space; mapping them
-        fails with Invalid argument. Peer-to-peer is lost, or the guest does not start.
+        Otherwise the guest's firmware places 64-bit BARs where the IOMMU cannot map them, and
+        mapping fails with Invalid argument. Peer-to-peer is lost, or the guest does not start.
     Evidence:
         cap of every unit, address sizes in /proc/cpuinfo.
     Fix:
@@ -44,7 +45,7 @@ def test_iommu_units_map_as_many_address_bits_as_the_cpu_has(hypervisor: Hypervi
     quote = next(unit.quote_cap for unit in units if unit.name == name)
     cpu = hypervisor.cpu.physical_bits
     if bits >= cpu:
-        _ = hypervisor.iommu.units  # raises where a narrower unit may be hidden
+        require(*hypervisor.iommu.unread_units)  # a narrower unit may be hidden
         return passes(f"each unit maps {bits} bits or more, the CPU has {cpu}", evidence=quote)
     return fails(
         f"{name} maps {bits} address bits, the CPU has {cpu}",
@@ -63,7 +64,8 @@ def test_kernel_log_reports_no_unit_with_different_features(hypervisor: Hypervis
     Checks:
         That the kernel reports no unit whose features do not match the others'.
     Why it matters:
-        The kernel falls back to what all units have in common, or uses what one unit lacks.
+        Where units differ the kernel falls back to what all have in common, or uses what one unit
+        lacks.
     Evidence:
         The kernel log; units of integrated graphics differ by design, so registers alone are not
         compared.
@@ -76,9 +78,9 @@ def test_kernel_log_reports_no_unit_with_different_features(hypervisor: Hypervis
     """
     said = hypervisor.klog.find(_UNLIKE)
     if said is None:
-        return passes("the kernel found no unit unlike the others")
+        return passes("the kernel log reports no unit with different features")
     return fails(
-        f"units differ: {said.text[:160]}",
+        f"IOMMU units have different features: {said.text[:160]}",
         actual="different features",
         expected="alike",
         evidence=said.quote,
@@ -94,8 +96,8 @@ def test_kernel_log_reports_no_conflicting_default_domains(hypervisor: Hyperviso
     Checks:
         That the kernel found no conflict about a group's default domain.
     Why it matters:
-        The host's drivers get the common default instead of what they asked for. Assigned devices
-        are not affected.
+        Where they conflict the host's drivers get the common default instead of what they asked
+        for. Assigned devices are not affected.
     Evidence:
         The kernel log.
     Fix:
@@ -121,16 +123,16 @@ def test_memory_encryption_does_not_override_iommu_pt(hypervisor: Hypervisor) ->
     """Memory encryption does not override iommu=pt
 
     Checks:
-        That passthrough mode, where it is asked for, was not dropped because memory is encrypted.
+        That passthrough mode, where it is set, was not dropped because memory is encrypted.
     Why it matters:
-        Host devices pay for translation although the command line says otherwise. Assigned devices
-        are translated with either.
+        Otherwise the host's own devices use translated DMA although the command line asks for
+        passthrough. Assigned devices are translated with either.
     Evidence:
         The kernel log.
     Fix:
-        Take iommu=pt off the line: it does nothing here.
+        Remove iommu=pt: it has no effect here.
     Fix safety:
-        Nothing changes but the line.
+        Only the command line changes.
     References:
         F18, S07; drivers/iommu/iommu.c (iommu_subsys_init).
     """

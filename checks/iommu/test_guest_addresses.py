@@ -4,8 +4,9 @@ import re
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: Above this the memory of an older machine type reaches into the hole at 1012 to 1024 GiB.
@@ -38,7 +39,7 @@ def test_guest_memory_avoids_the_addresses_an_amd_iommu_reserves(
     huge = [d for d in guest.documents if d.hostdevs and (d.memory or 0) > _BELOW_HOLE]
     old = [(d, m) for d in huge if (m := _MACHINE.match(d.machine)) and _version(m) < (7, 1)]
     if not old:
-        guest.know("live", "stored")
+        require(guest)
         if not huge:
             return skips(f"{guest.name} has no host device, or less than 1010 GiB")
     if hypervisor.iommu.kind != "amd":
@@ -55,7 +56,7 @@ def test_guest_memory_avoids_the_addresses_an_amd_iommu_reserves(
         )
     for document in huge:
         if _MACHINE.match(document.machine) is None:  # an alias, or a distribution's own name
-            raise Missing(Item(f"version of machine {document.machine[:60]}", Status.NOT_COLLECTED))
+            raise Missing(Lack(f"version of machine {document.machine[:60]}", Status.NOT_COLLECTED))
     return passes(f"{guest.name} has a machine type that goes around the hole")
 
 

@@ -2,6 +2,7 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import iommu as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _GAVE_UP = (
@@ -25,15 +26,15 @@ def test_iommu_is_on(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That the kernel translates DMA. Units that it registered prove it, then real groups, then
-        the log's last word of a driver. `DMAR: IOMMU enabled` only says that a word was parsed,
-        DRHD lines only that a table was, and a no-IOMMU group is not an IOMMU.
+        the last line of a driver in the log. `DMAR: IOMMU enabled` only proves that a parameter was
+        parsed, DRHD lines only that a table was, and a no-IOMMU group is not an IOMMU.
     Why it matters:
         Without translation there are no groups: VFIO refuses every device.
     Evidence:
         /sys/class/iommu, /sys/kernel/iommu_groups, links of functions, libvirt's node devices,
-        the kernel log. Silence of a log that is not whole proves nothing.
+        the kernel log. What is absent from a log that is not whole proves nothing.
     Fix:
-        The cause that is named before this one; else what the kernel log says of DMAR or AMD-Vi.
+        The cause that is named before this one; else what the kernel log reports of DMAR or AMD-Vi.
     Fix safety:
         Switching the IOMMU on needs a reboot, and may show faults of devices with bugs.
     References:
@@ -45,8 +46,8 @@ def test_iommu_is_on(hypervisor: Hypervisor) -> Verdict:
     gave_up = hypervisor.klog.first(_GAVE_UP)
     because = f": {gave_up.text[:160]}" if gave_up is not None else ""
     return fails(
-        f"the IOMMU is off, {iommu.off_reading}{because}",
-        actual=f"off, {iommu.off_reading}",
+        f"the IOMMU is off: {iommu.off_reading}{because}",
+        actual=f"off: {iommu.off_reading}",
         expected="a unit in /sys/class/iommu",
         evidence=[iommu.quote, gave_up.quote] if gave_up is not None else iommu.quote,
         refs=["F50"],
@@ -72,7 +73,7 @@ def test_interrupts_are_remapped(hypervisor: Hypervisor) -> Verdict:
     Evidence:
         /proc/interrupts, then ecap of the units and the kernel log.
     Fix:
-        The cause that is named before this one: firmware, a word on the command line, the kernel.
+        The cause that is named before this one: firmware, a kernel parameter, the kernel.
     Fix safety:
         Never allow unsafe interrupts instead.
     References:
@@ -97,7 +98,8 @@ def test_linux_does_not_refuse_this_platform_iommu(hypervisor: Hypervisor) -> Ve
     Checks:
         That Linux did not leave the AMD IOMMU off because of the platform (Stoney Ridge).
     Why it matters:
-        Its integrated GPU does not work with the IOMMU on, so the kernel decides against it.
+        The integrated GPU of such a platform does not work with the IOMMU on, so the kernel leaves
+        it off.
     Evidence:
         The IOMMU's state, the kernel log, the GPU 1002:98e4 among the PCI functions.
     Fix:
@@ -113,8 +115,8 @@ def test_linux_does_not_refuse_this_platform_iommu(hypervisor: Hypervisor) -> Ve
     if said is None:
         if hypervisor.iommu.kind != "amd":
             return skips("no AMD IOMMU on this host")
-        hypervisor.klog.must_be_whole()
-        return passes("Linux has nothing against this platform's IOMMU")
+        require(hypervisor.klog)
+        return passes("Linux does not refuse this platform's IOMMU")
     return fails(
         "Linux leaves the IOMMU of this platform off (Stoney Ridge)",
         actual="refused",
@@ -137,7 +139,7 @@ def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
     Evidence:
         /sys/module/{vfio_iommu_type1,iommufd}/parameters/allow_unsafe_interrupts.
     Fix:
-        Write N, take the option out of modprobe.d and off the command line.
+        Write N, remove the option from modprobe.d and from the command line.
     Fix safety:
         Running guests keep their devices; where interrupts are not remapped the next start fails.
     References:
@@ -164,12 +166,12 @@ def test_vfio_no_iommu_mode_is_off(hypervisor: Hypervisor) -> Verdict:
     Checks:
         That enable_unsafe_noiommu_mode is N and that no group is called vfio-noiommu.
     Why it matters:
-        A program then programs a device to read and write any memory. Virtual machines cannot use
+        With it a program can make a device read and write any memory. Virtual machines cannot use
         it at all: the groups look real and no guest starts.
     Evidence:
         /sys/module/vfio/parameters, the groups' names, the taint line in the kernel log.
     Fix:
-        Write N, end what uses the devices, switch a real IOMMU on.
+        Write N, stop what uses the devices, switch a real IOMMU on.
     Fix safety:
         DPDK programs that rely on it stop working.
     References:
@@ -195,12 +197,12 @@ def test_firmware_does_not_force_the_iommu_on(hypervisor: Hypervisor) -> Verdict
     Checks:
         That the IOMMU is not on merely because the firmware opted in to DMA protection.
     Why it matters:
-        Host devices then get identity mapping and only external ones are translated; a kernel
-        whose rule for `iommu=off` differs may leave it off after an update.
+        Where it does the host's own devices get identity mapping and only external ones are
+        translated; a kernel whose rule for `iommu=off` differs may leave it off after an update.
     Evidence:
         The kernel log.
     Fix:
-        Say intel_iommu=on.
+        Set intel_iommu=on.
     Fix safety:
         Needs a reboot; host devices are then translated too, unless iommu=pt.
     References:
@@ -212,7 +214,7 @@ def test_firmware_does_not_force_the_iommu_on(hypervisor: Hypervisor) -> Verdict
     if said is None:
         if hypervisor.iommu.kind != "intel":
             return skips("no Intel IOMMU on this host")
-        hypervisor.klog.must_be_whole()
+        require(hypervisor.klog)
         return passes("firmware does not force the IOMMU on")
     return fails(
         f"firmware forces the IOMMU on: {said.text[:120]}",

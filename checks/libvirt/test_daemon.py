@@ -1,10 +1,11 @@
-"""libvirt has to be there, and able to reach the VFIO nodes."""
+"""libvirt has to run, and to let QEMU open the VFIO nodes."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.libvirt.daemon import DAEMONS, QEMU_DAEMONS
 from pytest_vfio.facts.libvirt.guests import STORED_FOLDER
+from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: Of a folder: says not even whether it exists, as a refusal does.
@@ -17,12 +18,12 @@ def test_libvirt_runs_or_its_socket_listens(hypervisor: Hypervisor) -> Verdict:
 
     Checks:
         That libvirt answered, or that a daemon that drives QEMU runs, or that its socket listens.
-        A daemon that its socket will start is healthy; it was not woken, for that starts guests.
+        A daemon that its socket will start is healthy; it was not started, for that starts guests.
     Why it matters:
         Without libvirt nothing detaches devices, sets limits, labels nodes or starts guests.
     Evidence:
         What virsh printed; the running daemons and listening sockets; whether libvirt's folder of
-        guests is there, without which guests are another program's.
+        guests exists, without which guests belong to another program.
     Fix:
         Enable libvirt's sockets.
     Fix safety:
@@ -39,7 +40,7 @@ def test_libvirt_runs_or_its_socket_listens(hypervisor: Hypervisor) -> Verdict:
     if running:
         return passes("a daemon that drives QEMU runs", evidence=running)
     if waiting:
-        return passes("libvirt is started when asked, and was not asked", evidence=waiting)
+        return passes("libvirt's socket listens and starts it when needed", evidence=waiting)
     folder = hypervisor.evidence.item(STORED_FOLDER)
     absent = Status.ABSENT in (item.status, folder.status)
     if not hypervisor.declared.guests:
@@ -68,7 +69,7 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
     Why it matters:
         Otherwise libvirt refuses: "host doesn't support passthrough of host PCI devices".
     Evidence:
-        <iommu support=> of virsh capabilities; where libvirt was not asked, what it would look at.
+        <iommu support=> of virsh capabilities; where libvirt did not answer, what it looks at.
     Fix:
         Load vfio-pci; where there is no group, the IOMMU is off.
     Fix safety:
@@ -76,15 +77,12 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
     References:
         F141; libvirt src/util/virhostdev.c and virHostHasIOMMU.
     """
-    try:
-        said = hypervisor.libvirt.iommu_support
-    except Missing:
-        said = None  # libvirt was not asked: its test can be made from what it looks at
-    if said is not None:
+    said = known(lambda: hypervisor.libvirt.iommu_support)
+    if said is not None:  # else libvirt did not answer, and what it looks at is looked at
         supported, quote = said
         if supported:
             return passes("libvirt finds an IOMMU for VFIO", evidence=quote)
-        return _no_vfio("libvirt says that the host has no IOMMU for VFIO", quote)
+        return _no_vfio("libvirt reports no IOMMU for VFIO", quote)
     node = hypervisor.evidence.item("dev/vfio/vfio")
     if node.status is Status.ABSENT:
         return _no_vfio("/dev/vfio/vfio does not exist", node.quote())
@@ -118,7 +116,7 @@ def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> V
     Evidence:
         /etc/libvirt/qemu.conf; the default is on.
     Fix:
-        Take dynamic_ownership = 0 out, or give the nodes a group by udev.
+        Remove dynamic_ownership = 0, or give the nodes a group by udev.
     Fix safety:
         Unsafe: it holds for every guest that starts from then on. Can be undone.
     References:
@@ -136,7 +134,7 @@ def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> V
         )
     name = user.values[0] if user is not None and user.values else "its own user"
     return fails(
-        f"libvirt leaves /dev/vfio nodes with root, and QEMU runs as {name}",
+        f"libvirt leaves /dev/vfio nodes owned by root, and QEMU runs as {name}",
         actual="dynamic_ownership = 0",
         expected="dynamic_ownership on, QEMU as root, or a udev rule for the nodes",
         evidence=[owner.quote, *([user.quote] if user else [])],

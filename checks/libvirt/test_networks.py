@@ -1,8 +1,10 @@
-"""Networks that hand VFs to guests need enough of them."""
+"""Networks that assign VFs to guests need enough of them."""
+
+import itertools
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.evidence import Missing
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import pools
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
@@ -13,14 +15,14 @@ def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Ve
 
     Checks:
         For each network with forward mode hostdev: that its VFs are at least as many as the
-        interfaces that guests which run, or start by themselves, take from it.
+        interfaces that guests which run, or have autostart, take from it.
     Why it matters:
-        The guest that comes last does not start: "network requires exclusive access to interfaces,
-        but none are available".
+        Otherwise the guest that comes last does not start: "network requires exclusive access to
+        interfaces, but none are available".
     Evidence:
         The networks, the guests' interfaces, the VFs of the pool's PF.
     Fix:
-        Make more VFs, or let fewer guests start by themselves.
+        Create more VFs, or let fewer guests have autostart.
     Fix safety:
         Unsafe: the number of VFs changes only through 0, which takes them from running guests.
     References:
@@ -40,12 +42,9 @@ def test_every_network_that_assigns_vfs_has_enough(hypervisor: Hypervisor) -> Ve
                 cure=cures.more_vfs(pool.network.name, pool.network.pf),
             )
     if not any(network.is_pool for network in hypervisor.libvirt.networks):
-        return skips("no network hands VFs to guests")
-    for domain in hypervisor.guests.domains:
-        domain.know("running", "autostart")
-    lacking = [item for pool in found for item in pool.lacking]
-    if lacking:
-        raise Missing(*lacking)
+        return skips("no network assigns VFs to guests")
+    states = (one.lacks("running", "autostart") for one in hypervisor.guests.domains)
+    require(*itertools.chain.from_iterable(states), *found)
     counts = [f"{pool.network.name} {len(pool.takers)} of {len(pool.vfs or ())}" for pool in found]
     return passes(
         f"VFs needed at once: {', '.join(counts)}", evidence=[p.network.quote for p in found]

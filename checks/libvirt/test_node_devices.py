@@ -1,12 +1,18 @@
-"""libvirt's view of the host's devices has to be there and to be the kernel's."""
+"""libvirt's view of the host's devices has to exist and to agree with the kernel's."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as cures
-from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.facts.pci.views import SYSFS, Known
+from pytest_vfio.evidence import Lack, Missing, Status
+from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.facts.pci.views import SYSFS
+from pytest_vfio.facts.tristate import first, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse import nodedevs
+from pytest_vfio.parse.nodedevs import NodeDevice
+
+#: What is compared: the kernel's fields, and what libvirt calls them.
+_VIEWS = {"driver": "driver", "group": "group", "totalvfs": "max_vfs"}
 
 
 @check("LIB003", severity=DEGRADED, needs=["LIB001", "DEV001"], refs=["F165"])
@@ -22,7 +28,7 @@ def test_libvirt_knows_the_device(hypervisor: Hypervisor, device: IntendedDevice
     Fix:
         Have libvirt read the devices again.
     Fix safety:
-        Unsafe: its daemon is started anew. Running guests go on.
+        Unsafe: its daemon is restarted. Running guests go on.
     References:
         F165; libvirt, Node devices XML format.
     """
@@ -54,58 +60,44 @@ def test_libvirt_and_the_kernel_agree_on_the_device(
         That driver, IOMMU group and the greatest number of VFs are the same in libvirt's node
         device and in /sys. Where they differ, /sys holds.
     Why it matters:
-        libvirt missed an event of the kernel: what it does to the device rests on an old picture.
+        Where they differ libvirt has missed an event of the kernel, and acts on an old state of the
+        device.
     Evidence:
         virsh nodedev-dumpxml, /sys/bus/pci/devices.
     Fix:
         Have libvirt read the devices again.
     Fix safety:
-        Unsafe: its daemon is started anew. Running guests go on.
+        Unsafe: its daemon is restarted. Running guests go on.
     References:
         F165; libvirt src/node_device/node_device_udev.c.
     """
     if device.address is None:
         return skips("the device is not on this host")
-    known = hypervisor.libvirt.known_nodedevs.get(device.address)
-    if known is None:
-        hypervisor.libvirt.nodedevs  # noqa: B018  raises where the list is not whole
+    listed = hypervisor.libvirt.known_nodedevs.get(device.address)
+    if listed is None:
+        require(*hypervisor.libvirt.unread_nodedevs)
         return skips(f"libvirt has no view of {device.address}")
     function = device.function
-    unread: list[Item] = []
-    same: list[str] = []
-    views = (("driver", "driver"), ("group", "group"), ("totalvfs", "max_vfs"))
-    for field, theirs in views:
-        try:
-            seen = function.ask(field)
-        except Missing as missing:
-            unread.extend(missing.items)
-            continue
-        if not seen.quote.source.startswith("sys/"):
-            unread.append(_sysfs(hypervisor, device.address, field))
-        elif (seen.value or None) != (getattr(known, theirs) or None):
-            return _differs(
-                device.address, field, getattr(known, theirs), seen, known.quote(theirs)
-            )
-        else:
-            same.append(f"{field} {seen.value}")
-    if unread:
-        raise Missing(*unread)
-    return passes(f"libvirt and /sys agree on {device.address}: {', '.join(same)}")
-
-
-def _sysfs(hypervisor: Hypervisor, address: str, field: str) -> Item:
-    tree = hypervisor.evidence.item(SYSFS)
-    return Item(
-        f"{SYSFS}/{address}/{field}", tree.status if not tree.whole else Status.NOT_COLLECTED
-    )
-
-
-def _differs(address: str, field: str, theirs: object, seen: Known, quote: Quote) -> Verdict:
+    field = first(_VIEWS, lambda field: _differs(hypervisor, function, listed, field))
+    if field is None:
+        same = ", ".join(f"{field} {function.ask(field).value}" for field in _VIEWS)
+        return passes(f"libvirt and /sys agree on {device.address}: {same}")
+    theirs, seen = getattr(listed, _VIEWS[field]), function.ask(field)
     return fails(
-        f"libvirt has {field} {theirs} for {address}, the kernel {seen.value}",
+        f"libvirt has {field} {theirs} for {device.address}, the kernel {seen.value}",
         actual=f"{field} {theirs}",
         expected=f"{field} {seen.value}",
-        evidence=[quote, seen.quote],
+        evidence=[listed.quote(_VIEWS[field]), seen.quote],
         acts="libvirt",
         cure=cures.refresh_node_devices(),
     )
+
+
+def _differs(hypervisor: Hypervisor, function: PciFunction, listed: NodeDevice, field: str) -> bool:
+    """libvirt and sysfs differ in a field. Raises Missing where it was not read from sysfs."""
+    seen = function.ask(field)
+    if not seen.quote.source.startswith("sys/"):
+        tree = hypervisor.evidence.item(SYSFS)
+        status = Status.NOT_COLLECTED if tree.whole else tree.status
+        raise Missing(Lack(f"{SYSFS}/{function.address}/{field}", status))
+    return (seen.value or None) != (getattr(listed, _VIEWS[field]) or None)

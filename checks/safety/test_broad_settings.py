@@ -1,12 +1,13 @@
-"""Settings that name more than the intended device, and hit what the host lives on."""
+"""Settings that match more than the device to be passed through, and what the host depends on."""
 
 from collections.abc import Iterable, Iterator
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.drivers.modules import IdPattern, Modules
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import ask, known, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
 from pytest_vfio.parse.words import Word, named
@@ -20,12 +21,13 @@ def test_no_id_matches_a_device_the_host_depends_on(hypervisor: Hypervisor) -> V
         That none of the ids for vfio-pci, on the command line or in modprobe.d, in force or not,
         matches a function that carries the network, the storage or the console of the host.
     Why it matters:
-        An id names a model, not a card: at the next boot, or with the next initramfs, the twin
-        that the host boots from is on vfio-pci too.
+        An id names a model, not a card: at the next boot, or with the next initramfs, a card of the
+        same model that the host boots from is on vfio-pci too.
     Evidence:
-        proc/cmdline, modprobe.d, the ids of all PCI functions, and what SAF001 reads.
+        /proc/cmdline, modprobe.d, the ids of all PCI functions, and what SAF001 reads.
     Fix:
-        Take the id out and pin the intended functions by address, or narrow the id by subsystem.
+        Remove the id and bind the functions to be passed through by address, or narrow the id by
+        subsystem.
     Fix safety:
         Unsafe: boot files or initramfs change. Can be undone.
     References:
@@ -35,8 +37,7 @@ def test_no_id_matches_a_device_the_host_depends_on(hypervisor: Hypervisor) -> V
     hit = _hit(hypervisor, patterns)
     if hit is not None:
         return hit
-    if hypervisor.modules.configured_ids_missing:
-        raise Missing(*hypervisor.modules.configured_ids_missing)
+    require(*hypervisor.modules.configured_ids_missing)
     if not patterns:
         return skips("no ids are configured for vfio-pci")
     return _free(hypervisor, patterns)
@@ -53,12 +54,13 @@ def test_no_id_of_the_next_boot_matches_a_device_the_host_depends_on(
         matches a function that carries the network, the storage or the console of the host. Of
         several lists the last counts, before a bare `--` and behind it, where a module reads on.
     Why it matters:
-        The host runs well, and the reboot that the waiting words ask for cuts it off.
+        Otherwise the host runs well, and the reboot that the configured parameters need cuts it
+        off.
     Evidence:
         grub.cfg with grubenv or the loader's entries, the ids of all PCI functions, and what SAF001
         reads.
     Fix:
-        Take the id out before the next boot and pin the intended functions by address.
+        Remove the id before the next boot and bind the functions to be passed through by address.
     Fix safety:
         Unsafe: boot files change. Can be undone.
     References:
@@ -78,11 +80,11 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
 
     Checks:
         That no blacklist, and no `install MODULE /bin/false`, names the driver of a function that
-        carries the network, the storage or the console of the host. Drivers that are built into
-        the kernel are beyond its reach.
+        carries the network, the storage or the console of the host. Drivers that are built into the
+        kernel are not affected.
     Why it matters:
-        A blacklist takes away every device of a driver. The host that still runs may have loaded
-        the driver from an older initramfs; the next boot comes up without disk or network.
+        A blacklist affects every device of a driver. The running host may have loaded the driver
+        from an older initramfs; the next boot then comes up without disk or network.
     Evidence:
         modprobe.d, modprobe.blacklist= and module_blacklist= on the command line, the drivers of
         the functions that SAF001 finds, modules.builtin.
@@ -98,9 +100,10 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
     for address, path in hypervisor.protected.known.items():
         function = hypervisor.pci.known.get(address)
         for name in _modules_of(function):
-            if name in refused and not _built_in(modules, name):
+            if name in refused and not known(modules.builtin, name):
                 return fails(
-                    f"{name} drives {address}, on which the host lives, and is blacklisted: {path}",
+                    f"{name} is blacklisted and drives {address}, and the host depends on it:"
+                    f" {path}",
                     actual=f"{name} is blacklisted",
                     expected=f"{name} allowed to load",
                     evidence=[refused[name], *hypervisor.protected.quotes(address)],
@@ -111,7 +114,7 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
     functions = hypervisor.pci.functions
     carriers = [functions[a] for a in hypervisor.protected.functions if a in functions]
     drivers = ", ".join(sorted({one.driver or "none" for one in carriers}))
-    return passes(f"none of the drivers that carry the host is blacklisted: {drivers}")
+    return passes(f"no blacklist disables a driver that the host depends on: {drivers}")
 
 
 @check("SAF009", severity=BLOCKER, refs=["F202"])
@@ -122,12 +125,12 @@ def test_no_override_takes_a_device_the_host_depends_on(hypervisor: Hypervisor) 
         That no file of driverctl and no udev rule that sets driver_override names the address of a
         function that carries the network, the storage or the console of the host.
     Why it matters:
-        Addresses move when a card is added or a firmware option changes. The pin then hits what
-        came to stand there, and the next boot hands it to vfio-pci.
+        Addresses move when a card is added or a firmware option changes. The override then applies
+        to the device that is there now, and the next boot binds it to vfio-pci.
     Evidence:
-        etc/driverctl.d/, etc/udev/rules.d/, and what SAF001 reads.
+        /etc/driverctl.d/, /etc/udev/rules.d/, and what SAF001 reads.
     Fix:
-        Remove the pin; compare vendor, device and serial before setting a new one.
+        Remove the override; compare vendor, device and serial before setting a new one.
     Fix safety:
         Unsafe: takes effect at boot. Can be undone.
     References:
@@ -138,19 +141,20 @@ def test_no_override_takes_a_device_the_host_depends_on(hypervisor: Hypervisor) 
         path = hypervisor.protected.known.get(pin.address)
         if path is not None:
             return fails(
-                f"{pin.address} is pinned to {pin.driver} and the host lives on it: {path}",
-                actual=f"pinned to {pin.driver}",
-                expected="no pin on what the host lives on",
+                f"{pin.address} is given to {pin.driver} by a persistent override, and the host"
+                f" depends on it: {path}",
+                actual=f"override to {pin.driver}",
+                expected="no override of what the host depends on",
                 evidence=[pin.quote, *hypervisor.protected.quotes(pin.address)],
                 cure=safety.remove_pin(pin.address, pin.quote.source),
             )
     if hypervisor.pins.all and not pins:
-        return passes("no address is pinned to a VFIO driver")
+        return passes("no persistent override names a VFIO driver")
     if not pins:
-        return skips("no address is pinned to a driver")
+        return skips("there is no persistent override")
     for pin in pins:
-        hypervisor.protected.path(pin.address)  # raises where it cannot be told
-    return passes(f"{len(pins)} pinned addresses, the host lives on none of them")
+        hypervisor.protected.path(pin.address)  # raises where it is not known
+    return passes(f"{len(pins)} persistent overrides, the host depends on none of their devices")
 
 
 @check("SAF010", severity=ADVICE, refs=["F202"])
@@ -158,15 +162,15 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
     """Every persistent VFIO override names a device to be passed through
 
     Checks:
-        That each address that driverctl or a udev rule gives to a VFIO driver is there and is
-        intended for a guest.
+        That each address that driverctl or a udev rule binds to a VFIO driver exists and is to be
+        passed through.
     Why it matters:
-        Such a pin is a leftover of a card that was moved or removed, and waits for the next device
-        that gets its address.
+        One that does not is a leftover of a card that was moved or removed, and applies to the next
+        device that gets its address.
     Evidence:
-        etc/driverctl.d/, etc/udev/rules.d/, the PCI functions, the intent.
+        /etc/driverctl.d/, /etc/udev/rules.d/, the PCI functions, the devices to be passed through.
     Fix:
-        Remove the pin, or name the device in the inventory.
+        Remove the override, or name the device in the inventory.
     Fix safety:
         Unsafe: takes effect at boot. Can be undone.
     References:
@@ -177,21 +181,19 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
         gone = hypervisor.pci.whole and pin.address not in hypervisor.pci.known
         stray = hypervisor.intent.whole and hypervisor.intent.get(pin.address) is None
         if gone or stray:
-            actual = "no device is there" if gone else "it is not intended for a guest"
+            actual = "no device is there" if gone else "it is not to be passed through"
             return fails(
-                f"{pin.address} is pinned to {pin.driver}, and {actual}",
+                f"{pin.address} is given to {pin.driver} by a persistent override, and {actual}",
                 actual=actual,
-                expected="pins of intended devices only",
+                expected="overrides of devices to be passed through only",
                 evidence=pin.quote,
                 cure=safety.remove_pin(pin.address, pin.quote.source),
             )
     if not hypervisor.pins.all:
-        return skips("no address is pinned to a driver")
-    if pins and not hypervisor.pci.whole:
-        raise Missing(hypervisor.evidence.item("sys/bus/pci/devices"))
-    if pins and hypervisor.intent.unknown:
-        raise Missing(*hypervisor.intent.unknown)
-    return passes(f"{len(pins)} pinned addresses, all of them intended devices")
+        return skips("there is no persistent override")
+    if pins:
+        require(hypervisor.pci, hypervisor.intent)
+    return passes(f"{len(pins)} persistent overrides, all of devices to be passed through")
 
 
 @check("SAF014", severity=SECURITY, refs=["F205"])
@@ -202,9 +204,9 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
         That `disable_denylist` of vfio-pci is not set, in the running kernel or in its settings.
     Why it matters:
         The list holds devices that are known to break isolation or the host when a guest has
-        them. Setting the option makes an error go away and leaves its cause.
+        them. The option hides an error and leaves its cause.
     Evidence:
-        sys/module/vfio_pci/parameters/disable_denylist; modprobe.d and the command line.
+        /sys/module/vfio_pci/parameters/disable_denylist; modprobe.d and the command line.
     Fix:
         Remove the option.
     Fix safety:
@@ -212,8 +214,8 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
     References:
         F205; drivers/vfio/pci/vfio_pci.c.
     """
-    modules, item = hypervisor.modules, hypervisor.evidence.item("sys/module")
-    running = _running(modules, "disable_denylist")
+    modules = hypervisor.modules
+    running, unread = ask(modules.parameter, "vfio_pci", "disable_denylist")
     wanted = [o for o in modules.known_options("vfio_pci") if o.name == "disable_denylist"][-1:]
     proofs = [option.quote for option in wanted]
     if running is not None:
@@ -228,9 +230,7 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
         )
     if running is not None:
         return passes("vfio-pci keeps its denylist", evidence=proofs)
-    if not item.whole:
-        raise Missing(item)
-    modules.options("vfio_pci")  # raises unless every place that could set it was read
+    require(*unread, modules.modprobe, hypervisor.cmdline)
     return passes("nothing sets disable_denylist of vfio-pci")
 
 
@@ -245,14 +245,15 @@ def _last_lists(line: Iterable[Word]) -> Iterator[Word]:
 
 
 def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") -> Verdict | None:
-    """The failure where an id certainly catches what the host certainly lives on."""
+    """The failure where an id certainly matches what the host certainly depends on."""
     for pattern, function in _caught(patterns, hypervisor.pci.known.values()):
         path = hypervisor.protected.known.get(function.address)
         if path is not None:
             return fails(
-                f"{when}id {pattern.text} catches {function.address}, and the host lives on it: {path}",
-                actual=f"{pattern.text} catches {function.address}",
-                expected="ids that catch only what is intended for guests",
+                f"{when}vfio-pci id {pattern.text} matches {function.address}, and the host depends"
+                f" on it: {path}",
+                actual=f"{pattern.text} matches {function.address}",
+                expected="ids that match only devices to be passed through",
                 evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
                 cure=safety.pin_by_address(function.address, pattern.quote.source),
             )
@@ -260,26 +261,22 @@ def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") 
 
 
 def _free(hypervisor: Hypervisor, patterns: Iterable[IdPattern]) -> Verdict:
-    """The pass where nothing else can be caught. Raises Missing where that cannot be told."""
+    """The pass where nothing else can be matched. Raises Missing where that is not known."""
     functions = hypervisor.pci.functions.values()
     caught = [f for pattern in patterns for f in functions if pattern.catches(f)]
     for function in caught:
         hypervisor.protected.path(function.address)
     names = ", ".join(sorted({f.address for f in caught})) or "nothing"
-    return passes(f"the ids of vfio-pci catch {names}, where the host has nothing")
+    return passes(f"the ids of vfio-pci match {names}, which the host does not depend on")
 
 
 def _caught(
     patterns: Iterable[IdPattern], functions: Iterable[PciFunction]
 ) -> Iterator[tuple[IdPattern, PciFunction]]:
-    """The pairs of an id and a function that are certain; those that nobody can tell left out."""
+    """The pairs of an id and a function that are certain; those that are not known are left out."""
     for pattern in patterns:
-        for function in functions:
-            try:
-                if pattern.catches(function):
-                    yield pattern, function
-            except Missing:
-                continue
+        for function in search(functions, pattern.catches).known:
+            yield pattern, function
 
 
 def _disabled(modules: Modules) -> dict[str, Quote]:
@@ -289,28 +286,12 @@ def _disabled(modules: Modules) -> dict[str, Quote]:
     return {line.module: line.quote for line in lines if line.rest.strip().endswith(ends)}
 
 
-def _built_in(modules: Modules, name: str) -> bool:
-    """A driver that is part of the kernel is there whatever modprobe is told."""
-    try:
-        return modules.builtin(name)
-    except Missing:
-        return False
-
-
 def _modules_of(function: PciFunction | None) -> tuple[str, ...]:
     """The module of the driver that is bound; xhci_hcd is the name that xhci_pci registers."""
     if function is None or not function.knows("driver") or function.driver is None:
         return ()
     name = function.driver.replace("-", "_")
     return (name, "xhci_pci") if name == "xhci_hcd" else (name,)
-
-
-def _running(modules: Modules, name: str) -> str | None:
-    """A readable parameter of vfio-pci, None where it is not there or was not read."""
-    try:
-        return modules.parameters("vfio_pci").get(name)
-    except Missing:
-        return None
 
 
 def _true(value: str | None) -> bool:

@@ -28,28 +28,28 @@ def test_host_does_not_depend_on_the_device(
     Checks:
         That neither the way to the host (default routes of all tables, live SSH sessions) nor its
         storage (mounts, swap, fstab, through LVM, LUKS, RAID, multipath, iSCSI and NFS), nor its
-        only screen or keyboard, stands on the intended device, nor the inventory protects it.
+        only screen or keyboard, depends on the device, nor the inventory protects it.
     Why it matters:
-        A guest that starts with the device takes it from the host without asking: the session
-        ends, the root file system fails, and only somebody at the machine can help.
+        Otherwise a guest that starts with the device takes it from the host without asking: the
+        session ends, the root file system fails, and only the machine's own console helps.
     Evidence:
-        The inventory, sys/class/net, ip/addr, ip/route4, ip/route6, sockets/sshd,
-        proc/self/mountinfo, proc/swaps, etc/fstab, sys/class/block, lsblk; for displays and USB
-        controllers boot_vga and proc/bus/input/devices. A device on a VFIO driver, or a device
-        other than a display without a driver, carries nothing of the host.
+        The inventory, /sys/class/net, addresses and routes as `ip` prints them, the sockets of
+        sshd, /proc/self/mountinfo, /proc/swaps, /etc/fstab, /sys/class/block, lsblk; for displays
+        and USB controllers boot_vga and /proc/bus/input/devices. A device on a VFIO driver, or a
+        device other than a display without a driver, carries nothing of the host.
     Fix:
         Choose another device, or move what the host has on it to one that stays.
     Fix safety:
-        Manual. Nothing unbinds a device that the host lives on.
+        Manual. Nothing unbinds a device that the host depends on.
     References:
         F190, F191, F192, F193; Documentation/ABI/testing/sysfs-class-net, sysfs-block.
     """
     path = hypervisor.protected.known.get(device.name)
     if path is not None and device.keeps_host_driver:
-        return skips(f"{device.name} stays with the host, only its VFs are given away")
+        return skips(f"{device.name} stays with the host, only its VFs are assigned")
     if path is not None:
         return fails(
-            f"{device.name} is intended for a guest and the host lives on it: {path}",
+            f"{device.name} is to be passed through, and the host depends on it: {path}",
             actual=path,
             expected="a device that carries nothing of the host",
             evidence=hypervisor.protected.quotes(device.name),
@@ -57,14 +57,14 @@ def test_host_does_not_depend_on_the_device(
             cure=safety.another_device(device.name),
         )
     function = device.function
-    hypervisor.protected.path(device.name)  # raises where it cannot be told
+    hypervisor.protected.path(device.name)  # raises where it is not known
     if out_of_use(function):
         driver = function.driver or "no driver"
         return passes(
-            f"{device.name} is bound to {driver}: the host has nothing on it",
+            f"{device.name} is bound to {driver}: the host does not use it",
             evidence=function.quote("driver"),
         )
-    return passes(f"nothing that the host lives on stands on {device.name}")
+    return passes(f"the host does not depend on {device.name}")
 
 
 @check("SAF002", severity=BLOCKER, needs=["IOM001"], refs=["F194"])
@@ -74,10 +74,10 @@ def test_host_depends_on_no_other_member_of_the_group(
     """Host depends on no other member of the IOMMU group
 
     Checks:
-        That no other member of the group, that is not intended itself, carries the network, the
-        storage or the console of the host.
+        That no other member of the group, unless it is to be passed through itself, carries the
+        network, the storage or the console of the host.
     Why it matters:
-        A group is given away as a whole. Detaching the sibling to make the group viable cuts off
+        A group is assigned as a whole. Detaching the other member to make the group viable cuts off
         the host: such a device is not assignable where it is now.
     Evidence:
         The members of the group and what SAF001 reads.
@@ -94,9 +94,9 @@ def test_host_depends_on_no_other_member_of_the_group(
     if taken:
         paths = ", ".join(taken.values())
         return fails(
-            f"group {group.number} holds what the host lives on: {paths}",
+            f"group {group.number} holds what the host depends on: {paths}",
             actual=paths,
-            expected="a group without anything of the host",
+            expected="a group that the host does not depend on",
             evidence=[quote for one in taken for quote in hypervisor.protected.quotes(one)],
             cure=safety.another_slot(taken),
         )
@@ -104,8 +104,8 @@ def test_host_depends_on_no_other_member_of_the_group(
         return passes(f"group {group.number} has no other member than {group.members[0]}")
     for mate in mates:
         if not mate.is_bridge:
-            hypervisor.protected.path(mate.address)  # raises where it cannot be told
-    return passes(f"no other member of group {group.number} carries anything of the host")
+            hypervisor.protected.path(mate.address)  # raises where it is not known
+    return passes(f"the host depends on no other member of group {group.number}")
 
 
 @check("SAF003", severity=DEGRADED, needs=["IOM001"], refs=["F100"])
@@ -116,10 +116,10 @@ def test_group_holds_no_isa_bridge_and_no_smbus_controller(
 
     Checks:
         That the group has no ISA/LPC bridge (class 0601) and no SMBus controller (class 0c05)
-        beside the intended device.
+        beside the device to be passed through.
     Why it matters:
-        These drive fans, sensors, firmware flash and legacy devices. Detaching them to make the
-        group viable can take the host down, and a guest that owns the group reaches them by DMA.
+        These drive fans, sensors, firmware flash and legacy devices. Detaching them so that the
+        group is viable can take the host down, and a guest that owns the group reaches them by DMA.
     Evidence:
         The members of the group and their classes.
     Fix:
@@ -153,15 +153,15 @@ def test_host_does_not_depend_on_the_adapter_of_the_vfs(
     """Host does not depend on the adapter of the VFs
 
     Checks:
-        Whether the physical function of an intended VF, or the one that the inventory wants VFs
-        of, carries the host's network or storage.
+        That the physical function of a VF to be passed through, or the one that the inventory wants
+        VFs of, carries neither the host's network nor its storage.
     Why it matters:
-        Giving away VFs is harmless. Changing their number is not: many adapters reset the port or
-        renumber, and the session that asked for it dies in the middle.
+        Assigning VFs is harmless. Changing their number is not: many adapters reset the port or
+        renumber, and the session that does it ends in the middle.
     Evidence:
         physfn of the VF, and what SAF001 reads.
     Fix:
-        Make the VFs once, early at boot, and change their number from the console only.
+        Create the VFs once, early at boot, and change their number from the console only.
     Fix safety:
         Manual.
     References:
@@ -176,14 +176,14 @@ def test_host_does_not_depend_on_the_adapter_of_the_vfs(
     own = [use for use in uses if not use.purpose.startswith("VF ")]
     if own:
         return fails(
-            f"VFs are made on {parent}, which carries {own[0].purpose} of the host",
+            f"VFs are created on {parent}, which carries {own[0].purpose} of the host",
             actual=own[0].path,
-            expected="VFs on an adapter that carries nothing of the host",
+            expected="VFs on an adapter that the host does not depend on",
             evidence=own[0].quote,
             cure=safety.fixed_vfs(parent),
         )
-    hypervisor.protected.path(parent)  # raises where it cannot be told
-    return passes(f"the host does not live on {parent}, the adapter of the VFs")
+    hypervisor.protected.path(parent)  # raises where it is not known
+    return passes(f"the host does not depend on {parent}, the adapter of the VFs")
 
 
 @check("SAF016", severity=DEGRADED, needs=["DEV001", "SAF001"], refs=["F190", "F191"])
@@ -193,13 +193,14 @@ def test_host_has_no_address_and_no_volume_on_the_device(
     """Host has no address and no volume on the device
 
     Checks:
-        That no interface on the intended device has an address or belongs to a bridge, bond or
-        VLAN of the host, and that no block device on it is held by LVM, RAID or device mapper.
+        That no interface of the device has an address or belongs to a bridge, bond or VLAN of the
+        host, and that no block device on it is held by LVM, RAID or device mapper.
     Why it matters:
-        The host would not die without the device, but what it has there goes with it, and a held
-        disk makes the unbind hang.
+        Otherwise the host runs without the device, but loses what it has there, and with a held
+        disk the unbind hangs.
     Evidence:
-        sys/class/net, ip/addr, sys/class/block. Nothing to ask for a device on a VFIO driver.
+        /sys/class/net, addresses as `ip` prints them, /sys/class/block. A device on a VFIO driver
+        has neither.
     Fix:
         Remove the device from the host's network and storage settings.
     Fix safety:
@@ -208,7 +209,7 @@ def test_host_has_no_address_and_no_volume_on_the_device(
         F190, F191.
     """
     if device.keeps_host_driver:
-        return skips(f"{device.name} stays with the host, only its VFs are given away")
+        return skips(f"{device.name} stays with the host, only its VFs are assigned")
     function = device.function
     if out_of_use(function):
         return passes(
@@ -220,7 +221,7 @@ def test_host_has_no_address_and_no_volume_on_the_device(
         return passes(f"the host has no address and no volume on {device.name}")
     what = ", ".join(dict.fromkeys(one.what for one in found))
     return fails(
-        f"{device.name} is still used by the host: {what}",
+        f"{device.name} is in use by the host: {what}",
         actual=what,
         expected="nothing of the host on it",
         evidence=[one.quote for one in found],

@@ -1,10 +1,11 @@
-"""What happens at the next start: of a guest, of the host, or after it slept."""
+"""What happens at the next start of a guest or of the host, or after the host slept."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import safety
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.hostdevs import Hostdev
@@ -20,12 +21,12 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
         That no guest with autostart names, with managed='yes', a function that carries the
         network, the storage or the console of the host.
     Why it matters:
-        libvirt detaches a managed device without asking. The host boots well, and loses its disk
-        or its network some seconds later, at every boot.
+        libvirt detaches a managed device without asking. The host would boot well, and lose its
+        disk or its network some seconds later, at every boot.
     Evidence:
         The stored definition of the guest, its autostart mark, and what SAF001 reads.
     Fix:
-        Switch off autostart before the next boot; then take the device out of the guest.
+        Switch off autostart before the next boot; then remove the device from the guest.
     Fix safety:
         Safe: the guest goes on as it is. Can be undone.
     References:
@@ -36,9 +37,10 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
         path = hypervisor.protected.known.get(address)
         if path is not None:
             return fails(
-                f"{guest.name} starts by itself and takes {address} from the host: {path}",
+                f"{guest.name} has autostart and takes {address}, and the host depends on it:"
+                f" {path}",
                 actual=f"autostart with {address}",
-                expected="no autostart with a device that the host lives on",
+                expected="no autostart with a device that the host depends on",
                 evidence=[
                     guest.autostart_quote,
                     hostdev.quote,
@@ -47,12 +49,12 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
                 acts="libvirt",
                 cure=safety.no_autostart(guest.name),
             )
-    guest.know("autostart", "stored")
+    require(*guest.lacks("autostart", "stored"))
     if not guest.autostart:
-        return skips(f"{guest.name} does not start by itself")
+        return skips(f"{guest.name} has no autostart")
     for address in taken:
-        hypervisor.protected.path(address)  # raises where it cannot be told
-    return passes(f"{guest.name} starts by itself and takes nothing that the host lives on")
+        hypervisor.protected.path(address)  # raises where it is not known
+    return passes(f"{guest.name} has autostart and takes nothing that the host depends on")
 
 
 @check("SAF007", severity=ADVICE, needs=["SAF001"], refs=["F203"])
@@ -65,13 +67,13 @@ def test_host_does_not_depend_on_the_guest_device(
         That no definition of a guest, autostart or not, names a function that carries the network,
         the storage or the console of the host.
     Why it matters:
-        The first `virsh start` takes it away.
+        Otherwise the first `virsh start` takes it from the host.
     Evidence:
         The definition of the guest, and what SAF001 reads.
     Fix:
         Remove the hostdev from the definition.
     Fix safety:
-        Manual: somebody put it there for a reason.
+        Manual: it may be there for a reason.
     References:
         F203.
     """
@@ -79,11 +81,11 @@ def test_host_does_not_depend_on_the_guest_device(
         return skips(f"{hostdev.name} names no address")
     path = hypervisor.protected.path(hostdev.address)
     if path is None:
-        return passes(f"the host does not live on {hostdev.address}")
+        return passes(f"the host does not depend on {hostdev.address}")
     return fails(
-        f"{hostdev.guest} names {hostdev.address}, and the host lives on it: {path}",
+        f"{hostdev.guest} would take {hostdev.address}, which the host depends on: {path}",
         actual=path,
-        expected="guests that name only what is free",
+        expected="guests that name only what the host does not depend on",
         evidence=[hostdev.quote, *hypervisor.protected.quotes(hostdev.address)],
         acts="libvirt",
         cure=safety.detach_from_guest(hostdev.guest, hostdev.address),
@@ -100,7 +102,7 @@ def test_host_cannot_sleep_while_devices_are_assigned(hypervisor: Hypervisor) ->
         The state of an assigned device is not saved. After the resume the device is gone or dead,
         and its guest with it.
     Evidence:
-        The running guests, and what systemd says of its sleep targets.
+        The running guests, and the states of systemd's sleep targets.
     Fix:
         Mask the targets.
     Fix safety:
@@ -121,8 +123,8 @@ def test_host_cannot_sleep_while_devices_are_assigned(hypervisor: Hypervisor) ->
             cure=safety.no_sleep(),
         )
     if not running:
-        for domain in hypervisor.guests.domains:
-            domain.know("running")
+        require(hypervisor.guests)
+        require(*(lack for domain in hypervisor.guests.known for lack in domain.lacks("running")))
         return skips("no guest runs with an assigned device")
     if not states or not item.whole:
         raise Missing(item)
@@ -136,16 +138,16 @@ def test_binding_to_vfio_is_configured_persistently(
     """Binding of the device to VFIO is configured persistently
 
     Checks:
-        That something lasting accounts for the binding: an id for vfio-pci, a pin of its address
+        That the binding is configured: by an id for vfio-pci, a persistent override of its address
         (driverctl, udev), or a guest that names the device with managed='yes'.
     Why it matters:
         driver_override, new_id and `virsh nodedev-detach` are gone with the reboot: the host's
         driver takes the device back, and the guest does not start.
     Evidence:
-        driver of the device; the command line, modprobe.d, etc/driverctl.d/, etc/udev/rules.d/,
+        driver of the device; the command line, modprobe.d, /etc/driverctl.d/, /etc/udev/rules.d/,
         the definitions of all guests.
     Fix:
-        Pin the address, or let libvirt bind it: managed='yes'.
+        Override the driver of the address persistently, or let libvirt bind it: managed='yes'.
     Fix safety:
         Safe: changes nothing until the next boot. Can be undone.
     References:
@@ -154,21 +156,23 @@ def test_binding_to_vfio_is_configured_persistently(
     function, where = device.function, device.name
     pin = hypervisor.pins.of(where)
     if pin is not None and is_vfio_driver(pin.driver):
-        return passes(f"{where} is pinned to {pin.driver}", evidence=pin.quote)
+        return passes(f"{where} has a persistent override to {pin.driver}", evidence=pin.quote)
     for _, hostdev in hypervisor.guests.holding(where):
         if hostdev.managed:
             return passes(f"libvirt binds {where} for {hostdev.guest}", evidence=hostdev.quote)
     for pattern in hypervisor.modules.configured_vfio_ids:
         if pattern.catches(function):
-            return passes(f"id {pattern.text} catches {where} at boot", evidence=pattern.quote)
+            return passes(
+                f"vfio-pci id {pattern.text} matches {where} at boot", evidence=pattern.quote
+            )
     if not is_vfio_driver(function.driver):
         return skips(f"{where} is bound to {function.driver or 'no driver'}")
     if function.physfn is not None:
-        return skips(f"{where} is a VF, which is made anew after each boot")
+        return skips(f"{where} is a VF, which is created anew after each boot")
     _everything_was_read(hypervisor)
     return fails(
-        f"{where} is bound to {function.driver}, and nothing repeats that at the next boot",
-        actual="no id, no pin, no guest with managed='yes'",
+        f"{where} is bound to {function.driver}, and nothing binds it again at the next boot",
+        actual="no id, no persistent override, no guest with managed='yes'",
         expected="a binding that outlasts a reboot",
         evidence=function.quote("driver"),
         cure=safety.keep_binding(where),
@@ -177,10 +181,9 @@ def test_binding_to_vfio_is_configured_persistently(
 
 def _everything_was_read(hypervisor: Hypervisor) -> None:
     """Raise Missing unless every place that could bind a device at boot was read."""
-    if hypervisor.modules.configured_ids_missing:
-        raise Missing(*hypervisor.modules.configured_ids_missing)
+    require(*hypervisor.modules.configured_ids_missing)
     for line in hypervisor.modules.modprobe.of("install"):
         if line.module.startswith("vfio"):
             detail = f"a command of its own loads {line.module}, and may bind anything"
-            raise Missing(Item(line.quote.source, Status.FAILED, detail=detail))
-    _ = hypervisor.pins.all, hypervisor.guests.domains
+            raise Missing(Lack(line.quote.source, Status.FAILED, detail))
+    require(hypervisor.pins, hypervisor.guests)

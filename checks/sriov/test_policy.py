@@ -1,13 +1,13 @@
-"""What the host sets for VFs: the PF's link, MAC addresses, trust. And their groups."""
+"""What the host sets for VFs: the PF's link, MAC addresses, trust; and their IOMMU groups."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import groups as group_cures
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Item, Missing, Tree
+from pytest_vfio.evidence import Missing, Tree
 from pytest_vfio.facts.pci import vfinfo
 from pytest_vfio.facts.pci.functions import PciFunction
 from pytest_vfio.facts.pci.vfinfo import VfPolicy
-from pytest_vfio.hypervisor import handover
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -31,9 +31,9 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
     """Network interface of the PF is up
 
     Checks:
-        That the interface of the PF is up where a VF of it is intended.
+        That the interface of the PF is up where a VF of it is to be passed through.
     Why it matters:
-        libvirt refuses to configure the VF, and the guest has no link.
+        Otherwise libvirt refuses to configure the VF, and the guest has no link.
     Evidence:
         flags in /sys/class/net.
     Fix:
@@ -69,7 +69,7 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
 
 
 def _policy(hypervisor: Hypervisor, device: IntendedDevice) -> VfPolicy | None:
-    """What the host set for an intended VF; None where it is no VF of a network adapter."""
+    """What the host set for a VF; None where the device is no VF of a network adapter."""
     function = device.function
     if function.physfn is None:
         return None
@@ -91,7 +91,7 @@ def test_vf_is_neither_trusted_nor_allowed_to_spoof(
     """VF is neither trusted nor allowed to spoof addresses
 
     Checks:
-        That trust is off and spoofchk on for an intended VF.
+        That trust is off and spoofchk on for a VF to be passed through.
     Why it matters:
         A trusted VF may go promiscuous and change its MAC; without spoof checking it may send with
         any. For a guest that is not trusted itself, the network is open.
@@ -128,10 +128,10 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
     """VF has a fixed MAC address where a guest needs one
 
     Checks:
-        That an intended VF has an administrative MAC, or that libvirt sets one: `<interface
-        type='hostdev'>` does, a plain `<hostdev>` does not.
+        That a VF to be passed through has an administrative MAC, or that libvirt sets one:
+        `<interface type='hostdev'>` does, a plain `<hostdev>` does not.
     Why it matters:
-        The guest gets another MAC at every start: leases, bonds and licences break.
+        Otherwise the guest gets another MAC at every start: leases, bonds and licences break.
     Evidence:
         ip -d link, the hostdevs of the guests.
     Fix:
@@ -150,7 +150,7 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
     takers = [hostdev for _, hostdev in hypervisor.guests.holding(function.address)]
     plain = [hostdev for hostdev in takers if hostdev.kind in ("hostdev", "commandline")]
     if not plain:
-        handover.guests_must_be_known(hypervisor)  # an unread guest may take it plainly
+        require(hypervisor.guests)  # an unread guest may take it plainly
         return passes(
             f"no guest takes {function.address} as a plain hostdev", evidence=policy.quote
         )
@@ -171,8 +171,8 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
     Checks:
         That a VF is alone in its group.
     Why it matters:
-        VFs are made to be given to different guests; a shared group goes to one guest as a whole,
-        with the PF in it not at all.
+        VFs are for different guests; a shared group is assigned to one guest as a whole, and not at
+        all with the PF in it.
     Evidence:
         The members of the group, physfn in /sys/bus/pci/devices.
     Fix:
@@ -182,13 +182,8 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
     References:
         F138; drivers/iommu/iommu.c, pci_device_group.
     """
-    virtual: list[PciFunction] = []
-    unread: list[Item] = []
-    for function in group.functions:
-        try:
-            virtual += [function] if function.physfn is not None else []
-        except Missing as missing:
-            unread.extend(missing.items)
+    found = search(group.functions, lambda function: function.physfn is not None)
+    virtual = found.known
     if virtual and len(group.members) > 1:
         others = ", ".join(one for one in group.members if one != virtual[0].address)
         return fails(
@@ -198,9 +193,7 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
             evidence=virtual[0].quote("group"),
             cure=group_cures.separate(),
         )
-    unread += group.unseen
-    if unread:
-        raise Missing(*unread)
+    require(found, *group.unseen)
     if not virtual:
         return skips(f"group {group.number} has no VF")
     return passes(f"VF {virtual[0].address} is alone in group {group.number}")

@@ -1,10 +1,10 @@
-"""Virtual functions: wanted, possible, there, and with whom."""
+"""Virtual functions: wanted, possible, created, and with which drivers."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import sriov as cures
-from pytest_vfio.evidence import Item, Missing
 from pytest_vfio.facts.kernel import devicelog
-from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction, is_vfio_driver
+from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciaddress import split
@@ -63,18 +63,18 @@ def test_device_is_not_an_sr_iov_capable_pf(
     """Device is not an SR-IOV capable PF
 
     Checks:
-        That an intended device is no PF that could make VFs.
+        That a device to be passed through is no PF that could create VFs.
     Why it matters:
         QEMU hides the SR-IOV capability of an assigned PF: inside the guest there is no
-        sriov_totalvfs. Whoever wants VFs has to make them on the host and assign those.
+        sriov_totalvfs. VFs have to be created on the host and assigned instead.
     Evidence:
         sriov_totalvfs and sriov_numvfs in /sys/bus/pci/devices, virt_functions in libvirt's node
         device.
     Fix:
-        Leave the PF on its host driver, make VFs, assign VFs. Nothing to do where the guest needs
+        Leave the PF on its host driver, create VFs, assign VFs. Nothing to do where the guest needs
         the whole port and no VFs.
     Fix safety:
-        Manual: the device changes hands.
+        Manual: the device changes its owner.
     References:
         F132, S28; QEMU hw/vfio/pci.c, vfio_add_ext_cap.
     """
@@ -84,11 +84,12 @@ def test_device_is_not_an_sr_iov_capable_pf(
     total, quote = function.totalvfs, function.quote("totalvfs")
     if not total:
         return passes(f"{function.address} has no SR-IOV", evidence=quote)
-    made = f"{function.numvfs or 'none'} made" if function.knows("numvfs") else "made: not read"
+    enabled = f"{function.numvfs or 0} enabled" if function.knows("numvfs") else "enabled: not read"
     return fails(
-        f"{function.address} can make up to {total} VFs on the host ({made}), none inside a guest",
+        f"{function.address} supports {total} VFs ({enabled}); a guest that owns it cannot create"
+        " them",
         actual=f"a PF with up to {total} VFs",
-        expected="VFs made on the host, if VFs are wanted",
+        expected="VFs created on the host, if VFs are wanted",
         evidence=quote,
         cure=cures.vfs_on_host(function.address),
     )
@@ -103,7 +104,7 @@ def test_memory_space_is_reserved_for_the_vfs(
     Checks:
         Where VFs are wanted: that the kernel reserved room for their BARs.
     Why it matters:
-        Writing sriov_numvfs fails with `Cannot allocate memory`.
+        Otherwise writing sriov_numvfs fails with `Cannot allocate memory`.
     Evidence:
         Lines 8 to 13 of resource in /sys/bus/pci/devices, the kernel log.
     Fix:
@@ -118,7 +119,8 @@ def test_memory_space_is_reserved_for_the_vfs(
         return skips(f"the inventory wants no VFs of {function.address}")
     if not function.totalvfs:
         return skips(
-            f"{function.address} has no SR-IOV: SRV005 judges", evidence=function.quote("totalvfs")
+            f"{function.address} has no SR-IOV: SRV005 judges that",
+            evidence=function.quote("totalvfs"),
         )
     rooms = [bar for bar in function.resources if bar.index in VF_BARS]
     quote = function.quote("resources")
@@ -169,7 +171,7 @@ def test_wanted_vfs_fit_into_the_bus_numbers(
     offset, stride = function.number("vf_offset"), function.number("vf_stride")
     last = bridge.number("subordinate_bus")
     if offset is None or stride is None or last is None:
-        return skips(f"{function.address} has no SR-IOV: SRV005 judges")
+        return skips(f"{function.address} has no SR-IOV: SRV005 judges that")
     _, bus, slot, part = split(function.address)
     needed = bus + (int(offset + stride * (wanted - 1)) + slot * 8 + part) // 256
     if needed <= last:
@@ -193,7 +195,8 @@ def test_adapter_offers_as_many_vfs_as_the_inventory_wants(
     Checks:
         That sriov_totalvfs is there and not below what the inventory wants. A driver may lower it.
     Why it matters:
-        `Numerical result out of range`; without the file SR-IOV is off in the adapter's firmware.
+        Otherwise `Numerical result out of range`; without the file SR-IOV is off in the adapter's
+        firmware.
     Evidence:
         sriov_totalvfs in /sys/bus/pci/devices, libvirt's node device.
     Fix:
@@ -228,16 +231,16 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
     """PF is not on a VFIO driver while its VFs are wanted
 
     Checks:
-        That a PF which has VFs, or whose VFs are wanted, is on its host driver.
+        That a PF whose VFs are wanted, or exist, is not on a VFIO driver.
     Why it matters:
-        vfio-pci makes no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
+        vfio-pci creates no VFs by itself (ENOENT), and a user space owner of the PF controls VFs
         that other guests have.
     Evidence:
         driver, sriov_numvfs in /sys/bus/pci/devices.
     Fix:
         Give the PF back to its host driver.
     Fix safety:
-        Unsafe: stop who uses it. Can be undone.
+        Unsafe: stop what uses it. Can be undone.
     References:
         F131, F127; drivers/vfio/pci/vfio_pci_core.c.
     """
@@ -255,9 +258,9 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
         return skips(
             f"{function.address} has no VFs and none are wanted", evidence=function.quote("numvfs")
         )
-    why = "wanted" if wanted else "there"
+    why = "are wanted" if wanted else "exist"
     return fails(
-        f"{function.address} is on {function.driver}, and {count} VFs of it are {why}",
+        f"{function.address} is on {function.driver}, and {count} VFs of it {why}",
         actual=function.driver,
         expected="its host driver",
         evidence=function.quote("driver"),
@@ -270,7 +273,7 @@ def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevi
     """Graphics device to be passed through has no VFs
 
     Checks:
-        That an intended display device has no VFs.
+        That a display device to be passed through has no VFs.
     Why it matters:
         The PF's driver runs the VFs; with the PF in a guest they vanish at its first start.
     Evidence:
@@ -293,7 +296,7 @@ def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevi
     if not count:
         return passes(f"{function.address} has no VFs", evidence=quote)
     return fails(
-        f"{function.address} is intended, and {count} VFs of it exist",
+        f"{function.address} is to be passed through while {count} VFs of it exist",
         actual=f"{count} VFs",
         expected="the VFs instead of the PF",
         evidence=quote,
@@ -311,14 +314,14 @@ def test_host_drivers_do_not_take_the_vfs(
         Where VFs are wanted for guests: that sriov_drivers_autoprobe is off, or that none of the
         VFs is on a host driver.
     Why it matters:
-        Every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
+        Otherwise every VF becomes an interface of the host: DHCP, names, slow boots; a guest with
         managed='no' does not start.
     Evidence:
         sriov_drivers_autoprobe, the VFs' drivers.
     Fix:
-        Switch autoprobe off before VFs are made, or use managed='yes'.
+        Switch autoprobe off before VFs are created, or use managed='yes'.
     Fix safety:
-        Unsafe: acts on VFs made later. Can be undone.
+        Unsafe: acts on VFs created later. Can be undone.
     References:
         F130; drivers/pci/iov.c.
     """
@@ -327,24 +330,23 @@ def test_host_drivers_do_not_take_the_vfs(
         return skips(f"the inventory wants no VFs of {function.address}")
     if not function.vf_autoprobe:
         quote = function.quote("vf_autoprobe")
-        return passes(f"host drivers leave new VFs of {function.address} alone", evidence=quote)
-    held: list[PciFunction] = []
-    unread: list[Item] = []
-    for address in function.virtfns:
-        try:
-            virtual = hypervisor.pci.get(address)
-            if virtual is not None and virtual.driver and not is_vfio_driver(virtual.driver):
-                held.append(virtual)
-        except Missing as missing:
-            unread.extend(missing.items)
-    if held:
+        return passes(f"host drivers do not take new VFs of {function.address}", evidence=quote)
+    found = search(function.virtfns, lambda address: _on_host_driver(hypervisor, address))
+    if found.known:
+        held = hypervisor.pci.known[found.known[0]]
         return fails(
-            f"{len(held)} VFs of {function.address} are on {held[0].driver}",
-            actual=f"{held[0].address} on {held[0].driver}",
+            f"{len(found.known)} VFs of {function.address} are on {held.driver}",
+            actual=f"{held.address} on {held.driver}",
             expected="no host driver on VFs",
-            evidence=[function.quote("vf_autoprobe"), held[0].quote("driver")],
+            evidence=[function.quote("vf_autoprobe"), held.quote("driver")],
             cure=cures.no_autoprobe(function.address),
         )
-    if unread:
-        raise Missing(*dict.fromkeys(unread))
+    require(found)
     return passes(f"no VF of {function.address} is on a host driver")
+
+
+def _on_host_driver(hypervisor: Hypervisor, address: str) -> bool:
+    function = hypervisor.pci.get(address)
+    return (
+        function is not None and function.driver is not None and not is_vfio_driver(function.driver)
+    )

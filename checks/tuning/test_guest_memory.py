@@ -12,9 +12,10 @@ from pytest_vfio.check import (
     skips,
 )
 from pytest_vfio.cures import tuning
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.host.memory import cpuset
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.demand import GIB
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.domainxml import DomainXml
@@ -32,9 +33,9 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
 
     Checks:
         That at least one vCPU may run on the device's NUMA node, and that memory may come from it.
-        A guest that is pinned nowhere is told as advice.
+        A guest that is pinned nowhere is reported as advice.
     Why it matters:
-        Every DMA and every interrupt crosses the sockets.
+        Otherwise every DMA and every interrupt crosses the sockets.
     Evidence:
         numa_node of the device, the CPUs of the nodes, vcpupin and numatune of the guest.
     Fix:
@@ -63,7 +64,7 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
                 cure=tuning.pin_guest(hostdev.guest, node),
                 severity=severity,
             )
-    guest.know("live", "stored")
+    require(guest)
     return passes(f"{hostdev.guest} is on node {node}, as is {hostdev.address}")
 
 
@@ -77,8 +78,8 @@ def test_large_guest_uses_hugepages(
     Checks:
         That a guest of more than 16 GiB with an assigned device has its memory in hugepages.
     Why it matters:
-        All of its memory is pinned and mapped at start, page by page: the start takes long, and
-        the IOMMU's cache misses more often.
+        Otherwise all of its memory is pinned and mapped at start, page by page: the start takes
+        long, and the IOMMU's cache misses more often.
     Evidence:
         memory and memoryBacking of the guest.
     Fix:
@@ -99,7 +100,7 @@ def test_large_guest_uses_hugepages(
                 acts="libvirt",
                 cure=tuning.hugepages(guest.name),
             )
-    guest.know("live", "stored")
+    require(guest)
     if not guest.hostdevs:
         return skips(f"{guest.name} has no device of the host")
     if size <= BIG:
@@ -115,12 +116,12 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
 
     Checks:
         That the guest's memory and the 1 GiB that libvirt adds fit into the host's memory: alone,
-        and beside the guests with assigned devices that run now or start by themselves as it does.
+        and beside the guests with assigned devices that run now or have autostart as it does.
     Why it matters:
         Memory of a guest with an assigned device is pinned whole. It is never swapped, shared or
         ballooned: the start fails, or the host kills what it needs.
     Evidence:
-        MemTotal in proc/meminfo; the memory of each guest that has an assigned device.
+        MemTotal in /proc/meminfo; the memory of each guest that has an assigned device.
     Fix:
         Smaller guests, fewer at once, or more memory.
     Fix safety:
@@ -129,14 +130,13 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
         F189, S32; libvirt src/qemu/qemu_domain.c, qemuDomainGetMemLockLimitBytes.
     """
     if not guest.hostdevs:
-        guest.know("live", "stored")
+        require(guest)
         return skips(f"{guest.name} has no device of the host")
     demand, total = hypervisor.demand, hypervisor.memory.total
     need, others = demand.of(guest), demand.beside(guest)
     together = need + sum(map(demand.of, others))
     if together <= total:
-        if demand.unread:
-            raise Missing(*demand.unread)
+        require(demand)
         return passes(f"{guest.name} and those beside it need {together // GIB} GiB")
     alone = need > total
     names = "" if alone else f" beside {', '.join(other.name for other in others)}"
@@ -152,7 +152,7 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
 
 
 def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Severity | None]:
-    """What keeps a guest off a node, in words, and the severity; nothing where it is on it."""
+    """What keeps a guest off a node, in prose, and the severity; nothing where it is on it."""
     pinned = frozenset().union(*map(cpuset, domain.vcpupin.values()))
     strict = [cpuset(nodeset) for mode, nodeset in domain.numatune if mode == "strict" and nodeset]
     if pinned and not pinned & cpus:
@@ -165,8 +165,8 @@ def _apart(domain: DomainXml, node: int, cpus: frozenset[int]) -> tuple[str, Sev
 
 
 def _documents(guest: Domain) -> tuple[DomainXml, ...]:
-    """Every description of the guest: as it runs, as it is stored, as somebody pasted it."""
+    """Every description of the guest: as it runs, as it is stored, as it was pasted."""
     if not guest.documents:
-        guest.know("live", "stored")
-        raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
+        require(guest)
+        raise Missing(Lack("virsh/dumpxml", Status.FAILED, f"nothing of {guest.name}"))
     return guest.documents

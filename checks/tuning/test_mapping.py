@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import tuning
-from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.drivers.modules import Modules
+from pytest_vfio.evidence import Quote
+from pytest_vfio.facts.tristate import ask, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciresource import ROM
@@ -22,14 +22,14 @@ def test_every_small_bar_begins_at_a_page_boundary(
     Checks:
         That each memory BAR that is smaller than a page of 4 KiB begins at one.
     Why it matters:
-        Only whole pages can be mapped into the guest. Every access to such a BAR is trapped and
-        done by QEMU.
+        Only whole pages can be mapped into the guest. Every access to a BAR inside a page is
+        trapped and done by QEMU.
     Evidence:
         resource of the device in sysfs.
     Fix:
         `pci=resource_alignment=12@ADDRESS`, or a newer firmware of the card.
     Fix safety:
-        Manual: a boot file changes, and the host is booted anew.
+        Manual: a boot file changes, and the host reboots.
     References:
         F184, F108; drivers/vfio/pci/vfio_pci_core.c, vfio_pci_probe_mmaps.
     """
@@ -59,11 +59,12 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
         That VFIO may use large pages (`disable_hugepages`), that `intel_iommu=sp_off` is not on
         the command line, and that Intel's units can map pages of 2 MiB or more.
     Why it matters:
-        Mapping a guest page by page makes its start long and the IOMMU's cache miss.
+        Otherwise a guest is mapped page by page: its start takes long and the IOMMU's cache misses
+        more often.
     Evidence:
-        sys/module/vfio_iommu_type1, proc/cmdline, cap in sys/class/iommu.
+        /sys/module/vfio_iommu_type1, /proc/cmdline, cap in /sys/class/iommu.
     Fix:
-        Remove the option or the word.
+        Remove the option or the parameter.
     Fix safety:
         Unsafe: a boot file or a module option changes. Can be undone.
     References:
@@ -76,19 +77,15 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
     for unit in hypervisor.iommu.seen_units:
         if unit.cap is not None and not unit.large_pages:
             return _small(f"{unit.name} has no large pages", unit.quote_cap, None)
-    tree = hypervisor.evidence.item("sys/module")
-    value = _parameter(modules)
+    value, unread = ask(modules.parameter, "vfio_iommu_type1", "disable_hugepages")
     if value in ("Y", "1"):
         quote = modules.parameter_quote("vfio_iommu_type1", "disable_hugepages")
         cure = tuning.module_option("vfio_iommu_type1", "disable_hugepages=0")
         return _small("vfio_iommu_type1 has disable_hugepages=Y", quote, cure)
-    if value is None and not tree.whole:
-        raise Missing(tree)
-    hypervisor.cmdline.must_be_whole()
-    _ = hypervisor.iommu.units
+    require(*unread, hypervisor.cmdline, *hypervisor.iommu.unread_units)
     if value is None:
         return skips("vfio_iommu_type1 is not loaded")
-    return passes("VFIO maps large pages where it can")
+    return passes("VFIO can map large pages")
 
 
 def _small(why: str, quote: Quote, cure: Cure | None) -> Verdict:
@@ -100,10 +97,3 @@ def _small(why: str, quote: Quote, cure: Cure | None) -> Verdict:
         acts="os" if cure else "vendor",
         cure=cure,
     )
-
-
-def _parameter(modules: Modules) -> str | None:
-    try:
-        return modules.parameters("vfio_iommu_type1").get("disable_hugepages")
-    except Missing:
-        return None

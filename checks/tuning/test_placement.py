@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import tuning
-from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.pci.functions import PciFunction
+from pytest_vfio.facts.tristate import ask, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 
@@ -16,11 +16,11 @@ def test_device_has_a_numa_node(hypervisor: Hypervisor, device: IntendedDevice) 
         That the kernel knows the node of the device, on a host with more than one, or on one whose
         other devices have a node.
     Why it matters:
-        Nobody can place the guest near a device of which nobody knows where it is. Across sockets
-        throughput drops and latency rises.
+        Otherwise the guest cannot be placed near the device. Across sockets throughput drops and
+        latency rises.
     Evidence:
         numa_node of the device, from sysfs or libvirt (which leaves the element out for -1);
-        sys/devices/system/node; the nodes of the other devices.
+        /sys/devices/system/node; the nodes of the other devices.
     Fix:
         A firmware update; until then find the slot's socket in the manual and pin by hand.
     Fix safety:
@@ -35,18 +35,18 @@ def test_device_has_a_numa_node(hypervisor: Hypervisor, device: IntendedDevice) 
             evidence=function.quote("numa_node"),
         )
     proofs, why = [function.quote("numa_node")], ""
-    nodes = _nodes(hypervisor)
+    nodes, unread = ask(lambda: hypervisor.memory.nodes)
     other = _located(hypervisor) if nodes is None else None
-    if nodes == 1:
+    if nodes is not None and len(nodes) == 1:
         return skips(f"{device.name} has no NUMA node, and the host has only one")
     if nodes is not None:
-        why = f"the host has {nodes} nodes"
+        why = f"the host has {len(nodes)} nodes"
         proofs.append(hypervisor.memory.online)
     elif other is not None:
         why = f"{other.address} is on node {other.numa_node}"
         proofs.append(other.quote("numa_node"))
     else:
-        _ = hypervisor.memory.nodes  # raises: how many nodes there are was not read
+        require(*unread)
     return fails(
         f"{device.name} has no NUMA node, while {why}",
         actual="no NUMA node",
@@ -64,12 +64,12 @@ def test_at_least_half_of_the_interrupts_are_handled_on_its_node(
     """At least half of the device's interrupts are handled on its NUMA node
 
     Checks:
-        That most of the interrupts of the device, while a guest runs with it, were handled by CPUs
-        of the device's own node.
+        That at least half of the interrupts of the device, while a guest runs with it, were handled
+        by CPUs of the device's own node.
     Why it matters:
-        Each interrupt crosses the sockets before the guest hears of it: jitter.
+        Otherwise most interrupts cross the sockets before they reach the guest: jitter.
     Evidence:
-        proc/interrupts (rows vfio-msix, vfio-msi, vfio-intx), numa_node, the CPUs of the nodes.
+        /proc/interrupts (rows vfio-msix, vfio-msi, vfio-intx), numa_node, the CPUs of the nodes.
     Fix:
         Set the affinity of the interrupts, and keep irqbalance from undoing it.
     Fix safety:
@@ -99,14 +99,6 @@ def test_at_least_half_of_the_interrupts_are_handled_on_its_node(
         evidence=proof,
         cure=tuning.local_interrupts(device.name, node),
     )
-
-
-def _nodes(hypervisor: Hypervisor) -> int | None:
-    """How many nodes the host has, None where that was not read."""
-    try:
-        return len(hypervisor.memory.nodes)
-    except Missing:
-        return None
 
 
 def _located(hypervisor: Hypervisor) -> PciFunction | None:

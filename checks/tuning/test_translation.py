@@ -5,6 +5,7 @@ import re
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import tuning
 from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.steps import Cure
@@ -23,9 +24,9 @@ def test_interrupts_are_posted_to_running_guests(hypervisor: Hypervisor) -> Verd
         Without it each interrupt of an assigned device stops the guest: an exit, a host thread, an
         injection.
     Evidence:
-        sys/class/iommu, sys/module/kvm_intel, sys/module/kvm_amd, proc/cmdline.
+        /sys/class/iommu, /sys/module/kvm_intel, /sys/module/kvm_amd, /proc/cmdline.
     Fix:
-        Load the KVM module with the option, switch on x2APIC in the firmware, or live with it:
+        Load the KVM module with the option, switch on x2APIC in the firmware, or accept it:
         older units cannot do it.
     Fix safety:
         Unsafe: the module is loaded anew. Can be undone.
@@ -42,12 +43,12 @@ def test_interrupts_are_posted_to_running_guests(hypervisor: Hypervisor) -> Verd
     for unit in hypervisor.iommu.seen_units:
         if unit.posts_interrupts is False:
             return _not_posted(f"{unit.name} cannot post interrupts", unit.quote_cap, None)
-    value = hypervisor.modules.parameters(module).get(option)
+    value = hypervisor.modules.parameter(module, option)
     if value in ("N", "0"):
         quote = hypervisor.modules.parameter_quote(module, option)
         cure = tuning.module_option(module, f"{option}=1")
         return _not_posted(f"{module} has {option}={value}", quote, cure)
-    _must_be_read(hypervisor, kind, value)
+    _must_be_read(hypervisor, kind)
     if value is None:
         return skips(f"{module} is not loaded")
     return passes(
@@ -86,7 +87,7 @@ def test_kernel_log_reports_no_payload_size_mismatch(
             acts="firmware",
             cure=tuning.payload(),
         )
-    hypervisor.klog.must_be_whole()
+    require(hypervisor.klog)
     return passes(f"the kernel has set the payload size of {device.name}")
 
 
@@ -101,12 +102,9 @@ def _not_posted(why: str, quote: Quote, cure: Cure | None) -> Verdict:
     )
 
 
-def _must_be_read(hypervisor: Hypervisor, kind: str, value: str | None) -> None:
+def _must_be_read(hypervisor: Hypervisor, kind: str) -> None:
     """Raise Missing where something that was not read may keep interrupts from being posted."""
-    modules = hypervisor.evidence.item("sys/module")
-    if value is None and not modules.whole:
-        raise Missing(modules)
     if kind == "intel":
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         if any(unit.posts_interrupts is None for unit in hypervisor.iommu.units):
             raise Missing(hypervisor.evidence.item("sys/class/iommu"))

@@ -1,7 +1,7 @@
 """The words in which a check speaks: verdicts, severities, and the `@check` decorator.
 
-Imports nothing of ours but what a cure is. There is no registry: the decorator hangs a record on
-the function, which stays an ordinary function that anybody can call.
+Imports nothing of ours but what evidence and a cure are. There is no registry: the decorator hangs
+a record on the function, which stays an ordinary function that anybody can call.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from pytest_vfio.evidence import Lack
 from pytest_vfio.steps import Cure
 
 
@@ -72,7 +73,7 @@ class Verdict(msgspec.Struct, frozen=True):
     actual: str = ""
     expected: str = ""
     evidence: tuple[Proof, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: tuple[Lack, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
     cure: Cure | None = None
@@ -115,9 +116,9 @@ def skips(reason: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
 
 
 def unknown(
-    message: str, *, missing: Iterable[str], evidence: Proof | Iterable[Proof] = ()
+    message: str, *, missing: Iterable[Lack], evidence: Proof | Iterable[Proof] = ()
 ) -> Verdict:
-    """It cannot be told. `missing` says which evidence is, and why, an entry each.
+    """It cannot be told. `missing` is the evidence that is lacking.
 
     Seldom needed: a fact that lacks its evidence raises, and the engine says this.
     """

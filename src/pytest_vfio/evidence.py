@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 import msgspec
@@ -26,6 +27,7 @@ class Status(enum.StrEnum):
     TIMED_OUT = "timed out"
     TRUNCATED = "truncated"
     NOT_COLLECTED = "not collected"
+    NOT_ASKED = "not asked for"  # by a recording's probe, which is older than the item
 
 
 class Extent(enum.StrEnum):
@@ -44,11 +46,42 @@ class Quote(msgspec.Struct, frozen=True):
     status: str = Status.PRESENT.value
 
 
+class Lack(msgspec.Struct, frozen=True):
+    """Evidence that cannot be relied on: its name, how its reading went, why, and how much is kept.
+
+    As a string `dmesg: denied (run as root)`.
+    """
+
+    name: str
+    status: Status
+    detail: str = ""
+    extent: Extent = Extent.WHOLE
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """Itself."""
+        return (self,)
+
+    @property
+    def why(self) -> str:
+        """In words, why it cannot be relied on: `denied (run as root)`."""
+        word = self.status.value
+        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
+            word = f"only {self.extent.value}"
+        elif self.status is Status.PRESENT and not self.detail:
+            word = "does not tell"
+        return f"{word} ({self.detail})" if self.detail else word
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
 class Item(msgspec.Struct, frozen=True):
     """One named raw item.
 
     `data` holds what was read, also where the reading ended badly: what came before a hang or a
-    cut is judged, and `whole` tells that there may have been more.
+    cut is judged, and `whole` tells that there may have been more. `unasked` are the patterns of
+    paths in a tree (`*/speed`) that the reading did not ask for: it is whole without them.
     """
 
     name: str
@@ -56,6 +89,7 @@ class Item(msgspec.Struct, frozen=True):
     data: bytes = b""
     detail: str = ""
     extent: Extent = Extent.WHOLE
+    unasked: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -76,14 +110,19 @@ class Item(msgspec.Struct, frozen=True):
         return self.status is Status.PRESENT and self.extent is Extent.WHOLE
 
     @property
-    def why(self) -> str:
-        """The name and, in words, why it cannot be relied on: `dmesg: denied (run as root)`."""
-        word = self.status.value
-        if self.status is Status.PRESENT and self.extent is not Extent.WHOLE:
-            word = f"only {self.extent.value}"
-        elif self.status is Status.PRESENT and not self.detail:
-            word = "does not tell"
-        return f"{self.name}: {word} ({self.detail})" if self.detail else f"{self.name}: {word}"
+    def lack(self) -> Lack:
+        """The item as evidence that does not suffice, also where it is whole and does not tell."""
+        return Lack(self.name, self.status, self.detail, self.extent)
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """Itself, unless it is whole or known not to exist."""
+        return () if self.whole else (self.lack,)
+
+    @property
+    def unread(self) -> tuple[Lack, ...]:
+        """Itself, unless it is there and whole: for what every host has, or what a tool prints."""
+        return () if self.whole and self.status is Status.PRESENT else (self.lack,)
 
     def quote(self, line: str = "") -> Quote:
         """A line of this item, as proof."""
@@ -93,15 +132,28 @@ class Item(msgspec.Struct, frozen=True):
 class Missing(Exception):
     """Evidence that a fact needs was not read, or not to its end.
 
-    Raised by facts, turned into an *unknown* by the engine. Carries the items.
+    Raised by facts, turned into an *unknown* by the engine. Carries what is lacking, each once.
     """
 
-    def __init__(self, *items: Item) -> None:
-        self.items: tuple[Item, ...] = items
-        super().__init__(*items)
+    def __init__(self, *lacking: Lack | Item) -> None:
+        lacks = (one.lack if isinstance(one, Item) else one for one in lacking)
+        self.lacking: tuple[Lack, ...] = tuple(dict.fromkeys(lacks))
+        super().__init__(*self.lacking)
 
     def __str__(self) -> str:
-        return "; ".join(item.why for item in self.items)
+        return "; ".join(map(str, self.lacking))
+
+
+def asked(lacking: Iterable[Lack]) -> tuple[Lack, ...]:
+    """What the reading asked for, of what is lacking.
+
+    What a recording is too old to have says nothing of the host, and makes nothing unknown:
+
+    - a fact lacks what was asked for (denied, cut, not collected ...): *unknown*;
+    - it lacks only what was not asked for: the check is left out, as *skip*, and never a pass;
+    - it lacks both: *unknown*, for what was asked for, as it was before the younger item was there.
+    """
+    return tuple(lack for lack in lacking if lack.status is not Status.NOT_ASKED)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -109,7 +161,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
     `source` is one of ssh, local, recording, loose, paste, sosreport, libvirt, testinfra.
     `collected` is the UTC time of the reading as `YYYY-MM-DDTHH:MM:SSZ`, or None where nobody
-    knows. `live` is True when the host was read by this run.
+    knows. `live` is True when the host was read by this run. `unasked` are the names of the items
+    and folders that whoever read the host could not ask for: their probe is older.
     """
 
     host: str
@@ -117,11 +170,18 @@ class Evidence(msgspec.Struct, frozen=True):
     items: Mapping[str, Item] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     collected: str | None = None
     live: bool = False
+    unasked: frozenset[str] = frozenset()
 
     def item(self, name: str) -> Item:
-        """The item of that name; *not collected* if nobody looked for it."""
+        """The item of that name; *not collected* or *not asked for* if nobody looked for it."""
         found = self.items.get(name)
-        return found if found is not None else Item(name, Status.NOT_COLLECTED)
+        if found is not None:
+            return found
+        if self.unasked and not self.unasked.isdisjoint({name, name[: name.rfind("/") + 1]}):
+            return Item(name, Status.NOT_ASKED, detail="the recording is older")
+        below = f"{name}/"
+        parts = (one.removeprefix(below) for one in self.unasked if one.startswith(below))
+        return Item(name, Status.NOT_COLLECTED, unasked=tuple(sorted(parts)))
 
     def read(self, name: str) -> str | None:
         """The whole text of an item, None where it is known not to exist.
@@ -164,7 +224,7 @@ class Evidence(msgspec.Struct, frozen=True):
         """The same evidence as if these items had never been looked for."""
         gone = set(names)
         kept = {name: item for name, item in self.items.items() if name not in gone}
-        return Evidence(self.host, self.source, MappingProxyType(kept), self.collected, self.live)
+        return msgspec.structs.replace(self, items=MappingProxyType(kept))
 
 
 #: `a/b=c` is cut at the first mark in the line that is not its first character.
@@ -227,11 +287,25 @@ class Tree(msgspec.Struct, frozen=True):
             line = f"({self.unread.get(path, 'absent')})"
         return Quote(f"{self.item.name}/{path}", line, self.item.status.value)
 
-    def _must_be_absent(self, path: str) -> None:
+    def lacks(self, path: str) -> Lack | None:
+        """What was not read and might tell of a path; None where its absence would be known."""
+        name = f"{self.item.name}/{path}"
         if path in self.unread:
-            raise Missing(Item(f"{self.item.name}/{path}", _status(self.unread[path])))
-        if not self.item.whole:
-            raise Missing(self.item)
+            return Lack(name, _status(self.unread[path]))
+        if any(_fits(pattern, path) for pattern in self.item.unasked):
+            return Lack(name, Status.NOT_ASKED, "the recording is older")
+        return None if self.item.whole else self.item.lack
+
+    def _must_be_absent(self, path: str) -> None:
+        lacking = self.lacks(path)
+        if lacking is not None:
+            raise Missing(lacking)
+
+
+def _fits(pattern: str, path: str) -> bool:
+    """As in the shell: a `*` stands for no slash."""
+    wanted, parts = pattern.split("/"), path.split("/")
+    return len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
 
 
 def _status(word: str) -> Status:

@@ -147,7 +147,7 @@ def test_missing_evidence_is_unknown_and_named():
     finding = next(iter(judge(make("AAA001", missing))))
 
     assert finding.outcome is Outcome.UNKNOWN
-    assert finding.missing == ("dmesg: denied (ask root)",)
+    assert ["dmesg: denied (ask root)"] == [str(lack) for lack in finding.missing]
     assert "dmesg: denied" in finding.message
 
 
@@ -269,6 +269,14 @@ def test_causes_come_in_the_order_in_which_to_act():
         "DEV001",
         "FWW001",
     ]
+
+
+def test_a_waiver_of_a_replaced_check_covers_the_one_in_its_place():
+    """By the ids that the suite says it replaced."""
+    waiver = Waiver("OLD001", "TICKET-7", TODAY)
+    followed = policy(waivers=(waiver,)).following({"OLD001": "AAA001"})
+
+    assert followed.waivers == (Waiver("AAA001", "TICKET-7", TODAY),)
 
 
 def test_a_cause_lists_what_it_explains():

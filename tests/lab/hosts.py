@@ -21,6 +21,7 @@ from tests.lab.hardware import (
     WORKSTATION,
 )
 from tests.lab.image import INITRAMFS, Image
+from tests.lab.oracle import ground
 from tests.lab.parts import VIRSH
 from tests.lab.recipe import differing, digest
 from tests.lab.topology import CRYPT, CRYPT_NEEDS, NETSTACK
@@ -106,6 +107,7 @@ HOSTS = {
         Host("trixie-intel", TRIXIE),
         Host("trixie-server", TRIXIE, setup=DAEMON),
         Host("trixie-guests", TRIXIE, setup=DAEMON, guests=True),
+        Host(ground.NAME, TRIXIE, setup=ground.SETUP, reboot=True, memory=3072),
         Host("trixie-bare", TRIXIE, hardware=PLAIN + CARDS),
         Host("trixie-boot", BOOT, machine=NO_HPET),
         Host("bookworm", BOOKWORM),

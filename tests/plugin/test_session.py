@@ -234,6 +234,46 @@ def test_explain_leads_from_a_replaced_id_to_the_check_in_its_place(run):
     page.stdout.fnmatch_lines(["TUN005 was replaced by CMD031:", "CMD031*"])
 
 
+@pytest.mark.parametrize("layer", ["CMD", "cmd", "cmdline"])
+def test_explain_lists_the_checks_of_a_layer(run, layer):
+    """By the prefix of its ids or by its name: each check with its title, in order."""
+    page = run("--explain", layer)
+
+    assert page.ret == 0
+    assert page.outlines[0].startswith("CMD001  ")
+    assert all(line.startswith("CMD") for line in page.outlines)
+
+
+def test_explain_says_what_an_error_message_means(run):
+    """Meaning, what to type next with what the message names, cure, entries, checks."""
+    page = run("--explain", "vfio 0000:0a:00.0: group 14 is not viable")
+
+    assert page.ret == 0
+    page.stdout.fnmatch_lines(
+        [
+            "group-not-viable  said by QEMU; F92*",
+            "*a member of it is bound to a driver of the host.",
+            "Decides between its causes:",
+            "    ls /sys/kernel/iommu_groups/14/devices",
+            "Cure:",
+            "Checks:",
+            "    GRP001  *",
+        ]
+    )
+    assert all(len(line) <= 80 and line == line.rstrip() for line in page.outlines)
+
+
+def test_explain_finds_a_message_that_is_loosely_typed(run):
+    """And says that it is a likeness; what is like nothing is a mistake of use."""
+    loose = run("--explain", "stuck d3")
+    nothing = run("--explain", "the weather is nice")
+
+    assert loose.ret == 0
+    loose.stdout.fnmatch_lines(["No known message has just these words*", "stuck-in-d3  *"])
+    assert nothing.ret == 4
+    nothing.stderr.fnmatch_lines(["*no known message is like it*"])
+
+
 def test_print_probe_prints_the_script(run):
     """What it prints is a shell script."""
     result = run("--print-probe")
@@ -345,6 +385,15 @@ def test_a_waiver_holds_and_a_typo_in_it_does_not(run, pytester):
     waived.stdout.fnmatch_lines(["*waived FW002*TICKET-7*"])
     assert typo.ret == 4
     typo.stderr.fnmatch_lines(["*'FWW002'; did you mean 'FW002'?"])
+
+
+def test_a_waiver_of_a_replaced_check_holds_for_the_one_in_its_place(run, pytester):
+    """With a sentence that names it."""
+    waiver = '[[waivers]]\ncheck = "TUN005"\nreason = "TICKET-7"\nexpires = 2999-01-31\n'
+    pytester.path.joinpath("inventory.toml").write_text(INVENTORY + waiver)
+
+    told = ["waiver of TUN005 (TICKET-7) is one of CMD031, which has replaced it"]
+    run(CHECKS, "--host", "sick").stdout.fnmatch_lines(told)
 
 
 @pytest.mark.parametrize(

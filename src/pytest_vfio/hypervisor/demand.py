@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain, Guests
+from pytest_vfio.facts.tristate import require
 
 GIB = 1024 * 1024
 
@@ -26,12 +27,12 @@ class Demand:
         Raises Missing where one does not say.
         """
         if not guest.documents:
-            guest.know("live", "stored")
-            raise Missing(Item("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
+            require(guest)
+            raise Missing(Lack("virsh/dumpxml", Status.FAILED, detail=f"nothing of {guest.name}"))
         sizes = [document.memory for document in guest.documents]
         if None in sizes:
             detail = f"{guest.name}: no memory size"
-            raise Missing(Item(guest.documents[0].source, Status.FAILED, detail=detail))
+            raise Missing(Lack(guest.documents[0].source, Status.FAILED, detail=detail))
         return max(size for size in sizes if size is not None) + GIB
 
     def beside(self, guest: Domain) -> tuple[Domain, ...]:
@@ -43,15 +44,10 @@ class Demand:
         return tuple(other for other in others if other is not guest)
 
     @cached_property
-    def unread(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, so that there may be other guests beside any."""
-        found: list[Item] = []
-        try:
-            for guest in self._guests.domains:
-                guest.know("running", "autostart")
-        except Missing as missing:
-            found.extend(missing.items)
-        return tuple(found)
+        states = (lack for one in self._guests.known for lack in one.lacks("running", "autostart"))
+        return tuple(dict.fromkeys((*self._guests.lacking, *states)))
 
     @cached_property
     def _running(self) -> tuple[Domain, ...]:

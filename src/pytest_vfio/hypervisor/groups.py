@@ -19,11 +19,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Item, Lack, Missing, Quote, Status, Tree
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.facts.pci import listings
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
 from pytest_vfio.facts.pci.views import SYSFS
+from pytest_vfio.facts.tristate import Found, require, search
 from pytest_vfio.parse import nodedevs
 from pytest_vfio.parse.pciaddress import address, split
 
@@ -75,13 +76,13 @@ class Group(msgspec.Struct, frozen=True, eq=False):
     @property
     def all_members(self) -> tuple[str, ...]:
         """All members. Raises Missing where there may be more than are known."""
-        self.must_be_whole()
+        require(self)
         return self.members
 
-    def must_be_whole(self) -> None:
-        """Raise Missing unless every member is known."""
-        if self.unread is not None:
-            raise Missing(self.unread)
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """What would have to be read to know every member."""
+        return () if self.unread is None else (self.unread.lack,)
 
     @property
     def functions(self) -> tuple[PciFunction, ...]:
@@ -90,12 +91,10 @@ class Group(msgspec.Struct, frozen=True, eq=False):
         return tuple(known[member] for member in self.members if member in known)
 
     @property
-    def unseen(self) -> tuple[Item, ...]:
+    def unseen(self) -> tuple[Lack, ...]:
         """The items that would show members, or members' functions, that were not seen."""
-        known = self.pci.known
-        lost = [] if all(member in known for member in self.members) else [SYSFS]
-        items = [self.pci.evidence.item(name) for name in lost]
-        return tuple(items if self.unread is None else [*items, self.unread])
+        seen = all(member in self.pci.known for member in self.members)
+        return (*(() if seen else (self.pci.evidence.item(SYSFS).lack,)), *self.lacking)
 
     @property
     def type(self) -> str | None:
@@ -112,7 +111,7 @@ class Group(msgspec.Struct, frozen=True, eq=False):
         """What the firmware and the platform keep for themselves; the file is 4.11 and newer."""
         text = self.tree.get(f"{self.number}/reserved_regions")
         if text is None:
-            raise Missing(Item(f"{ITEM}/{self.number}/reserved_regions", Status.ABSENT))
+            raise Missing(Lack(f"{ITEM}/{self.number}/reserved_regions", Status.ABSENT))
         found = (_REGION.fullmatch(line.strip()) for line in text.split("\n"))
         return tuple(
             ReservedRegion(int(m.group(1), 16), int(m.group(2), 16), m.group(3)) for m in found if m
@@ -125,39 +124,30 @@ class Group(msgspec.Struct, frozen=True, eq=False):
         Those that are certain are returned although something else was not read; raises Missing
         only where none is certain and one may be hidden.
         """
-        found, unread = self.judged
-        if not found and unread:
-            raise Missing(*unread)
-        return found
+        found = self.judged
+        if not found.known:
+            require(found)
+        return found.known
 
     @property
-    def judged(self) -> tuple[tuple[Blocker, ...], tuple[Item, ...]]:
-        """The blockers that are certain, and the unread items that may hide others."""
-        found: list[Blocker] = []
-        unread: dict[str, Item] = {}
-        for member in self.members:
-            try:
-                blocker = self._blocker(member)
-            except Missing as missing:
-                unread.update((item.name, item) for item in missing.items)
-                continue
-            if blocker is not None:
-                found.append(blocker)
-        for other in self.others:
-            item = Item(f"{ITEM}/{self.number}/devices/{other}/driver", Status.NOT_COLLECTED)
-            unread[item.name] = item
-        if self.unread is not None:
-            unread[self.unread.name] = self.unread
-        return tuple(found), tuple(unread.values())
+    def judged(self) -> Found[Blocker]:
+        """The blockers that are certain, and what was not read and may hide others."""
+        found = search(self.members, self._blocks)
+        blockers = map(self._blocker, found.known)
+        others = (f"{ITEM}/{self.number}/devices/{other}/driver" for other in self.others)
+        unread = (Lack(name, Status.NOT_COLLECTED) for name in others)
+        return Found(tuple(blockers), (*found.lacking, *unread, *self.lacking))
 
-    def _blocker(self, member: str) -> Blocker | None:
+    def _blocks(self, member: str) -> bool:
         function = self.pci.known.get(member)
         if function is None:
             raise Missing(self.pci.evidence.item(SYSFS))
         driver = function.driver
-        if driver is None or not blocks(function, driver, self.kernel):
-            return None
-        return Blocker(member, driver, function.quote("driver"))
+        return driver is not None and blocks(function, driver, self.kernel)
+
+    def _blocker(self, member: str) -> Blocker:
+        function = self.pci.known[member]
+        return Blocker(member, str(function.driver), function.quote("driver"))
 
 
 def blocks(function: PciFunction, driver: str, kernel: Kernel) -> bool:
@@ -255,10 +245,7 @@ class Groups:
         """From each function's own link; the whole tree of functions has all members."""
         whole = self._evidence.item(SYSFS).whole
         for where, function in self._pci.known.items():
-            try:
-                number = function.group
-            except Missing:
-                continue
+            number = function.group if function.knows("group") else None
             if number is not None:
                 members.setdefault(number, set()).add(where)
                 if whole:

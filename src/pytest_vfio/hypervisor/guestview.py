@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote
+from pytest_vfio.facts.tristate import ask, require
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.libvirt.guests import Domain
@@ -46,19 +47,16 @@ def alike(hypervisor: Hypervisor, domain: Domain, id: str) -> int:
 def makers(evidence: Evidence) -> tuple[Quote, ...]:
     """The udev rules and .link files that make VFs. Raises Missing where one may not be read."""
     found: list[Quote] = []
-    unread: dict[str, Item] = {}
+    unread: list[Lack] = []
     for folder in (_RULES, _LINKS):
-        try:
-            files = evidence.under(folder)
-        except Missing as missing:
-            unread.update((one.name, one) for one in missing.items)
-            continue
-        for file in files:
+        files, lacking = ask(evidence.under, folder)
+        unread.extend(lacking)
+        for file in files or ():
             match = _MAKES.search(file.text)
             if match:
                 found.append(file.quote(match[0].strip()[:400]))
-            elif not file.whole:
-                unread[file.name] = file
-    if not found and unread:
-        raise Missing(*unread.values())
+            else:
+                unread.extend(file.lacking)
+    if not found:
+        require(*unread)
     return tuple(found)

@@ -78,8 +78,3 @@ def released(hypervisor: Hypervisor, where: str) -> bool:
     True where some known guest has it as a managed hostdev.
     """
     return any(hostdev.managed for _, hostdev in hypervisor.guests.holding(where))
-
-
-def guests_must_be_known(hypervisor: Hypervisor) -> None:
-    """Raise Missing where a guest, or its XML, may not have been read."""
-    _ = hypervisor.guests.domains

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.evidence import Quote
+from pytest_vfio.facts.tristate import require
 
 if TYPE_CHECKING:
     from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -63,8 +64,5 @@ def _volumes(hypervisor: Hypervisor, function: str) -> Iterator[Held]:
 
 
 def _must_be_read(hypervisor: Hypervisor) -> None:
-    items = [hypervisor.evidence.item(name) for name in ("sys/class/net", "ip/addr")]
-    unread = [item for item in items if item.status is not Status.PRESENT or not item.whole]
-    unread.extend(hypervisor.storage.blocks.lacking)
-    if unread:
-        raise Missing(*unread)
+    net, addresses = (hypervisor.evidence.item(name) for name in ("sys/class/net", "ip/addr"))
+    require(*net.unread, *addresses.unread, hypervisor.storage.blocks)

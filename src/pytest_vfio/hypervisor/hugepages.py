@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing, Quote, Status
+from pytest_vfio.evidence import Lack, Missing, Quote, Status
 
 if TYPE_CHECKING:
     from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -39,6 +39,6 @@ def of(hypervisor: Hypervisor, document: DomainXml) -> Need:
     if size and size in memory.hugepages:
         return Need(size, wanted, memory.hugepages[size], Quote("proc/meminfo", "HugePages_Total"))
     if not size:
-        raise Missing(Item("proc/meminfo", Status.FAILED, detail="no default hugepage size"))
+        raise Missing(Lack("proc/meminfo", Status.FAILED, detail="no default hugepage size"))
     there = sum(node.hugepages.get(size, 0) for node in memory.nodes.values())
     return Need(size, wanted, there, memory.online)

@@ -15,10 +15,11 @@ import msgspec
 from msgspec.structs import replace
 
 from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
-from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.evidence import Lack, Missing, Status, asked
 from pytest_vfio.facts.drivers.modules import Modules
 from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import ask
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class IntendedDevice(msgspec.Struct, frozen=True):
         """Its facts. Raises Missing where the host does not show the device, or was not read."""
         found = self.pci.get(self.address) if self.address else None
         if found is None:
-            raise Missing(Item(f"sys/bus/pci/devices/{self.name}", Status.ABSENT))
+            raise Missing(Lack(f"sys/bus/pci/devices/{self.name}", Status.ABSENT))
         return found
 
 
@@ -74,14 +75,14 @@ class Intent:
         return self._found[0]
 
     @property
-    def unknown(self) -> tuple[Item, ...]:
-        """The unread items for which there may be more; empty where all are known."""
+    def lacking(self) -> tuple[Lack, ...]:
+        """What was not read, and for which there may be more; empty where all are known."""
         return self._found[1]
 
     @property
     def whole(self) -> bool:
         """All intended devices are known."""
-        return not self.unknown
+        return not self.lacking
 
     def get(self, address: str) -> IntendedDevice | None:
         """The intended device at an address."""
@@ -92,7 +93,7 @@ class Intent:
         return {device.address: device for device in self.known}
 
     @cached_property
-    def _found(self) -> tuple[tuple[IntendedDevice, ...], tuple[Item, ...]]:
+    def _found(self) -> tuple[tuple[IntendedDevice, ...], tuple[Lack, ...]]:
         declared, search = self._declared, _Search(*self._topics)
         if declared.devices is None:
             search.infer()
@@ -102,7 +103,7 @@ class Intent:
         for guest in declared.guests.values():
             for address in guest.hostdevs:
                 search.add(address, "inventory", WantedDevice(address=address))
-        return search.devices(declared.guests), tuple(search.unread.values())
+        return search.devices(declared.guests), asked(search.unread)
 
 
 class _Search:
@@ -111,19 +112,17 @@ class _Search:
     def __init__(self, pci: Pci, modules: Modules, guests: Guests) -> None:
         self.pci, self.modules, self.guests = pci, modules, guests
         self.found: dict[str, IntendedDevice] = {}
-        self.unread: dict[str, Item] = {}
+        self.unread: dict[Lack, None] = {}
 
-    def ask(self, question: Callable[[], T]) -> T | None:
+    def asked(self, question: Callable[[], T]) -> T | None:
         """The answer, or None after a note of what was not read."""
-        try:
-            return question()
-        except Missing as missing:
-            self.unread.update((item.name, item) for item in missing.items)
-            return None
+        answer, lacking = ask(question)
+        self.unread.update(dict.fromkeys(lacking))
+        return answer
 
     def functions(self) -> Iterator[PciFunction]:
         """Every known function; a note where there may be others."""
-        self.ask(lambda: self.pci.functions)
+        self.asked(lambda: self.pci.functions)
         yield from self.pci.known.values()
 
     def add(self, address: str, origin: str, wanted: WantedDevice | None = None) -> None:
@@ -144,33 +143,35 @@ class _Search:
 
     def matches(self, function: PciFunction, wanted: WantedDevice) -> bool:
         """By id and netdev; subsystem, serial and MAC are identity, which a check compares."""
-        if wanted.id is not None and self.ask(lambda: function.id) != wanted.id:
+        if wanted.id is not None and self.asked(lambda: function.id) != wanted.id:
             return False
-        return wanted.netdev is None or wanted.netdev in (self.ask(lambda: function.netdevs) or ())
+        return wanted.netdev is None or wanted.netdev in (
+            self.asked(lambda: function.netdevs) or ()
+        )
 
     def infer(self) -> None:
-        patterns = self.ask(lambda: self.modules.configured_vfio_ids) or ()
+        patterns = self.asked(lambda: self.modules.configured_vfio_ids) or ()
         ids_missing = self.modules.configured_ids_missing
-        self.unread.update((item.name, item) for item in ids_missing)
-        functions = [f for f in self.functions() if self.ask(lambda: f.is_bridge) is not True]
+        self.unread.update(dict.fromkeys(ids_missing))
+        functions = [f for f in self.functions() if self.asked(lambda: f.is_bridge) is not True]
         for origin in ("cmdline", "modprobe"):
             for pattern in patterns:
                 if pattern.origin == origin:
                     for function in functions:
-                        if self.ask(lambda: pattern.catches(function)):
+                        if self.asked(lambda: pattern.catches(function)):
                             self.add(function.address, origin)
         for function in functions:
-            if is_vfio_driver(self.ask(lambda: function.driver_override) or ""):
+            if is_vfio_driver(self.asked(lambda: function.driver_override) or ""):
                 self.add(function.address, "override")
         for function in functions:
-            if is_vfio_driver(self.ask(lambda: function.driver) or ""):
+            if is_vfio_driver(self.asked(lambda: function.driver) or ""):
                 self.add(function.address, "bound")
         for address in self.addresses_of_guests():
             self.add(address, "hostdev")
 
     def addresses_of_guests(self) -> Iterable[str]:
         """What the hostdevs of every known guest name."""
-        self.ask(lambda: self.guests.domains)
+        self.asked(lambda: self.guests.domains)
         hostdevs = [hostdev for domain in self.guests.known for hostdev in domain.hostdevs]
         return [hostdev.address for hostdev in hostdevs if hostdev.address]
 

@@ -8,17 +8,19 @@ table is looked at, and proves nothing.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from pytest_vfio.evidence import Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Lack, Missing, Quote, Status, Tree
 from pytest_vfio.facts.firmware.acpi import Acpi
 from pytest_vfio.facts.host.cpu import Cpu
 from pytest_vfio.facts.iommu.faults import Fault, read_faults
 from pytest_vfio.facts.iommu.units import Unit, read_units
 from pytest_vfio.facts.kernel.log import KernelLog
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import known, require, search
 from pytest_vfio.hypervisor.groups import NOIOMMU, Groups
 
 REAL_TYPES = frozenset({"DMA", "DMA-FQ", "identity", "unmanaged", "blocked", "auto"})
@@ -73,10 +75,14 @@ class Iommu:
         return read_units(Tree.of(self._class))
 
     @property
+    def unread_units(self) -> tuple[Lack, ...]:
+        """The folder of the units, where there may be others than were seen."""
+        return self._class.lacking
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """All units that the kernel registered. Raises Missing unless all are known."""
-        if not self._class.whole:
-            raise Missing(self._class)
+        require(*self.unread_units)
         return self.seen_units
 
     # -- on or off
@@ -206,25 +212,18 @@ class Iommu:
         """
         for unit in self.seen_units:
             return unit.kind
-        acpi = self._acpi
-        missing: list[Missing] = []
-        for signature, kind in (("DMAR", "intel"), ("IVRS", "amd")):
-            try:
-                if acpi.exists(signature):
-                    return kind
-            except Missing as reason:
-                missing.append(reason)
-        try:
-            if acpi.iort is not None and acpi.iort.smmus:
-                return "smmu"
-        except Missing as reason:
-            missing.append(reason)
-        for kind, pattern in _DRIVES.items():
-            if self._klog.first(pattern):
-                return kind
-        if missing:
-            raise missing[0]
+        described = search(_DRIVES, self._describes)
+        driven = (kind for kind, pattern in _DRIVES.items() if self._klog.first(pattern))
+        for kind in itertools.chain(described.known, driven):
+            return kind
+        require(*described.lacking[:1])  # one table that is there would tell, so one is named
         return None
+
+    def _describes(self, kind: str) -> bool:
+        """The firmware's tables describe an IOMMU of a kind. Raises Missing."""
+        if kind == "smmu":
+            return self._acpi.iort is not None and bool(self._acpi.iort.smmus)
+        return self._acpi.exists("DMAR" if kind == "intel" else "IVRS")
 
     # -- interrupts
 
@@ -309,17 +308,11 @@ class Iommu:
         DMAR can prove a reservation; its silence proves nothing, since scopes may name bridges.
         None where it does not, or was not read. Never raises.
         """
-        try:
-            table = self._acpi.dmar
-            display_or_usb = function.base_class == 0x03 or function.class_code >> 8 == 0x0C03
-        except Missing:
+        table = known(lambda: self._acpi.dmar)
+        code = known(lambda: function.class_code)
+        if table is None or code is None or code >> 16 == 0x03 or code >> 8 == 0x0C03:
             return None
-        if table is None or display_or_usb:
-            return None
-        try:
-            chain = function.path
-        except Missing:
-            chain = ()
+        chain = known(lambda: function.path) or ()
         for region in table.reserved:
             for scope in region.scopes:
                 one_hop = scope.address(region.segment) == function.address
@@ -335,8 +328,7 @@ class Iommu:
         if self.noiommu_quotes:
             return True
         self._modules.get(_NOIOMMU_PARAMETER)
-        if not self._group_item.whole:
-            raise Missing(self._group_item)
+        require(self._group_item)
         return False
 
     @property

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing, Quote
+from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction
 from pytest_vfio.facts.pci.views import SYSFS
+from pytest_vfio.facts.tristate import Found, known, search
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.parse.pciaddress import split
 
@@ -26,23 +27,16 @@ class Reason(msgspec.Struct, frozen=True):
     quotes: tuple[Quote, ...] = ()
 
 
-def endpoints(group: Group) -> tuple[tuple[str, ...], tuple[Item, ...]]:
+def endpoints(group: Group) -> Found[str]:
     """The members that are no bridges, and what was not read of the others."""
-    found: list[str] = []
-    unread: dict[str, Item] = {}
-    known = group.pci.known
-    for member in group.members:
-        function = known.get(member)
-        if function is None:  # it may be a bridge
-            item = group.pci.evidence.item(SYSFS)
-            unread[item.name] = item
-            continue
-        try:
-            if not function.is_bridge:
-                found.append(member)
-        except Missing as missing:
-            unread.update((item.name, item) for item in missing.items)
-    return tuple(found), tuple(unread.values())
+
+    def is_endpoint(member: str) -> bool:
+        function = group.pci.known.get(member)
+        if function is None:
+            raise Missing(group.pci.evidence.item(SYSFS))
+        return not function.is_bridge
+
+    return search(group.members, is_endpoint)
 
 
 def explain(group: Group) -> Reason:
@@ -66,10 +60,7 @@ def explain(group: Group) -> Reason:
 
 def _bridge(function: PciFunction) -> Reason | None:
     """A bridge to conventional PCI: everything behind it has one requester id."""
-    try:
-        if not function.is_bridge or function.config.port_type != _TO_PCI:
-            return None
-    except Missing:
+    if not known(lambda: function.is_bridge and function.config.port_type == _TO_PCI):
         return None
     words = f"{function.address} bridges to conventional PCI, where nothing is isolated"
     return Reason(words, "F96", (function.quote("config"),))

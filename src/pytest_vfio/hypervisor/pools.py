@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing
-from pytest_vfio.facts.pci.views import SYSFS
+from pytest_vfio.evidence import Lack
+from pytest_vfio.facts.tristate import ask, first
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.libvirt.daemon import Network
@@ -28,17 +28,12 @@ class Pool(msgspec.Struct, frozen=True):
     network: Network
     vfs: tuple[str, ...] | None
     takers: tuple[str, ...]
-    lacking: tuple[Item, ...]
+    lacking: tuple[Lack, ...]
 
 
 def of(hypervisor: Hypervisor, network: Network) -> Pool:
     """The pool behind a network."""
-    lacking: tuple[Item, ...] = ()
-    vfs: tuple[str, ...] | None = None
-    try:
-        vfs = network.addresses or _virtual(hypervisor, network.pf)
-    except Missing as missing:
-        lacking = missing.items
+    vfs, lacking = ask(lambda: network.addresses or _virtual(hypervisor, network.pf))
     return Pool(network, vfs, _takers(hypervisor, network.name), lacking)
 
 
@@ -57,15 +52,6 @@ def _takers(hypervisor: Hypervisor, network: str) -> tuple[str, ...]:
 
 def _virtual(hypervisor: Hypervisor, netdev: str | None) -> tuple[str, ...]:
     """The VFs of the PF with that interface. Raises Missing where no known function has it."""
-    unread: dict[str, Item] = {}
-    for function in hypervisor.pci.known.values():
-        try:
-            if netdev in function.netdevs:
-                return function.virtfns
-        except Missing as missing:
-            unread.update((item.name, item) for item in missing.items)
-    if unread:
-        raise Missing(*unread.values())
-    if not hypervisor.pci.whole:
-        raise Missing(hypervisor.evidence.item(SYSFS))
-    return ()
+    pci = hypervisor.pci
+    function = first(pci.known.values(), lambda one: netdev in one.netdevs, pci)
+    return () if function is None else function.virtfns

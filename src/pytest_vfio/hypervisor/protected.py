@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from pytest_vfio.evidence import Item, Missing, Quote
+from pytest_vfio.evidence import Lack, Quote
 from pytest_vfio.facts.host.carrier import Use
 from pytest_vfio.facts.host.network import Network
 from pytest_vfio.facts.host.storage import Storage
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, Pci, PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import ask, known, require
 from pytest_vfio.hypervisor.seat import Console
 
 
@@ -36,9 +37,7 @@ class Protected:
     @property
     def functions(self) -> Mapping[str, str]:
         """All functions that the host lives on: address -> path. Raises Missing."""
-        lacking = (*self.lacking, *self.console.all_lacking)
-        if lacking:
-            raise Missing(*dict.fromkeys(lacking))
+        require(self, *self.console.all_lacking)
         return self.known
 
     @cached_property
@@ -55,7 +54,7 @@ class Protected:
         return {function: tuple(uses) for function, uses in found.items()}
 
     @cached_property
-    def lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read or resolved of network and storage; empty where that is everything."""
         topics = (self._storage.lacking, self._network.lacking, self._physicals[1])
         return tuple(dict.fromkeys(item for items in topics for item in items))
@@ -72,11 +71,10 @@ class Protected:
         function = self._pci.get(address)
         if function is None or out_of_use(function):
             return None
-        if lacking := (*self._lacking_for(address), *self.console.lacking(function)):
-            raise Missing(*dict.fromkeys(lacking))
+        require(*self._lacking_for(address), *self.console.lacking(function))
         return None
 
-    def _lacking_for(self, address: str) -> tuple[Item, ...]:
+    def _lacking_for(self, address: str) -> tuple[Lack, ...]:
         """What could show that the host lives on a function.
 
         A tunnel or a pool that nobody resolved is no riddle for a function that has no active
@@ -97,9 +95,8 @@ class Protected:
         Where nobody can tell which these are, all are.
         """
         active = self._network.active
-        try:
-            above = {self._physical(function) for function in active}
-        except Missing:
+        above = known(lambda: {self._physical(function) for function in active})
+        if above is None:
             return frozenset(self._pci.known)
         return active | frozenset(address for address in above if address)
 
@@ -123,16 +120,13 @@ class Protected:
         return (*self._storage.uses, *self._network.uses)
 
     @cached_property
-    def _physicals(self) -> tuple[tuple[Use, ...], tuple[Item, ...]]:
+    def _physicals(self) -> tuple[tuple[Use, ...], tuple[Lack, ...]]:
         """A virtual function lives on its physical one; and what lacks for knowing which."""
         found: list[Use] = []
-        lost: list[Item] = []
+        lost: list[Lack] = []
         for use in self._direct:
-            try:
-                physical = self._physical(use.function)
-            except Missing as missing:
-                lost.extend(missing.items)
-                continue
+            physical, lacking = ask(self._physical, use.function)
+            lost.extend(lacking)
             if physical is not None:
                 steps = (*use.steps, use.purpose)
                 found.append(Use(use.kind, physical, f"VF {use.function}", steps, use.quote))

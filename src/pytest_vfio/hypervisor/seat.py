@@ -9,16 +9,17 @@ sockets of sshd.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote
 from pytest_vfio.facts.host.carrier import Use, functions_in
 from pytest_vfio.facts.host.network import Network
 from pytest_vfio.facts.kernel.cmdline import Cmdline
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, Pci, PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import ask, require
 
 USB_CLASS = 0x0C03
 _INPUT = "proc/bus/input/devices"
@@ -44,20 +45,20 @@ class Console:
     @cached_property
     def uses(self) -> tuple[Use, ...]:
         """The functions without which nobody gets in, as far as that is known."""
-        found = (self._ask(question)[0] for question in (self.screen, self.keyboard))
+        found = (ask(question)[0] for question in (self.screen, self.keyboard))
         return tuple(use for use in found if use is not None)
 
     @property
-    def all_lacking(self) -> tuple[Item, ...]:
+    def all_lacking(self) -> tuple[Lack, ...]:
         """What was not read of either."""
-        return (*self._ask(self.screen)[1], *self._ask(self.keyboard)[1])
+        return (*ask(self.screen)[1], *ask(self.keyboard)[1])
 
-    def lacking(self, function: PciFunction) -> tuple[Item, ...]:
+    def lacking(self, function: PciFunction) -> tuple[Lack, ...]:
         """What was not read, and could show that a function is the only way in."""
         if function.base_class == DISPLAY_CLASS:
-            return self._ask(self.screen)[1]
+            return ask(self.screen)[1]
         if function.class_code >> 8 == USB_CLASS:
-            return self._ask(self.keyboard)[1]
+            return ask(self.keyboard)[1]
         return ()
 
     def screen(self) -> Use | None:
@@ -80,8 +81,7 @@ class Console:
         """
         if self.other_way is not None:
             return None
-        if not self._evidence.item(_INPUT).whole:
-            raise Missing(self._evidence.item(_INPUT))
+        require(self._evidence.item(_INPUT))
         below = {keyboard.functions for keyboard in self.keyboards}
         if len(below) != 1 or below == {()}:
             return None
@@ -107,22 +107,13 @@ class Console:
         for word in self._cmdline.seen("console"):
             if _SERIAL.match(word.value or ""):
                 return word.quote
-        if sockets.status is not Status.PRESENT or not sockets.whole:
-            raise Missing(sockets)
-        self._cmdline.must_be_whole()
+        require(*sockets.unread, self._cmdline)
         return None
 
     def _displays(self) -> Iterator[PciFunction]:
         for function in self._pci.functions.values():
             if function.base_class == DISPLAY_CLASS:
                 yield function
-
-    @staticmethod
-    def _ask(question: Callable[[], Use | None]) -> tuple[Use | None, tuple[Item, ...]]:
-        try:
-            return question(), ()
-        except Missing as missing:
-            return None, missing.items
 
 
 def _keyboards(item: Item, block: str) -> Iterator[Keyboard]:

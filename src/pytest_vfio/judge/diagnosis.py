@@ -162,7 +162,7 @@ def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for finding in findings:
         if finding.outcome is Outcome.UNKNOWN:
-            names.update(dict.fromkeys(entry.partition(": ")[0] for entry in finding.missing))
+            names.update(dict.fromkeys(gap.name for gap in finding.missing))
     return tuple(names)
 
 

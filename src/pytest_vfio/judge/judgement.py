@@ -1,8 +1,10 @@
 """Judges one host by a suite: (suite, hypervisor) -> findings. Knows no pytest, does no I/O.
 
 Every (check, subject) is judged once, on its own evidence, in whatever order it is asked for.
-Only then a *fail or unknown* becomes *blocked*, where a check that it needs failed or is blocked
-on a subject that it stands on. A pass stays a pass; an unknown prerequisite blocks nothing.
+What a check lacks makes it *unknown*; where it lacks only what the host's recording is too old to
+have (`evidence.asked`), it is left out. Only then a *fail or unknown* becomes *blocked*, where a
+check that it needs failed or is blocked on a subject that it stands on. A pass stays a pass; an
+unknown prerequisite blocks nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from functools import cached_property
 import msgspec
 
 from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Severity, Verdict
-from pytest_vfio.evidence import Missing
+from pytest_vfio.evidence import Lack, Missing, asked
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
 from pytest_vfio.judge.suite import Suite
@@ -40,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
     actual: str = ""
     expected: str = ""
     evidence: tuple[Proof, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: tuple[Lack, ...] = ()
     blocked_by: tuple[Key, ...] = ()
     refs: tuple[str, ...] = ()
     acts: str = "os"
@@ -111,10 +113,12 @@ class Judgement:
         try:
             verdict = check.function(self.hypervisor, *arguments)
         except Missing as missing:
-            names = tuple(item.why for item in missing.items)
-            return Verdict(
-                Outcome.UNKNOWN, f"{_about(subject)}cannot tell: {'; '.join(names)}", missing=names
-            )
+            lacking = asked(missing.lacking)
+            if missing.lacking and not lacking:
+                return _not_asked(subject, missing)
+            words = "; ".join(map(str, lacking))
+            message = f"{_about(subject)}cannot tell: {words}"
+            return Verdict(Outcome.UNKNOWN, message, missing=lacking)
         except Exception as error:  # a mistake in a check must not hide the other findings
             return Verdict(
                 Outcome.ERROR,
@@ -184,14 +188,22 @@ def subjects_of(check: Check, subjects: Subjects) -> tuple[Subject, ...]:
 def _nobody(subject: str, kind: Kind) -> Verdict:
     """The verdict on the host where it stands in for subjects that are not known, or not there."""
     if kind.unread:
-        missing = tuple(item.why for item in kind.unread)
         there = f"are more {subject}s" if kind.known else f"is a {subject}"
         return Verdict(
             Outcome.UNKNOWN,
-            f"cannot tell whether there {there} to judge: {'; '.join(missing)}",
-            missing=missing,
+            f"cannot tell whether there {there} to judge: {'; '.join(map(str, kind.unread))}",
+            missing=kind.unread,
         )
     return Verdict(Outcome.SKIP, f"there is no {subject} to judge")
+
+
+def _not_asked(subject: Subject, missing: Missing) -> Verdict:
+    """The check is younger than the recording: left out, and what it would need is named."""
+    return Verdict(
+        Outcome.SKIP,
+        f"{_about(subject)}not judged: {missing}",
+        missing=missing.lacking,
+    )
 
 
 def _about(subject: Subject) -> str:

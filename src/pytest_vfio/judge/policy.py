@@ -6,7 +6,7 @@ Changes the exit code and the printed word, never what was found.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +35,11 @@ class Policy(msgspec.Struct, frozen=True):
     strict: bool
     waivers: tuple[Waiver, ...]
     today: datetime.date
+
+    def following(self, replaced: Mapping[str, str]) -> Policy:
+        """The same policy, whose waivers of replaced checks hold for those in their place."""
+        waivers = (replace(one, check=replaced.get(one.check, one.check)) for one in self.waivers)
+        return replace(self, waivers=tuple(waivers))
 
     def judge(self, findings: Iterable[Finding]) -> tuple[Judged, ...]:
         """Apply the policy to the findings of one host that are reported together.

@@ -5,14 +5,15 @@ Each kind says which subjects are known, and which unread evidence may hide more
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TypeVar
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing
+from pytest_vfio.evidence import Lack, asked
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.facts.tristate import ask, known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.hostdevs import Hostdev
@@ -41,7 +42,7 @@ class Kind(msgspec.Struct, frozen=True):
     """The subjects of one kind: those that are known, and the items that may hide more."""
 
     known: tuple[Subject, ...]
-    unread: tuple[Item, ...] = ()
+    unread: tuple[Lack, ...] = ()
 
 
 class Subjects:
@@ -80,25 +81,23 @@ class Subjects:
             for device in intent.known
             if device.name not in self._folded
         ]
-        return Kind(tuple(known), intent.unknown)
+        return Kind(tuple(known), intent.lacking)
 
     def _groups(self) -> Kind:
-        unread = {item.name: item for item in self._hypervisor.intent.unknown}
+        unread = dict.fromkeys(self._hypervisor.intent.lacking)
         numbers: set[int] = set()
         for device in self._hypervisor.intent.known:
-            number = _ask(lambda device=device: device.function.group, unread)  # type: ignore[misc]
+            number, lacking = ask(_group, device)
+            unread.update(dict.fromkeys(lacking))
             if number is not None and device.name not in self._folded:
                 numbers.add(number)
-        groups = self._hypervisor.groups
-        known = []
-        for number in sorted(numbers):
-            group = _ask(lambda number=number: groups.known[number], unread)  # type: ignore[misc]
-            if group is not None:
-                known.append(Subject("group", str(number), group))
-        return Kind(tuple(known), tuple(unread.values()))
+        groups = self._hypervisor.groups.known
+        known = (Subject("group", str(number), groups[number]) for number in sorted(numbers))
+        return Kind(tuple(known), asked(unread))
 
     def _guests(self) -> Kind:
-        return Kind(tuple(Subject("guest", d.name, d) for d in self._domains), self._unread_guests)
+        known = tuple(Subject("guest", domain.name, domain) for domain in self._domains)
+        return Kind(known, asked(self._hypervisor.guests.lacking))
 
     def _hostdevs(self) -> Kind:
         known = [
@@ -107,7 +106,7 @@ class Subjects:
             for hostdev in domain.hostdevs
         ]
         unique = {subject.name: subject for subject in reversed(known)}
-        return Kind(tuple(reversed(unique.values())), self._unread_guests)
+        return Kind(tuple(reversed(unique.values())), asked(self._hypervisor.guests.lacking))
 
     @cached_property
     def _domains(self) -> tuple[Domain, ...]:
@@ -118,12 +117,6 @@ class Subjects:
             for domain in self._hypervisor.guests.known
             if domain.hostdevs or domain.name in wanted
         )
-
-    @cached_property
-    def _unread_guests(self) -> tuple[Item, ...]:
-        unread: dict[str, Item] = {}
-        _ask(lambda: self._hypervisor.guests.domains, unread)
-        return tuple(unread.values())
 
     def _below(self, hostdev: Hostdev) -> tuple[tuple[str, str], ...]:
         below: list[tuple[str, str]] = [("guest", hostdev.guest)]
@@ -141,13 +134,13 @@ class Subjects:
         for device in intent.known:
             if not device.keeps_host_driver:
                 continue
-            places = _ask(lambda device=device: device.function.vf_places, {})  # type: ignore[misc]
+            places = known(_vf_places, device)
             if places and address in places:
                 return device
         return None
 
     def _group_key(self, device: IntendedDevice) -> Iterable[tuple[str, str]]:
-        number = _ask(lambda: device.function.group, {})
+        number = known(_group, device)
         return () if number is None else (("group", str(number)),)
 
     def stand_in(self, name: str) -> str:
@@ -160,7 +153,7 @@ class Subjects:
         first: dict[object, str] = {}
         folded: dict[str, str] = {}
         for device in self._hypervisor.intent.known:
-            likeness = _ask(lambda device=device: _likeness(device), {})  # type: ignore[misc]
+            likeness = known(_likeness, device)
             if likeness is not None:
                 stand_in = first.setdefault(likeness, device.name)
                 if stand_in != device.name:
@@ -183,9 +176,9 @@ def _likeness(device: IntendedDevice) -> object | None:
     )
 
 
-def _ask(question: Callable[[], T], unread: dict[str, Item]) -> T | None:
-    try:
-        return question()
-    except Missing as missing:
-        unread.update((item.name, item) for item in missing.items)
-        return None
+def _group(device: IntendedDevice) -> int | None:
+    return device.function.group
+
+
+def _vf_places(device: IntendedDevice) -> tuple[str, ...]:
+    return device.function.vf_places

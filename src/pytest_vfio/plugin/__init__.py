@@ -105,8 +105,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--explain",
         dest="vfio_explain",
-        metavar="ID",
-        help="print the page of a check, and exit",
+        metavar="WHAT",
+        help="print the page of a check (CMD004), a layer's checks (CMD), or what an error message "
+        "means ('group 1 is not viable'), and exit",
     )
     group.addoption(
         "--parallel-hosts",

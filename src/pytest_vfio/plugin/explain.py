@@ -1,4 +1,4 @@
-"""The page of one check, as `--explain` prints it, straight from its docstring."""
+"""What `--explain` prints: the page of a check, the list of a layer, what an error message means."""
 
 from __future__ import annotations
 
@@ -14,25 +14,53 @@ from pytest_vfio.check import HEADINGS, Check
 from pytest_vfio.inventory import nearest
 from pytest_vfio.judge import suite as suites
 from pytest_vfio.mistakes import Mistake
+from pytest_vfio.plugin import message_page
+
+_ID = re.compile(r"[A-Z]{2,8}\d{3,}")
 
 
-def show(id: str, arguments: Iterable[str], console: Console) -> None:
-    """Print the page of a check of the packaged suite, or of the files and folders given.
+def show(what: str, arguments: Iterable[str], console: Console) -> None:
+    """Print what there is to say: of a check's id, of a layer's prefix or name, of a message.
 
-    A replaced id shows the page of the check that took its place. Raises Mistake where
-    there is no such check.
+    Checks are those of the packaged suite, or of the files and folders given. A replaced id shows
+    the page of the check that took its place. Raises Mistake where nothing is known.
     """
     checks = {check.id: check for check in suites.packaged()}
-    replaced = {old: check for check in checks.values() for old in check.replaces}
-    if id.upper() not in checks:
+    id = what.strip().upper()
+    if id not in checks:
         checks.update((check.id, check) for check in _own(arguments))
-    check = checks.get(id.upper(), replaced.get(id.upper()))
-    if check is None:
-        raise Mistake(f"--explain {id}: no such check{nearest(id.upper(), checks)}")
-    if check.id != id.upper():
-        console.print(f"{id.upper()} was replaced by {check.id}:", markup=False)
-    for line in _page(check, console.width):
+    for line in _answer(what.strip(), checks, console.width):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _answer(what: str, checks: dict[str, Check], width: int) -> Iterable[str | Text]:
+    id = what.upper()
+    replaced = {old: check for check in checks.values() for old in check.replaces}
+    if id in checks:
+        return _page(checks[id], width)
+    if id in replaced:
+        check = replaced[id]
+        return [f"{id} was replaced by {check.id}:", *_page(check, width)]
+    if layer := [check for check in checks.values() if _is_of(check, what)]:
+        return _list(layer)
+    if _ID.fullmatch(id):
+        raise Mistake(f"--explain {what}: no such check{nearest(id, checks)}")
+    if page := message_page.pages(what, checks.values(), width):
+        return page
+    raise Mistake(
+        f"--explain {what}: no known message is like it; try more of its words, a check's id "
+        f"(CMD004), or a layer's prefix (CMD)"
+    )
+
+
+def _is_of(check: Check, layer: str) -> bool:
+    """A layer goes by the prefix of its checks (CMD) and by its folder (cmdline)."""
+    return layer.upper() == check.id.rstrip("0123456789") or layer.lower() == suites.layer(check)
+
+
+def _list(checks: Iterable[Check]) -> Iterable[Text]:
+    for check in sorted(checks, key=lambda check: check.id):
+        yield Text.assemble((f"{check.id}  ", "bold cyan"), check.title)
 
 
 def _own(arguments: Iterable[str]) -> Iterable[Check]:

@@ -62,6 +62,11 @@ class Run(msgspec.Struct):
             self._suite = suites.combined(self.collected)
         return self._suite
 
+    @property
+    def ruling(self) -> Policy:
+        """The policy by the ids of the suite: a waiver of a replaced check follows it."""
+        return self.policy.following({old: now.id for old, now in self.suite.replaced.items()})
+
     def hypervisor(self, host: str) -> Hypervisor:
         """The facts of a host that was read."""
         if host not in self._hypervisors:
@@ -85,7 +90,7 @@ class Run(msgspec.Struct):
     def whole(self, host: str) -> tuple[Judged, ...]:
         """Every finding of a host, as if the whole suite had been selected."""
         if host not in self._wholes:
-            self._wholes[host] = self.policy.judge(self.judgement(host))
+            self._wholes[host] = self.ruling.judge(self.judgement(host))
         return self._wholes[host]
 
     def diagnosis(self, host: str) -> Diagnosis:
@@ -129,14 +134,20 @@ class Run(msgspec.Struct):
             self.diagnosis(host),
             reason=self.ill_judged(host) or "",
             seconds=seconds,
-            lapsed=self.policy.lapsed(chosen.values()),
+            lapsed=self.ruling.lapsed(chosen.values()),
         )
 
     def idle(self) -> tuple[str, ...]:
-        """What is to be said of the waivers in force that cover nothing: stale, or misspelt."""
+        """Sentences on waivers in force that cover nothing, or whose check was replaced."""
         used = {one.waiver for read in self.evidences for one in self.whole(read.host)}
-        force = [one for one in self.policy.waivers if one.expires >= self.policy.today]
+        force = [one for one in self.ruling.waivers if one.expires >= self.policy.today]
         told = [(waiver, self._why_idle(waiver)) for waiver in force if waiver not in used]
+        now = self.suite.replaced
+        told += [
+            (waiver, f"is one of {now[waiver.check].id}, which has replaced it")
+            for waiver in self.policy.waivers
+            if waiver.check in now
+        ]
         return tuple(f"waiver of {w.check} ({w.reason}) {why}" for w, why in told if why)
 
     def _why_idle(self, waiver: Waiver) -> str:
@@ -151,7 +162,7 @@ class Run(msgspec.Struct):
         return f"is for no known host, {waiver.host!r}{hint}" if "did you mean" in hint else ""
 
     def _choose(self, judgement: Judgement, keys: frozenset[Key]) -> tuple[Judged, ...]:
-        return self.policy.judge(finding for finding in judgement if finding.key in keys)
+        return self.ruling.judge(finding for finding in judgement if finding.key in keys)
 
     def selected(self, host: str, keys: Iterable[Key]) -> Mapping[Key, Judged]:
         """The findings of a host that are reported together, after policy."""

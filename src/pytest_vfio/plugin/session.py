@@ -117,7 +117,7 @@ class Session:
                 return
             if not run.readings:
                 raise HostError(self._no_host_message())
-            must_know_checks(run.inventory, run.suite.checks)
+            must_know_checks(run.inventory, [*run.suite.checks, *run.suite.replaced])
         except Mistake as mistake:
             usage.keep(self.config, mistake)
             usage.tell(self.config, items)

@@ -122,7 +122,7 @@ def _finding(one: Judged, host: HostResult) -> Json:
             {"source": quote.source, "status": quote.status, "line": quote.line}
             for quote in finding.evidence
         ],
-        "missing": list(finding.missing),
+        "missing": list(map(str, finding.missing)),
         "blocked_by": [_key(key) for key in finding.blocked_by],
         "waiver": waiver and {"reason": waiver.reason, "expires": waiver.expires.isoformat()},
         "acts": finding.acts,

@@ -185,7 +185,7 @@ def _devices(
     host: HostResult, devices: Sequence[DeviceSentence], page: _Page, verbose: int, *, brief: bool
 ) -> None:
     """A sentence for each device, those alike together, and the worst first."""
-    unread = [item.name for item in host.hypervisor.intent.unknown] if host.hypervisor else []
+    unread = [item.name for item in host.hypervisor.intent.lacking] if host.hypervisor else []
     if not devices and not unread:
         page.line(2, ("no device is meant for a guest", "yellow"))
     if unread:
@@ -258,10 +258,9 @@ def _unread(host: HostResult, page: _Page, verbose: int) -> None:
     """What was not read, by the reason, the most missed first; and what would let it be read."""
     missed: dict[str, dict[str, int]] = {}
     for one in host.shown:
-        for entry in one.finding.missing if one.finding.outcome is Outcome.UNKNOWN else ():
-            name, _, why = entry.partition(": ")
-            names = missed.setdefault(why, {})
-            names[name] = names.get(name, 0) + 1
+        for gap in one.finding.missing if one.finding.outcome is Outcome.UNKNOWN else ():
+            names = missed.setdefault(gap.why, {})
+            names[gap.name] = names.get(gap.name, 0) + 1
     reasons = sorted(missed, key=lambda why: (-sum(missed[why].values()), why))
     for why in reasons if verbose else reasons[:_UNREAD]:
         most = sorted(missed[why], key=lambda name: (-missed[why][name], name))

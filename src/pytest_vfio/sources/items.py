@@ -1,173 +1,439 @@
-"""Every item of live evidence: what it is read from, who may read it, and for how long it is tried.
+"""Every item of evidence, a row each: how it is read from a host, and where else it is found.
 
-`probe.sh` reads them; a test holds this table against what it prints. What checks use is not said
-here: `docs/evidence.md` is made from this table and from what the checks were seen to ask for.
+What the probe reads, what the readers of bundles look for, what a kept recording must not hold and
+`docs/evidence.md` are made from this table. The probe reads in its order. What checks use is not
+said here: the page is made from what they were seen to ask for.
+
+A new row says `since`, the release that is being made: in a recording of an older probe the item is
+*not asked for*, and no verdict that was known becomes unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
+from types import MappingProxyType
 
-import msgspec
-
-ANYBODY, ROOT = "anybody", "root"
-
-
-class LiveItem(msgspec.Struct, frozen=True):
-    """One item, or, where the name has a `*`, the items of one folder.
-
-    `source` is the file or the command, as a person would type it. `right` is what it usually
-    takes to read it: anybody or root. `limit` is in seconds.
-    """
-
-    name: str
-    source: str
-    right: str
-    limit: int
-
-    @property
-    def many(self) -> bool:
-        """It stands for the items of a folder's files."""
-        return "*" in self.name
-
-
-#: One process reads all plain files; this is its limit.
-_FILES_LIMIT = 20
-#: Trees are read by builtins of the shell and by processes that nothing can hold up; what takes a
-#: device's lock is left behind after this time (and one second more for every 50 devices).
-_TREE_LIMIT = 5
-
-_FILES = """
-proc/sys/kernel/osrelease proc/sys/kernel/hostname proc/sys/kernel/tainted
-proc/sys/kernel/dmesg_restrict proc/sys/kernel/random/boot_id proc/cmdline proc/version proc/uptime
-proc/bootconfig proc/cpuinfo proc/meminfo proc/interrupts proc/modules proc/swaps
-proc/self/mountinfo proc/bus/input/devices sys/kernel/security/lockdown etc/machine-id
-etc/os-release etc/fstab etc/default/grub etc/default/kdump-tools etc/default/libvirt-guests
-etc/sysconfig/libvirt-guests boot/loader/loader.conf
-etc/kernel/cmdline etc/kernel/proxmox-boot-uuids run/ostree-booted etc/modules
-etc/initramfs-tools/modules etc/dracut.conf etc/mkinitcpio.conf var/log/dmesg
-"""
-_ROOT_FILES = """
-proc/iomem etc/crypttab boot/grub/grub.cfg boot/grub2/grub.cfg boot/grub/grubenv
-boot/grub2/grubenv boot/efi/loader/loader.conf efi/loader/loader.conf etc/libvirt/qemu.conf
-"""
-_FOLDERS = """
-etc/default/grub.d/ boot/loader/entries/ etc/modprobe.d/ run/modprobe.d/ usr/local/lib/modprobe.d/
-usr/lib/modprobe.d/ lib/modprobe.d/ etc/modules-load.d/ usr/lib/modules-load.d/ etc/dracut.conf.d/
-usr/lib/dracut/dracut.conf.d/ etc/driverctl.d/ etc/udev/rules.d/ etc/systemd/network/
-"""
-_ROOT_FOLDERS = """
-boot/efi/loader/entries/ efi/loader/entries/ etc/libvirt/qemu/ etc/libvirt/qemu/networks/
-run/libvirt/qemu/ run/libvirt/network/ var/log/libvirt/qemu/
-"""
-_LISTINGS = "etc/libvirt/qemu/networks/autostart/ sys/firmware/acpi/tables/ dev/vfio/"
-_ROOT_LISTINGS = "etc/libvirt/qemu/autostart/"
-_TREES = """
-sys/class/iommu sys/kernel/iommu_groups sys/bus/pci/devices sys/bus/pci/drivers sys/module
-sys/class/dmi/id sys/hypervisor sys/devices/system/node sys/bus/thunderbolt/devices sys/class/net
-sys/class/block sys/firmware/efi
-"""
-_XML = frozenset(
-    {"etc/libvirt/qemu/", "etc/libvirt/qemu/networks/", "run/libvirt/qemu/", "run/libvirt/network/"}
+from pytest_vfio.sources.row import (
+    ROOT,
+    Row,
+    command,
+    file,
+    folder,
+    handed_over,
+    kernel,
+    listing,
+    own,
+    part,
+    tree,
 )
-_VIRSH = "virsh -r -c qemu:///system"
 
+_SOS = "sos_commands/"
+_VIRSH = f"{_SOS}virsh/virsh_-r_"
+_ASKED = "virsh -r -c qemu:///system"
+_JOURNAL = tuple(
+    f"{_SOS}{plugin}/journalctl_--no-pager_{catalog}--boot{tail}"
+    for plugin in ("logs", "systemd")
+    for catalog in ("", "--catalog_")
+    for tail in ("", "_0")
+)
 
-def _files(names: str, right: str) -> Iterator[LiveItem]:
-    for name in names.split():
-        yield LiveItem(name, f"/{name}", right, _FILES_LIMIT)
-
-
-def _folders(names: str, right: str) -> Iterator[LiveItem]:
-    for name in names.split():
-        if name == "var/log/libvirt/qemu/":
-            ending, limit = "*.log", 10
-        else:
-            ending, limit = "*.xml" if name in _XML else "*", _FILES_LIMIT
-        yield LiveItem(name, f"ls /{name}", right, _FILES_LIMIT)
-        tail = " (its last 400 lines)" if ending == "*.log" else ""
-        yield LiveItem(f"{name}{ending}", f"/{name}{ending}{tail}", right, limit)
-
-
-def _listings(names: str, right: str) -> Iterator[LiveItem]:
-    for name in names.split():
-        yield LiveItem(name, f"ls /{name}", right, _FILES_LIMIT)
-
-
-def _trees() -> Iterator[LiveItem]:
-    for name in _TREES.split():
-        yield LiveItem(name, f"/{name}/", ANYBODY, _TREE_LIMIT)
-
-
-_KERNEL = (
-    LiveItem("uname", "uname -a", ANYBODY, 5),
-    LiveItem("kernel-config", "/proc/config.gz or /boot/config-RELEASE", ANYBODY, 20),
-    LiveItem("modules.builtin", "/lib/modules/RELEASE/modules.builtin", ANYBODY, 20),
-    LiveItem("modules.dep", "/lib/modules/RELEASE/modules.dep (vfio, kvm, iommu)", ANYBODY, 20),
-    LiveItem("initramfs", "/boot/initrd.img-RELEASE and its like, through cpio -t", ROOT, 20),
+ROWS: tuple[Row, ...] = (
+    # -- files
+    file("proc/sys/kernel/osrelease"),
+    file("proc/sys/kernel/hostname"),
+    file("proc/sys/kernel/tainted"),
+    file("proc/sys/kernel/dmesg_restrict"),
+    file("proc/sys/kernel/random/boot_id"),
+    file("proc/cmdline", loose="cmdline"),
+    file("proc/version"),
+    file("proc/uptime"),
+    file("proc/bootconfig"),
+    file("proc/cpuinfo", loose="cpuinfo", secrets=False),
+    file("proc/meminfo"),
+    file("proc/iomem", right=ROOT, secrets=False),
+    file("proc/interrupts", loose="interrupts", secrets=False),
+    file("proc/modules", loose="modules", sos=(f"{_SOS}kernel/lsmod",)),
+    file("proc/swaps"),
+    file("proc/self/mountinfo", sos=("proc/1/mountinfo",)),
+    file("proc/bus/input/devices"),
+    file("sys/kernel/security/lockdown", secrets=False),
+    file("etc/machine-id"),
+    file("etc/os-release", loose="os-release", sos=("usr/lib/os-release",)),
+    file("etc/fstab"),
+    file("etc/crypttab", right=ROOT),
+    file("etc/default/grub", loose="default-grub"),
+    file("etc/default/kdump-tools"),
+    file("etc/default/libvirt-guests"),
+    file("etc/sysconfig/libvirt-guests"),
+    file("boot/grub/grub.cfg", right=ROOT, loose="grub.cfg"),
+    file("boot/grub2/grub.cfg", right=ROOT),
+    file("boot/grub/grubenv", right=ROOT),
+    file("boot/grub2/grubenv", right=ROOT),
+    file("boot/loader/loader.conf"),
+    file("boot/efi/loader/loader.conf", right=ROOT),
+    file("efi/loader/loader.conf", right=ROOT),
+    file("etc/kernel/cmdline"),
+    file("etc/kernel/proxmox-boot-uuids"),
+    file("run/ostree-booted"),
+    file("etc/modules"),
+    file("etc/initramfs-tools/modules"),
+    file("etc/dracut.conf"),
+    file("etc/mkinitcpio.conf"),
+    file("etc/libvirt/qemu.conf", right=ROOT),
+    file("var/log/dmesg"),
+    # -- folders
+    folder("etc/default/grub.d/"),
+    folder("boot/loader/entries/", sos=("/boot/loader/entries",)),
+    folder("boot/efi/loader/entries/", right=ROOT),
+    folder("efi/loader/entries/", right=ROOT),
+    folder("etc/modprobe.d/", loose="modprobe.d/", sos=("/etc/modprobe.d",)),
+    folder("run/modprobe.d/", sos=("/run/modprobe.d",)),
+    folder("usr/local/lib/modprobe.d/", sos=("/usr/local/lib/modprobe.d",)),
+    folder("usr/lib/modprobe.d/", sos=("/usr/lib/modprobe.d", "/lib/modprobe.d")),
+    folder("lib/modprobe.d/", sos=("/lib/modprobe.d",)),
+    folder("etc/modules-load.d/", sos=("/etc/modules-load.d/*.conf",)),
+    folder("usr/lib/modules-load.d/"),
+    folder("etc/dracut.conf.d/", sos=("/etc/dracut.conf.d",)),
+    folder("usr/lib/dracut/dracut.conf.d/"),
+    folder("etc/driverctl.d/"),
+    folder("etc/udev/rules.d/", sos=("/etc/udev/rules.d/*", "/etc/udev/rules.d")),
+    folder("etc/systemd/network/", sos=("/etc/systemd",)),
+    folder("etc/libvirt/qemu/", right=ROOT, pattern="*.xml", sos=("/etc/libvirt/qemu/*.xml",)),
+    folder(
+        "etc/libvirt/qemu/networks/",
+        right=ROOT,
+        pattern="*.xml",
+        sos=("/etc/libvirt/qemu/networks/*.xml",),
+    ),
+    folder("run/libvirt/qemu/", right=ROOT, pattern="*.xml", sos=("/run/libvirt/", "/run/libvirt")),
+    folder("run/libvirt/network/", right=ROOT, pattern="*.xml"),
+    listing("etc/libvirt/qemu/autostart/", right=ROOT),
+    listing("etc/libvirt/qemu/networks/autostart/"),
+    listing("sys/firmware/acpi/tables/", secrets=False, sos=("/sys/firmware/acpi/*",)),
+    listing("dev/vfio/"),
+    # -- the kernel that runs
+    kernel(
+        "kernel-config",
+        source="/proc/config.gz or /boot/config-RELEASE",
+        loose="kernel-config",
+        sos=("boot/config-*",),
+    ),
+    kernel("modules.builtin", source="/lib/modules/RELEASE/modules.builtin"),
+    kernel(
+        "modules.dep",
+        source="/lib/modules/RELEASE/modules.dep (vfio, kvm, iommu)",
+        sos=("lib/modules/*/modules.dep", "usr/lib/modules/*/modules.dep"),
+    ),
+    # -- tables of the firmware
     *(
-        LiveItem(f"sys/firmware/acpi/tables/{table}", f"/sys/firmware/acpi/tables/{table}", ROOT, 5)
+        own(
+            f"sys/firmware/acpi/tables/{table}",
+            limit=5,
+            right=ROOT,
+            function=f"table {table}",
+            loose=f"acpi/{table}",
+            sos=(f"sys/firmware/acpi/tables/{table}",),
+            secrets=False,
+        )
         for table in ("DMAR", "IVRS", "IORT")
     ),
-    LiveItem("devicetree/iommu", "grep in /sys/firmware/devicetree/base", ANYBODY, 5),
-    LiveItem("sys/bus/pci/config", "/sys/bus/pci/devices/*/config of what is awake", ROOT, 3),
+    # -- trees
+    tree(
+        "sys/class/iommu",
+        secrets=False,
+        parts=(part("links", "./* ./*/devices/*"), part("values", "*/intel-iommu/* */amd-iommu/*")),
+    ),
+    tree(
+        "sys/kernel/iommu_groups",
+        secrets=False,
+        parts=(
+            part("names", "*/"),
+            part("values", "*/type */name */reserved_regions"),
+            part("links", "./*/devices/*"),
+        ),
+    ),
+    own(
+        "sys/bus/pci/devices",
+        limit=5,
+        function="pci_devices",
+        secrets=False,
+        parts=(
+            part(
+                "values",
+                """
+                */vendor */device */subsystem_vendor */subsystem_device */class */revision */irq
+                */numa_node */local_cpulist */modalias */resource */enable */boot_vga */msi_bus
+                */power_state */power/runtime_status */power/control */d3cold_allowed
+                */ari_enabled */broken_parity_status */sriov_totalvfs */sriov_offset
+                */sriov_stride */sriov_vf_device */sriov_drivers_autoprobe
+                */aer_dev_correctable */aer_dev_fatal */aer_dev_nonfatal""",
+            ),
+            part("links", "*/driver */iommu_group */iommu */physfn */virtfn* */subsystem"),
+            part(
+                "names",
+                """
+                */reset */rom */vpd */net/* */msi_irqs/* */vfio-dev/* */mdev_supported_types/*
+                */drm/* */nvme/*""",
+            ),
+            part(
+                "awake",
+                """
+                */max_link_speed */max_link_width */current_link_speed */current_link_width
+                */secondary_bus_number */subordinate_bus_number""",
+            ),
+            part("locked", "*/driver_override */sriov_numvfs */reset_method"),
+        ),
+    ),
+    own(
+        "sys/bus/pci/config",
+        limit=3,
+        right=ROOT,
+        source="/sys/bus/pci/devices/*/config of what is awake",
+        function="pci_config",
+        sos=("proc/bus/pci/*/*",),
+        secrets=False,
+    ),
+    tree("sys/bus/pci/drivers", secrets=False, parts=(part("names", "*"),)),
+    tree(
+        "sys/module",
+        sos=("sys/module/",),
+        parts=(
+            part("names", "*"),
+            part(
+                "values",
+                """
+                */initstate vfio*/parameters/* kvm*/parameters/* iommu*/parameters/*
+                pci*/parameters/* irqbypass/parameters/* intel_iommu/parameters/*""",
+            ),
+        ),
+    ),
+    tree(
+        "sys/class/dmi/id",
+        secrets=False,
+        sos=("sys/class/dmi/id/", "sys/devices/virtual/dmi/id/"),
+        parts=(
+            part(
+                "flat",
+                """
+                bios_* board_name board_vendor board_version chassis_type chassis_vendor
+                product_name product_version product_family product_sku sys_vendor""",
+            ),
+        ),
+    ),
+    tree(
+        "sys/hypervisor",
+        parts=(
+            part("flat", "type uuid"),
+            part("values", "version/* properties/capabilities properties/features"),
+        ),
+    ),
+    tree(
+        "sys/devices/system/node",
+        sos=("sys/devices/system/node/",),
+        parts=(
+            part("flat", "online possible has_cpu has_memory"),
+            part(
+                "values",
+                """
+                node*/cpulist node*/meminfo node*/distance
+                node*/hugepages/*/nr_hugepages node*/hugepages/*/free_hugepages""",
+            ),
+        ),
+    ),
+    tree(
+        "sys/bus/thunderbolt/devices",
+        secrets=False,
+        parts=(
+            part("names", "*"),
+            part(
+                "values",
+                """
+                */security */iommu_dma_protection */authorized */device_name */vendor_name""",
+            ),
+        ),
+    ),
+    tree(
+        "sys/class/net",
+        secrets=False,
+        parts=(
+            part("links", "./* ./*/master ./*/device ./*/lower_* ./*/upper_* ./*/device/physfn"),
+            part(
+                "values",
+                """
+                */address */operstate */flags */mtu */ifindex */type */addr_assign_type */dev_id
+                */bonding/mode */bonding/slaves */bonding/active_slave */bridge/bridge_id
+                */bridge/stp_state""",
+            ),
+            part("names", "*/lower_* */upper_* */brif/* */bridge */bonding"),
+        ),
+    ),
+    tree(
+        "sys/class/block",
+        secrets=False,
+        parts=(
+            part("links", "./*"),
+            part(
+                "values",
+                """
+                */dev */size */partition */removable */ro */dm/name */dm/uuid */md/level
+                */md/array_state */loop/backing_file""",
+            ),
+            part("names", "*/slaves/* */holders/*"),
+        ),
+    ),
+    own("sys/firmware/efi", limit=5, function="efi"),
+    # -- device nodes
     *(
-        LiveItem(f"dev/{name}", f"ls -l /dev/{name}", ANYBODY, 3)
+        own(f"dev/{name}", limit=3, source=f"ls -l /dev/{name}", function=f"node dev/{name}")
         for name in ("kvm", "iommu", "vfio/vfio")
     ),
-)
-_COMMANDS = (
-    LiveItem("libvirt/daemons", "/proc/*/comm and the sockets in /run/libvirt", ANYBODY, 3),
-    LiveItem("vfio/openers", "ls -l /proc/*/fd", ROOT, 10),
-    LiveItem("systemd/detect-virt", "systemd-detect-virt", ANYBODY, 5),
-    LiveItem(
-        "systemd/sleep-targets",
-        "systemctl is-enabled sleep.target suspend.target hibernate.target hybrid-sleep.target",
-        ANYBODY,
-        5,
+    own(
+        "devicetree/iommu",
+        limit=5,
+        source="grep in /sys/firmware/devicetree/base",
+        function="devicetree",
     ),
-    LiveItem("ip/link", "ip -j -d link show", ANYBODY, 10),
-    LiveItem("ip/addr", "ip -j -d addr show", ANYBODY, 10),
-    LiveItem("ip/route4", "ip -j -4 route show table all", ANYBODY, 10),
-    LiveItem("ip/route6", "ip -j -6 route show table all", ANYBODY, 10),
-    LiveItem("sockets/sshd", "/proc/net/tcp and tcp6 (sshd's sockets)", ROOT, 10),
-    LiveItem("lsblk", "lsblk -J -o NAME,KNAME,TYPE,...", ANYBODY, 10),
-    LiveItem("bootctl", "bootctl --no-pager status", ROOT, 10),
-    LiveItem("dmesg", "dmesg", ROOT, 10),
-    LiveItem("journal/kernel", "journalctl -k -b 0 -o short-monotonic", ROOT, 15),
-    LiveItem("journal/libvirt", "journalctl -b 0 -u libvirtd -u virtqemud ...", ROOT, 15),
+    # -- processes
+    own(
+        "libvirt/daemons",
+        limit=3,
+        source="/proc/*/comm and the sockets in /run/libvirt",
+        function="daemons",
+    ),
+    own("vfio/openers", limit=10, right=ROOT, source="ls -l /proc/*/fd", function="openers"),
+    own(
+        "sockets/sshd",
+        limit=10,
+        right=ROOT,
+        source="/proc/net/tcp and tcp6 (sshd's sockets)",
+        function="openers",
+    ),
+    # -- commands
+    command("uname", limit=5, source="uname -a", loose="uname", sos=(f"{_SOS}kernel/uname_-a",)),
+    command("systemd/detect-virt", limit=5, ok="1", source="systemd-detect-virt"),
+    command(
+        "systemd/sleep-targets",
+        limit=5,
+        ok="1 2 3 4",  # for anything but enabled
+        only="systemd",
+        source="systemctl is-enabled"
+        " sleep.target suspend.target hibernate.target hybrid-sleep.target",
+    ),
+    command("ip/link", source="ip -j -d link show"),
+    command("ip/addr", source="ip -j -d addr show"),
+    command("ip/route4", source="ip -j -4 route show table all"),
+    command("ip/route6", source="ip -j -6 route show table all"),
+    command(
+        "lsblk",
+        source="lsblk -J -o NAME,KNAME,TYPE,FSTYPE,LABEL,UUID,PARTUUID,PARTLABEL,MOUNTPOINT",
+    ),
+    own(
+        "bootctl",
+        limit=10,
+        right=ROOT,
+        source="bootctl --no-pager status",
+        function="boot_loader",
+        sos=(f"{_SOS}boot/bootctl_status",),
+    ),
+    # -- logs
+    command(
+        "dmesg",
+        right=ROOT,
+        source="dmesg",
+        loose="dmesg.txt",
+        sos=(f"{_SOS}kernel/dmesg", f"{_SOS}kernel/dmesg_-T"),
+    ),
+    command(
+        "journal/kernel",
+        limit=15,
+        right=ROOT,
+        source="journalctl -k -b 0 -o short-monotonic --no-pager",
+        sos=_JOURNAL,
+    ),
+    command(
+        "journal/libvirt",
+        limit=15,
+        right=ROOT,
+        only="systemd",
+        source="journalctl -b 0 -o short-iso --no-pager"
+        " -u libvirtd -u virtqemud -u virtnodedevd -u virtnetworkd",
+        sos=_JOURNAL,
+    ),
+    own(
+        "var/log/libvirt/qemu/",
+        limit=10,
+        right=ROOT,
+        pattern="*.log",
+        source="/var/log/libvirt/qemu/*.log (their last 400 lines)",
+        function="guest_logs",
+    ),
+    # -- libvirt
     *(
-        LiveItem(f"virsh/{name}", f"{_VIRSH} {words}", ANYBODY, limit)
-        for name, words, limit in (
-            ("version", "version --daemon", 10),
-            ("list", "list --all", 10),
-            ("list-autostart", "list --all --autostart", 10),
-            ("dumpxml", "dumpxml of every guest", 20),
-            ("dumpxml-inactive", "dumpxml --inactive of every stored guest", 20),
-            ("capabilities", "capabilities", 15),
-            ("net-dumpxml", "net-dumpxml of every network", 15),
-            ("nodedev-dumpxml", "nodedev-dumpxml of every PCI device that is awake", 30),
+        own(
+            f"virsh/{name}",
+            limit=limit,
+            source=f"{_ASKED} {words}",
+            function="libvirt",
+            sos=tuple(f"{_VIRSH}{place}" for place in places),
+        )
+        for name, words, limit, places in (
+            ("version", "version --daemon", 10, ("version",)),
+            ("list", "list --all", 10, ("list_--all",)),
+            ("list-autostart", "list --all --autostart", 10, ("dominfo_*", "list_--all")),
+            ("dumpxml", "dumpxml of every guest", 20, ("dumpxml_*", "list_--all")),
+            ("dumpxml-inactive", "dumpxml --inactive of every stored guest", 20, ()),
+            ("capabilities", "capabilities", 15, ("capabilities",)),
+            (
+                "net-dumpxml",
+                "net-dumpxml of every network",
+                15,
+                ("net-dumpxml_*", "net-list_--all"),
+            ),
         )
     ),
+    own(
+        "virsh/nodedev-dumpxml",
+        limit=30,
+        source=f"{_ASKED} nodedev-dumpxml of every PCI device that is awake",
+        function="libvirt",
+        loose="nodedev/",
+        sos=(f"{_VIRSH}nodedev-dumpxml_*", f"{_VIRSH}nodedev-list_--tree"),
+    ),
+    own(
+        "initramfs",
+        right=ROOT,
+        source="/boot/initrd.img-RELEASE and its like, through cpio -t",
+        function="initramfs",
+        secrets=False,
+        sos=tuple(
+            f"{_SOS}boot/{name}"
+            for name in (
+                "lsinitrd",
+                "lsinitramfs_-l_.initrd.img",
+                "lsinitramfs_-l_.boot.initrd.img",
+            )
+        ),
+    ),
+    # -- what others hand over, in place of what the probe reads
+    handed_over(
+        "lspci",
+        source="lspci -nnvv, or any other",
+        loose="lspci.txt",
+        sos=(f"{_SOS}pci/lspci_-nnvv", f"{_SOS}pci/lspci_-nvv", f"{_SOS}hardware/lspci_-nnvv"),
+    ),
+    handed_over(
+        "listing/iommu_groups", source="a listing of IOMMU groups", loose="iommu_groups.txt"
+    ),
+    handed_over("domain/xml", source="virsh dumpxml", loose="domain/"),
+    handed_over("qemu.log", source="QEMU's log of a guest", loose="qemu.log"),
+    handed_over("libvirt.log", source="libvirt's log, or what virsh said", loose="libvirt.log"),
 )
 
-
-def _sorted(items: Iterable[LiveItem]) -> tuple[LiveItem, ...]:
-    return tuple(sorted(items, key=lambda item: item.name))
-
-
-ITEMS: tuple[LiveItem, ...] = _sorted(
-    (
-        *_files(_FILES, ANYBODY),
-        *_files(_ROOT_FILES, ROOT),
-        *_folders(_FOLDERS, ANYBODY),
-        *_folders(_ROOT_FOLDERS, ROOT),
-        *_listings(_LISTINGS, ANYBODY),
-        *_listings(_ROOT_LISTINGS, ROOT),
-        *_trees(),
-        *_KERNEL,
-        *_COMMANDS,
-    )
-)
+BY_NAME: Mapping[str, Row] = MappingProxyType({row.name: row for row in ROWS})
 #: The items that every whole reading has, present or not.
-PLAIN_NAMES: tuple[str, ...] = tuple(item.name for item in ITEMS if not item.many)
+PLAIN_NAMES: tuple[str, ...] = tuple(row.name for row in ROWS if row.live)
+
+
+def row_of(name: str) -> Row | None:
+    """The row of an item, or of the folder whose file it is."""
+    return BY_NAME.get(name) or BY_NAME.get(name[: name.rfind("/") + 1])

@@ -369,7 +369,7 @@ def pinned(driver: str) -> dict[str, str]:
 def test_DEV008_fails_for_a_pin_to_the_host_driver():
     """driverctl gives it back at every boot."""
     verdict = of_device("DEV008", box(**pinned("i40e")))
-    assert (FAIL, f"{CARD} is pinned to i40e, expected vfio-pci or no pin") == (
+    assert (FAIL, f"{CARD} is given to i40e by a persistent override, expected vfio-pci") == (
         verdict.outcome, verdict.message
     )  # fmt: skip
 

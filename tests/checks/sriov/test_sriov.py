@@ -87,7 +87,7 @@ def test_SRV002_fails_for_a_pf_that_goes_to_a_guest():
     """Said with what to do instead."""
     verdict = of_pf("SRV002", pf(driver="vfio-pci"), vfs=None)
 
-    assert (FAIL, f"{CARD} can make up to 64 VFs on the host (none made), none inside a guest") == (
+    assert (FAIL, f"{CARD} supports 64 VFs (0 enabled); a guest that owns it cannot create them") == (
         verdict.outcome, verdict.message
     )  # fmt: skip
     assert "assign its VFs" in verdict.cure.title

@@ -109,11 +109,19 @@ def test_parameters_are_read_from_sysfs():
     """Those that are readable."""
     tree = "vfio_pci=\nvfio_pci/parameters/disable_idle_d3=N\nvfio_pci/parameters/x=1\n"
 
-    assert {"disable_idle_d3": "N", "x": "1"} == dict(
-        modules({"sys/module": tree}).parameters("vfio-pci")
-    )
-    with pytest.raises(Missing):
-        modules({}).parameters("vfio-pci")
+    assert "N" == modules({"sys/module": tree}).parameter("vfio-pci", "disable_idle_d3")
+    assert modules({"sys/module": tree}).parameter("vfio-pci", "nointxmask") is None
+
+
+def test_a_parameter_that_a_cut_may_have_taken_is_missing():
+    """Others of the same module do not prove that it is not there."""
+    read = "vfio_pci/parameters/disable_idle_d3=N\n"
+    cut = modules({"sys/module": Item("sys/module", Status.TRUNCATED, read.encode())})
+
+    assert "N" == cut.parameter("vfio_pci", "disable_idle_d3")
+    for found in (cut, modules({})):
+        with pytest.raises(Missing):
+            found.parameter("vfio_pci", "nointxmask")
 
 
 # -- modprobe.d
@@ -139,7 +147,7 @@ def test_an_earlier_directory_hides_the_same_file_name_of_a_later_one():
     )
 
     assert ["x=1", "x=2", "x=3"] == [line.rest for line in found.of("options", "a")]
-    assert () == found.missing
+    assert () == found.lacking
 
 
 def test_statements_are_read_as_kmod_reads_them():

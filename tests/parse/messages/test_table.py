@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from pytest_vfio.parse.messages import BY_ID, ROWS, Form, Row, Weight, recognise
+from tools.failures_page import catalogue
 
 FORMS = [(row, form) for row in ROWS for form in row.forms]
 SHORTEST = 5  # letters that a wording must at least have in one piece
@@ -40,6 +41,13 @@ def test_a_row_says_what_it_has_to_say(row: Row):
         assert row.cure
         assert row.decide
         assert row.refs or row.frame
+
+
+def test_every_entry_that_a_row_names_is_in_the_catalogue():
+    """A reader of a report can look it up."""
+    known = {ref for titles in catalogue().values() for ref in titles}
+
+    assert {ref for row in ROWS for ref in row.refs} <= known
 
 
 def test_ids_are_used_once():

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vfio.evidence import Extent
+from pytest_vfio.sources.bundles import paste
 from pytest_vfio.sources.bundles.paste import carve
+from pytest_vfio.sources.items import row_of
 
 #: A walk-through as people paste it: prompts, comments, outputs with their indentation lost.
 PASTED = """Hi all, my card does not work :(
@@ -88,3 +90,9 @@ def test_any_text_can_be_carved(text):
     for item in carve(text, "case").items.values():
         if item.name != "etc/modprobe.d/":
             assert all(line in text.splitlines() for line in item.text.split("\n"))
+
+
+def test_what_is_carved_is_in_the_table():
+    """Each piece is an item that has a row."""
+    names = [*(name for name, _ in paste._BEGINS), *paste._XML.values()]
+    assert [] == [name for name in names if row_of(name) is None]

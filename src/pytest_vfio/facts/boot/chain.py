@@ -11,7 +11,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status, Tree
 from pytest_vfio.facts.boot import kdump
 from pytest_vfio.facts.boot.grub import GrubDefaults
 from pytest_vfio.facts.kernel.cmdline import Cmdline
@@ -44,7 +44,7 @@ class Configured(msgspec.Struct, frozen=True):
     """
 
     words: tuple[Word, ...]
-    missing: tuple[Item, ...]
+    missing: tuple[Lack, ...]
     quote: Quote
     source: str
 
@@ -53,10 +53,10 @@ class Configured(msgspec.Struct, frozen=True):
         """All words are known."""
         return not self.missing
 
-    def must_be_whole(self) -> None:
-        """Raise Missing unless all words are known."""
-        if self.missing:
-            raise Missing(*self.missing)
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """What stands in the way of knowing all words."""
+        return self.missing
 
 
 class Boot:
@@ -84,14 +84,14 @@ class Boot:
         return found
 
     @property
-    def _no_trace(self) -> tuple[Item, ...]:
+    def _no_trace(self) -> tuple[Lack, ...]:
         """What was not read of the loader's traces; where all was read, that there are none."""
         items = [self.evidence.item(name) for name in ("proc/cmdline", "sys/firmware/efi")]
-        unread = [item for item in items if not item.whole]
+        unread = [lack for item in items for lack in item.lacking]
         if self.running.whole:
             unread = [item for item in unread if item.name != "proc/cmdline"]
         detail = "no trace of a boot loader: neither BOOT_IMAGE= nor initrd="
-        return tuple(unread) or (Item("proc/cmdline", Status.FAILED, detail=detail),)
+        return tuple(unread) or (Lack("proc/cmdline", Status.FAILED, detail=detail),)
 
     @property
     def _by_firmware(self) -> Loader | None:
@@ -202,7 +202,7 @@ class Boot:
         line = " ".join(lines).strip()
         quote = item.quote(line)
         words = parse(line.encode("utf-8", "surrogateescape"), quote)
-        return Configured(words, () if item.whole else (item,), quote, item.name)
+        return Configured(words, item.lacking, quote, item.name)
 
     @cached_property
     def grub_line(self) -> Configured | None:
@@ -270,21 +270,19 @@ class Boot:
         return next(unread, items[0])
 
     @cached_property
-    def _loader_files(self) -> tuple[tuple[Entry, ...], tuple[Item, ...]]:
+    def _loader_files(self) -> tuple[tuple[Entry, ...], tuple[Lack, ...]]:
         """The entries of all loader directories, and what of them was not read."""
         found: dict[str, Entry] = {}
-        missing: list[Item] = []
+        missing: list[Lack] = []
         for directory in ENTRY_DIRECTORIES:
             listing = self.evidence.item(directory)
-            if not listing.whole:
-                missing.append(listing)
+            missing.extend(listing.lacking)
             for name in self._entry_files(directory, listing):
                 item = self.evidence.item(name)
                 entry = parsing.loader_entry(item, self.grubenv) if item.data else None
                 if entry is not None:
                     found.setdefault(entry.id, entry)
-                if not item.whole:
-                    missing.append(item)
+                missing.extend(item.lacking)
         return tuple(found.values()), tuple(missing)
 
     def _entry_files(self, directory: str, listing: Item) -> list[str]:
@@ -301,7 +299,7 @@ class Boot:
                 raise Missing(self._grub_cfg_item)
             return self.grub_cfg.entries
         if kind == UKI:
-            raise Missing(Item("efi/EFI/Linux/", Status.NOT_COLLECTED, detail="unified image"))
+            raise Missing(Lack("efi/EFI/Linux/", Status.NOT_COLLECTED, detail="unified image"))
         entries, missing = self._loader_files
         if missing or not entries:
             raise Missing(*(missing or (self.evidence.item(ENTRY_DIRECTORIES[0]),)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from pytest_vfio.evidence import Evidence, Item, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
 from pytest_vfio.parse import shellvars
 from pytest_vfio.parse.shellvars import UNKNOWN, Assignment, Shell
 from pytest_vfio.parse.words import Word, parse
@@ -64,18 +64,18 @@ class GrubDefaults:
         return shellvars.evaluate(item for item in files if item.data)
 
     @cached_property
-    def missing(self) -> tuple[Item, ...]:
+    def missing(self) -> tuple[Lack, ...]:
         """What stands in the way of knowing every word; empty where all is known."""
         file = self.evidence.item(FILE)
-        found = [] if file.whole else [file]
+        found = [*file.lacking]
         if self.reads_drop_ins is not False:
             listing = self.evidence.item(DROP_INS)
-            found.extend(item for item in (listing, *self.drop_ins) if not item.whole)
+            found.extend(lack for item in (listing, *self.drop_ins) for lack in item.lacking)
             if self.reads_drop_ins is None and self.drop_ins:
-                found.append(self.evidence.item("etc/os-release"))
+                found.append(self.evidence.item("etc/os-release").lack)
         if not found and not (self.shell.certain(ALWAYS) and self.shell.certain(ORDINARY)):
             detail = "not a plain assignment: it cannot be evaluated without running it"
-            found.append(Item(FILE, Status.FAILED, detail=detail))
+            found.append(Lack(FILE, Status.FAILED, detail=detail))
         return tuple(found)
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Quote, Status
+from pytest_vfio.evidence import Evidence, Lack, Quote, Status
 from pytest_vfio.parse import shellvars
 from pytest_vfio.parse.words import Word, parse
 
@@ -19,7 +19,7 @@ class CrashLine(msgspec.Struct, frozen=True):
     """
 
     words: tuple[Word, ...]
-    missing: tuple[Item, ...]
+    missing: tuple[Lack, ...]
     quote: Quote | None
 
 
@@ -35,7 +35,7 @@ def read(evidence: Evidence) -> CrashLine:
         if value is not None:
             line = " ".join(value.words).encode("utf-8", "surrogateescape")
             words.extend(parse(line, value.quote))
-    missing = () if item.whole else (item,)
+    missing = item.lacking
     if not missing and not all(shell.certain(name) for name in VARIABLES):
-        missing = (Item(FILE, Status.FAILED, detail="not a plain assignment"),)
+        missing = (Lack(FILE, Status.FAILED, detail="not a plain assignment"),)
     return CrashLine(tuple(words), missing, item.quote())

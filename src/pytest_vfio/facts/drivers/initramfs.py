@@ -12,7 +12,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status
 from pytest_vfio.parse.words import fold
 
 _SUFFIX = re.compile(r"\.ko(\.(xz|gz|zst))?$")
@@ -111,15 +111,14 @@ def listed(evidence: Evidence) -> tuple[Listed, ...]:
     return tuple(found)
 
 
-def unread(evidence: Evidence, names: Iterable[str]) -> tuple[Item, ...]:
+def unread(evidence: Evidence, names: Iterable[str]) -> tuple[Lack, ...]:
     """Those of the lists that were not read to their end, files of directories included."""
-    missing: list[Item] = []
+    missing: list[Lack] = []
     for name in names:
         item = evidence.item(name)
-        if not item.whole:
-            missing.append(item)
-        elif name.endswith("/"):
-            missing.extend(file for file in evidence.under(name) if not file.whole)
+        missing.extend(item.lacking)
+        if item.whole and name.endswith("/"):
+            missing.extend(lack for file in evidence.under(name) for lack in file.lacking)
     return tuple(missing)
 
 

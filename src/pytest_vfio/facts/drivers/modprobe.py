@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
 from pytest_vfio.parse.words import fold
 
 #: In order of precedence (kmod 34: default_config_paths).
@@ -55,10 +55,10 @@ class Modprobe:
         self.evidence = evidence
 
     @cached_property
-    def _read(self) -> tuple[dict[str, Item], tuple[Item, ...]]:
+    def _read(self) -> tuple[dict[str, Item], tuple[Lack, ...]]:
         """The files in force by name, and the items that stand between us and knowing all."""
         files: dict[str, Item] = {}
-        missing: list[Item] = []
+        missing: list[Lack] = []
         for directory in DIRECTORIES:
             listing = self.evidence.item(directory)
             names = set(filter(None, listing.lines))
@@ -67,25 +67,19 @@ class Modprobe:
                 for name in self.evidence.items
                 if name.startswith(directory) and name != directory
             }
-            if not listing.whole:
-                missing.append(listing)
+            missing.extend(listing.lacking)
             for name in sorted(names):
                 if name.endswith(".conf") and "/" not in name:
                     item = self.evidence.item(directory + name)
                     if item.status is not Status.ABSENT:
                         files.setdefault(name, item)
-        missing.extend(item for _, item in sorted(files.items()) if not item.whole)
+        missing.extend(lack for _, item in sorted(files.items()) for lack in item.lacking)
         return files, tuple(missing)
 
     @property
-    def missing(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, or not to its end; empty where all is known."""
         return self._read[1]
-
-    def must_be_whole(self) -> None:
-        """Raise Missing unless every file is known."""
-        if self.missing:
-            raise Missing(*self.missing)
 
     @cached_property
     def known(self) -> tuple[Statement, ...]:

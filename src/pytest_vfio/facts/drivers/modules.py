@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Tree
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Tree
 from pytest_vfio.facts.drivers.initramfs import (
     EARLY,
     PLAIN,
@@ -26,6 +26,7 @@ from pytest_vfio.facts.drivers.initramfs import (
 from pytest_vfio.facts.drivers.modprobe import Modprobe, Softdep
 from pytest_vfio.facts.kernel.cmdline import Cmdline
 from pytest_vfio.facts.kernel.release import Kernel
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.parse import vfioids
 from pytest_vfio.parse.vfioids import IdPattern
 from pytest_vfio.parse.words import Word, fold, parse
@@ -163,17 +164,12 @@ class Modules:
             return False
         raise Missing(item)
 
-    def parameters(self, module: str) -> Mapping[str, str]:
-        """The readable parameters in /sys/module; some, like `ids`, are not readable (S10)."""
-        prefix = f"{fold(module)}/parameters/"
-        found = {
-            path.removeprefix(prefix): value
-            for path, value in self._sysfs.values.items()
-            if path.startswith(prefix)
-        }
-        if not found and not self._sysfs.item.whole:
-            raise Missing(self._sysfs.item)
-        return found
+    def parameter(self, module: str, name: str) -> str | None:
+        """A parameter in /sys/module; None where there is none, as of a module that is not loaded.
+
+        Some, like `ids`, are not readable (S10). Raises Missing where nobody knows.
+        """
+        return self._sysfs.get(f"{fold(module)}/parameters/{name}")
 
     def parameter_quote(self, module: str, name: str) -> Quote:
         """The line of a readable parameter, as proof."""
@@ -199,38 +195,33 @@ class Modules:
 
     def options(self, module: str) -> tuple[Option, ...]:
         """All options that kmod hands to a module. Raises Missing where some are unknown."""
-        self.modprobe.must_be_whole()
-        self.cmdline.must_be_whole()
+        require(self.modprobe, self.cmdline)
         return self.known_options(module)
+
+    @property
+    def _cmdline_words(self) -> tuple[Word, ...]:
+        return known(lambda: self.cmdline.all) or ()
 
     def _cmdline_options(self, module: str) -> list[Option]:
         """Also behind a bare `--`: kmod reads past it (F39)."""
-        try:
-            words = self.cmdline.all
-        except Missing:
-            return []
         prefix = f"{module}."
         return [
             Option(module, word.name.removeprefix(prefix), word.value, "cmdline", word.quote)
-            for word in words
+            for word in self._cmdline_words
             if word.name.startswith(prefix)
         ]
 
     @property
     def softdeps(self) -> tuple[Softdep, ...]:
         """All soft dependencies. Raises Missing where some are unknown."""
-        self.modprobe.must_be_whole()
+        require(self.modprobe)
         return self.modprobe.softdeps
 
     @cached_property
     def known_blacklist(self) -> Mapping[str, Quote]:
         """Blacklisted modules that were read: modprobe.d and `modprobe.blacklist=`."""
         found = {line.module: line.quote for line in reversed(self.modprobe.of("blacklist"))}
-        try:
-            words: tuple[Word, ...] = self.cmdline.all
-        except Missing:
-            words = ()
-        for word in words:
+        for word in self._cmdline_words:
             if word.name in ("modprobe.blacklist", "module_blacklist"):
                 found.update({fold(name): word.quote for name in word.pieces if name})
         return found
@@ -238,8 +229,7 @@ class Modules:
     @property
     def blacklisted(self) -> Mapping[str, Quote]:
         """All blacklisted modules. Raises Missing where some are unknown."""
-        self.modprobe.must_be_whole()
-        self.cmdline.must_be_whole()
+        require(self.modprobe, self.cmdline)
         return self.known_blacklist
 
     @cached_property
@@ -248,12 +238,12 @@ class Modules:
         return listed(self.evidence)
 
     @property
-    def early_lists_missing(self) -> tuple[Item, ...]:
+    def early_lists_missing(self) -> tuple[Lack, ...]:
         """The lists of modules for an initramfs that were not read."""
         return unread(self.evidence, EARLY)
 
     @property
-    def lists_missing(self) -> tuple[Item, ...]:
+    def lists_missing(self) -> tuple[Lack, ...]:
         """The lists of modules to load, early or not, that were not read."""
         return unread(self.evidence, (*EARLY, *PLAIN))
 
@@ -272,16 +262,16 @@ class Modules:
         line before it, that list is in force whatever modprobe.d says.
         """
         kernels = self.cmdline.param("vfio_pci.ids")  # raises where its absence is not known
-        self.cmdline.must_look_whole()
+        require(*self.cmdline.torn)
         late = [word for word in self.cmdline.after_dashes if word.name == "vfio_pci.ids"]
         if kernels and not late:
             return self._ids(kernels[-1].value, "cmdline", kernels[-1].quote)
-        if not late and not self.modprobe.missing and not self._modprobe_ids:
+        if not late and not self.modprobe.lacking and not self._modprobe_ids:
             return ()
         if self.builtin("vfio_pci"):
             return self._ids(kernels[-1].value, "cmdline", kernels[-1].quote) if kernels else ()
         if not late:
-            self.modprobe.must_be_whole()
+            require(self.modprobe)
         lists = [option for option in self.known_options("vfio_pci") if option.name == "ids"]
         if not lists:
             return ()
@@ -298,10 +288,10 @@ class Modules:
         )
 
     @property
-    def configured_ids_missing(self) -> tuple[Item, ...]:
+    def configured_ids_missing(self) -> tuple[Lack, ...]:
         """What would have to be read to know all ids that stand anywhere."""
-        line = () if self.cmdline.whole else (self.cmdline.item,)
-        return (*line, *self.modprobe.missing)
+        line = () if self.cmdline.whole else (self.cmdline.item.lack,)
+        return (*line, *self.modprobe.lacking)
 
     @property
     def _modprobe_ids(self) -> bool:

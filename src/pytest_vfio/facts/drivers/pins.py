@@ -13,7 +13,8 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
+from pytest_vfio.facts.tristate import ask, require
 from pytest_vfio.parse.pciaddress import PATTERN, address
 
 _DRIVERCTL = "etc/driverctl.d/"
@@ -39,22 +40,21 @@ class Pins:
     @property
     def all(self) -> tuple[Pin, ...]:
         """All pins. Raises Missing where some are unknown."""
-        if self.lacking:
-            raise Missing(*self.lacking)
+        require(self)
         return self.known
 
     @cached_property
     def known(self) -> tuple[Pin, ...]:
         """The pins that were read."""
-        return (*self._driverctl(), *(pin for pin, _ in self._rules if pin is not None))
+        return (*self._driverctl(), *(one for one in self._rules if isinstance(one, Pin)))
 
     @cached_property
-    def lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, and rules whose device nobody can tell."""
         return (
             *self._unread(_DRIVERCTL),
             *self._unread(_RULES),
-            *(item for pin, item in self._rules if pin is None),
+            *(one for one in self._rules if isinstance(one, Lack)),
         )
 
     def of(self, where: str) -> Pin | None:
@@ -73,7 +73,7 @@ class Pins:
                 yield Pin(where, driver[:64], item.quote(driver))
 
     @cached_property
-    def _rules(self) -> tuple[tuple[Pin | None, Item], ...]:
+    def _rules(self) -> tuple[Pin | Lack, ...]:
         return tuple(
             found
             for item in self._files(_RULES)
@@ -86,20 +86,18 @@ class Pins:
         names = [name for name in self._evidence.items if name.startswith(directory)]
         yield from self._evidence.seen(*sorted(name for name in names if name != directory))
 
-    def _unread(self, directory: str) -> tuple[Item, ...]:
-        try:
-            return tuple(item for item in self._evidence.under(directory) if not item.whole)
-        except Missing as missing:
-            return missing.items
+    def _unread(self, directory: str) -> tuple[Lack, ...]:
+        files, lacking = ask(self._evidence.under, directory)
+        return (*lacking, *(lack for file in files or () for lack in file.lacking))
 
 
-def _rule(item: Item, line: str) -> tuple[Pin | None, Item] | None:
-    """What a line of a rule pins; no pin where its device cannot be told."""
+def _rule(item: Item, line: str) -> Pin | Lack | None:
+    """What a line of a rule pins; what is lacking where its device cannot be told."""
     found = _OVERRIDE.search(line) if not line.lstrip().startswith("#") else None
     if found is None:
         return None
     kernel = _KERNEL.search(line)
     where = address(kernel[1]) if kernel else None
     if where and found[1]:
-        return Pin(where, found[1], item.quote(line.strip())), item
-    return None, Item(item.name, Status.FAILED, detail=f"a rule of no known form: {line[:80]!r}")
+        return Pin(where, found[1], item.quote(line.strip()))
+    return Lack(item.name, Status.FAILED, detail=f"a rule of no known form: {line[:80]!r}")

@@ -10,8 +10,9 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Lack, Missing, Quote, Status
 from pytest_vfio.facts.host.cpu import Cpu
+from pytest_vfio.facts.tristate import first, known, search
 from pytest_vfio.parse.acpi import dmar, iort, ivrs
 from pytest_vfio.parse.acpi.table import HEADER, Header
 
@@ -71,31 +72,18 @@ class Acpi:
 
         None where it is known that nothing does. Raises Missing where something was not read.
         """
-        missing: list[Item] = []
-        for ask in (self._by_table, self._by_iort, self._by_device_tree):
-            try:
-                found = ask()
-            except Missing as reason:
-                missing.extend(reason.items)
-                continue
-            if found is not None:
-                return found
-        if missing:
-            raise Missing(*missing)
-        return None
+        ways = (self._by_table, self._by_iort, self._by_device_tree)
+        found = first(ways, lambda way: way() is not None)
+        return None if found is None else found()
 
     def _by_table(self) -> Quote | None:
-        missing: list[Item] = []
-        for signature in ("DMAR", "IVRS", "VIOT", "RIMT"):
-            try:
-                if self.exists(signature):
-                    return self.quote(signature, f"{signature} is there")
-            except Missing as reason:
-                if signature in {"DMAR", "IVRS"}:  # nobody collects the others by themselves
-                    missing.extend(reason.items)
-        if missing:
-            raise Missing(*missing)
-        return None
+        found = first(("DMAR", "IVRS", "VIOT", "RIMT"), self._gives)
+        return None if found is None else self.quote(found, f"{found} is there")
+
+    def _gives(self, signature: str) -> bool | None:
+        if signature in ("DMAR", "IVRS"):
+            return self.exists(signature)
+        return known(self.exists, signature)  # nobody collects the others by themselves
 
     def _by_iort(self) -> Quote | None:
         table = self.iort
@@ -128,10 +116,10 @@ class Acpi:
                 return self.quote(signature, flaws[0]), f"{signature}: {flaws[0]}"
         return None
 
-    def must_be_read(self) -> None:
-        """Raise Missing unless each table was read or is known not to exist."""
-        for signature in ("DMAR", "IVRS", "IORT"):
-            self._read(signature)
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """The tables that were not read to their end, and are not known not to exist."""
+        return search(("DMAR", "IVRS", "IORT"), self._read).lacking
 
     @cached_property
     def dmar(self) -> dmar.Dmar | None:

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Status, Tree
+from pytest_vfio.evidence import Evidence, Lack, Missing, Status, Tree
 from pytest_vfio.facts.host.carrier import descend, functions_in
+from pytest_vfio.facts.tristate import require
 
 #: Block devices of these names hold nothing of the host below them: memory, or a file or a pool
 #: that is judged by its own mount.
@@ -50,9 +51,9 @@ class Blocks:
         self.labelled = evidence.item("lsblk")
 
     @property
-    def lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """The tree, unless it was read to its end; a host without one has no block devices."""
-        return () if self._item.whole else (self._item,)
+        return self._item.lacking
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -135,8 +136,7 @@ class Blocks:
 
     def members(self, fstype: str, **fields: str) -> tuple[str, ...]:
         """All devices of one file system (`zfs_member` by label). Raises Missing where unknown."""
-        if not self.labelled.whole:
-            raise Missing(self.labelled)
+        require(self.labelled)
         found = [
             label.name
             for label in self.labels
@@ -144,7 +144,7 @@ class Blocks:
         ]
         if not found:
             what = " ".join(fields.values())
-            raise Missing(Item("lsblk", Status.FAILED, detail=f"no {fstype} of {what} in it"))
+            raise Missing(Lack("lsblk", Status.FAILED, detail=f"no {fstype} of {what} in it"))
         return tuple(found)
 
     def filesystem(self, name: str) -> Label | None:

@@ -9,6 +9,7 @@ import re
 from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
+from pytest_vfio.facts.tristate import known
 
 VENDORS = {
     "GenuineIntel": "intel",
@@ -74,10 +75,8 @@ class Cpu:
     @property
     def is_x86(self) -> bool | None:
         """Whether this is a PC; None where nobody knows."""
-        try:
-            return self.arch in {"x86_64", "i386", "i486", "i586", "i686"}
-        except Missing:
-            return None
+        arch = known(lambda: self.arch)
+        return None if arch is None else arch in {"x86_64", "i386", "i486", "i586", "i686"}
 
     @property
     def physical_bits(self) -> int:

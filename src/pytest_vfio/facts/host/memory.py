@@ -12,7 +12,8 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Lack, Missing, Quote, Status, Tree
+from pytest_vfio.facts.tristate import require
 
 _POOL = re.compile(r"node([0-9]{1,4})/hugepages/hugepages-([0-9]{1,9})kB/nr_hugepages")
 _COUNT = re.compile(r"[0-9]{1,12}")
@@ -62,8 +63,7 @@ class Memory:
         tree = self._tree
         if tree.item.status is Status.ABSENT:
             return {0: Node(0, frozenset(), None, {})}
-        if tree.item.status is not Status.PRESENT or not tree.item.whole:
-            raise Missing(tree.item)
+        require(*tree.item.unread)
         online = tree.get("online")
         if not online or not cpulist(online):
             raise Missing(_failed("sys/devices/system/node", "no list of nodes"))
@@ -115,8 +115,8 @@ def cpulist(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _failed(name: str, detail: str) -> Item:
-    return Item(name, Status.FAILED, detail=detail)
+def _failed(name: str, detail: str) -> Lack:
+    return Lack(name, Status.FAILED, detail=detail)
 
 
 def cpuset(text: str) -> frozenset[int]:

@@ -16,8 +16,9 @@ from ipaddress import ip_network
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Lack, Quote, Status, Tree
 from pytest_vfio.facts.host.carrier import Use, descend, functions_in
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.parse import iproute
 
 _ROUTES = ("ip/route4", "ip/route6")
@@ -96,8 +97,7 @@ class Network:
     @property
     def interfaces(self) -> Mapping[str, Interface]:
         """All interfaces by name. Raises Missing unless all are known."""
-        if lacking := self._lacking_interfaces:
-            raise Missing(*lacking)
+        require(*self._lacking_interfaces)
         return self.known
 
     @cached_property
@@ -127,12 +127,12 @@ class Network:
         return tuple(use for purpose in self.purposes for use in self.below(purpose))
 
     @property
-    def lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, or could not be resolved; empty where `uses` is all that there is."""
         return (*self.unread, *self.unresolved)
 
     @cached_property
-    def unread(self) -> tuple[Item, ...]:
+    def unread(self) -> tuple[Lack, ...]:
         """What was not read to its end, or does not fit together: nothing is free before it is."""
         names = ("ip/addr", *_ROUTES, "sockets/sshd")
         items = [self._evidence.item(name) for name in names]
@@ -140,9 +140,8 @@ class Network:
         whole["ip/addr"] = iproute.links(self._evidence.item("ip/addr").text)[1]
         found = list(self._lacking_interfaces)
         for item in items:
-            if item.status is not Status.PRESENT or not item.whole:
-                found.append(item)
-            elif not whole.get(item.name, True):
+            found.extend(item.unread)
+            if not item.unread and not whole.get(item.name, True):
                 found.append(_failed(item.name))
         return tuple(dict.fromkeys((*found, *self._strays())))
 
@@ -243,19 +242,16 @@ class Network:
         return {name: tuple(lowers) for name, lowers in found.items()}
 
     @cached_property
-    def _lacking_interfaces(self) -> tuple[Item, ...]:
-        item = self._tree.item
-        if item.status is Status.PRESENT and item.whole:
-            return ()
-        return (item,)
+    def _lacking_interfaces(self) -> tuple[Lack, ...]:
+        return self._tree.item.unread
 
     @cached_property
-    def unresolved(self) -> tuple[Item, ...]:
+    def unresolved(self) -> tuple[Lack, ...]:
         """What the host needs, and leaves by a card that the graph does not name."""
         known = (purpose for purpose in self.purposes if purpose.interface in self.known)
         return tuple(dict.fromkeys(filter(None, map(self._loose, known))))
 
-    def _strays(self) -> Iterator[Item]:
+    def _strays(self) -> Iterator[Lack]:
         """What the host needs, by an interface or an address that was not seen at all."""
         for purpose in self.purposes:
             if purpose.interface not in self.known:
@@ -263,7 +259,7 @@ class Network:
                 yield _failed("sys/class/net", detail)
         yield from self._homeless()
 
-    def _loose(self, purpose: Purpose) -> Item | None:
+    def _loose(self, purpose: Purpose) -> Lack | None:
         """Something for it if nobody knows by which device its packets leave.
 
         Taps and veths among the ports of a bridge lead to guests and containers, not out of the
@@ -278,7 +274,7 @@ class Network:
         detail = f"{purpose.purpose} goes by {name}, and nothing says by which device"
         return _failed("sys/class/net", detail)
 
-    def _homeless(self) -> Iterator[Item]:
+    def _homeless(self) -> Iterator[Lack]:
         """Sessions whose local address is on no interface that was seen."""
         for session in self.sessions:
             if not session.local.is_loopback and not self._owners(session.local):
@@ -362,5 +358,5 @@ def _matches(route: iproute.Route, target: iproute.Address | None) -> int:
     return prefix.prefixlen if target in prefix else -1
 
 
-def _failed(name: str, detail: str = "not in the form that `ip -j` prints") -> Item:
-    return Item(name, Status.FAILED, detail=detail)
+def _failed(name: str, detail: str = "not in the form that `ip -j` prints") -> Lack:
+    return Lack(name, Status.FAILED, detail=detail)

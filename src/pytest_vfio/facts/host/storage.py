@@ -13,10 +13,11 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
 from pytest_vfio.facts.host.blocks import Blocks
 from pytest_vfio.facts.host.carrier import Use
 from pytest_vfio.facts.host.network import Network, Purpose
+from pytest_vfio.facts.tristate import ask
 
 _NETWORK_TYPES = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "fuse.sshfs"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -38,8 +39,8 @@ class _Resolved(msgspec.Struct):
     """The uses, and an item for each purpose whose disks, or whose cards, are not known."""
 
     uses: list[Use] = msgspec.field(default_factory=list)
-    disks: list[Item] = msgspec.field(default_factory=list)
-    remote: list[Item] = msgspec.field(default_factory=list)
+    disks: list[Lack] = msgspec.field(default_factory=list)
+    remote: list[Lack] = msgspec.field(default_factory=list)
 
 
 class Storage:
@@ -67,27 +68,24 @@ class Storage:
         return tuple(self._resolved.uses)
 
     @property
-    def lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, or could not be resolved; empty where `uses` is all that there is."""
         return (*self.unread, *self.unresolved, *self.remote)
 
     @cached_property
-    def unread(self) -> tuple[Item, ...]:
+    def unread(self) -> tuple[Lack, ...]:
         """What was not read to its end."""
         mountinfo = self._evidence.item("proc/self/mountinfo")
-        items = [self._evidence.item(name) for name in ("proc/swaps", "etc/fstab")]
-        unread = [item for item in items if not item.whole]
-        if mountinfo.status is not Status.PRESENT or not mountinfo.whole:
-            unread.append(mountinfo)
-        return (*unread, *self.blocks.lacking)
+        swaps, fstab = (self._evidence.item(name) for name in ("proc/swaps", "etc/fstab"))
+        return (*swaps.lacking, *fstab.lacking, *mountinfo.unread, *self.blocks.lacking)
 
     @property
-    def unresolved(self) -> tuple[Item, ...]:
+    def unresolved(self) -> tuple[Lack, ...]:
         """An item for each purpose whose disks are not known."""
         return tuple(dict.fromkeys(self._resolved.disks))
 
     @property
-    def remote(self) -> tuple[Item, ...]:
+    def remote(self) -> tuple[Lack, ...]:
         """An item for each purpose that comes over the network, nobody knows by which card."""
         return tuple(dict.fromkeys(self._resolved.remote))
 
@@ -102,7 +100,7 @@ class Storage:
                 found.uses.extend(self._remote(mount, found.remote))
         return found
 
-    def _wanted(self, lost: list[Item]) -> Iterator[tuple[str, Quote, tuple[str, ...]]]:
+    def _wanted(self, lost: list[Lack]) -> Iterator[tuple[str, Quote, tuple[str, ...]]]:
         """What the host needs, the line that proves it, and the block devices that hold it."""
         for mount in self.mounts:
             yield mount.point, mount.quote, self._devices(mount, lost)
@@ -118,10 +116,10 @@ class Storage:
             if device is not None:
                 yield f"{point} (fstab)", quote, (device,)
             elif "=" in source and point not in mounted and not self.blocks.labelled.whole:
-                lost.append(_lost(self.blocks.labelled, f"{point} in fstab is on {source}"))
+                lost.append(_lost(self.blocks.labelled.lack, f"{point} in fstab is on {source}"))
             # what is not there now is not lived on
 
-    def _devices(self, mount: Mount, lost: list[Item]) -> tuple[str, ...]:
+    def _devices(self, mount: Mount, lost: list[Lack]) -> tuple[str, ...]:
         """The block devices of a mount that are known; `lost` gets an item if there are others."""
         if mount.type == "zfs":
             return self._members(mount, lost, "zfs_member", label=mount.source.partition("/")[0])
@@ -140,7 +138,7 @@ class Storage:
             lost.append(_failed("sys/class/block", detail))
         return found
 
-    def _btrfs(self, mount: Mount, lost: list[Item]) -> tuple[str, ...]:
+    def _btrfs(self, mount: Mount, lost: list[Lack]) -> tuple[str, ...]:
         """All devices of a btrfs: the mount names one, the others have the same UUID."""
         first = self.blocks.by_source(mount.source)
         label = self.blocks.filesystem(first) if first else None
@@ -152,13 +150,11 @@ class Storage:
         return tuple({*known, *self._members(mount, lost, "btrfs", uuid=label.uuid)})
 
     def _members(
-        self, mount: Mount, lost: list[Item], fstype: str, **fields: str
+        self, mount: Mount, lost: list[Lack], fstype: str, **fields: str
     ) -> tuple[str, ...]:
-        try:
-            return self.blocks.members(fstype, **fields)
-        except Missing as missing:
-            lost.extend(_lost(item, mount.point) for item in missing.items)
-            return ()
+        members, lacking = ask(self.blocks.members, fstype, **fields)
+        lost.extend(_lost(lack, mount.point) for lack in lacking)
+        return members or ()
 
     def _below(self, device: str, purpose: str, quote: Quote, found: _Resolved) -> None:
         blocks, ways = self.blocks, self.blocks.way_down(device)
@@ -172,7 +168,7 @@ class Storage:
             lost = found.remote if remote else found.disks
             lost.append(_failed("sys/class/block", f"{purpose} is on {name} ({how})"))
 
-    def _remote(self, mount: Mount, lost: list[Item]) -> Iterator[Use]:
+    def _remote(self, mount: Mount, lost: list[Lack]) -> Iterator[Use]:
         """The network functions by which a network file system is reached."""
         server = _SERVER.search(mount.options)
         names = self._network.reaching(server[1]) if server else ()
@@ -222,10 +218,9 @@ def _unescape(text: str) -> str:
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
 
 
-def _lost(item: Item, point: str) -> Item:
-    detail = f"{point}: {item.detail or item.status.value}"
-    return Item(item.name, item.status, detail=detail, extent=item.extent)
+def _lost(lack: Lack, point: str) -> Lack:
+    return Lack(lack.name, lack.status, f"{point}: {lack.detail or lack.status.value}", lack.extent)
 
 
-def _failed(name: str, detail: str) -> Item:
-    return Item(name, Status.FAILED, detail=detail)
+def _failed(name: str, detail: str) -> Lack:
+    return Lack(name, Status.FAILED, detail=detail)

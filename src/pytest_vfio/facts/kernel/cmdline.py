@@ -14,8 +14,9 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Lack, Missing, Quote, Status
 from pytest_vfio.facts.kernel.release import Kernel
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word, fold, named, parse
 
@@ -99,20 +100,22 @@ class Cmdline:
         """Every word is known, so that what is not there is absent."""
         return bool(self._candidates) and self.line.whole and not self._bootconfig_unread
 
-    def must_be_whole(self) -> None:
-        """Raise Missing unless every word is known."""
-        if not self.whole:
-            line = self._candidates and self.line.whole
-            raise Missing(self._bootconfig_item if line else self.item)
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """What would have to be read to know every word; empty where all are known."""
+        if self.whole:
+            return ()
+        line = self._candidates and self.line.whole
+        return ((self._bootconfig_item if line else self.item).lack,)
 
-    def must_look_whole(self) -> None:
-        """Raise Missing where something of the line is known to be missing.
+    @property
+    def torn(self) -> tuple[Lack, ...]:
+        """The line, where something of it is known to be missing.
 
-        Enough to say that of two words that were seen the later one counts; never enough to say
-        that a word is absent.
+        That nothing is suffices to say that of two words that were seen the later one counts; it
+        never suffices to say that a word is absent.
         """
-        if not self.line.tidy:
-            raise Missing(self.item)
+        return () if self.line.tidy else (self.item.lack,)
 
     @cached_property
     def all(self) -> tuple[Word, ...]:
@@ -158,20 +161,17 @@ class Cmdline:
 
     def seen(self, name: str) -> tuple[Word, ...]:
         """The occurrences of a parameter that are known, in order: proof of presence only."""
-        try:
-            return named(self.words, name)
-        except Missing:
-            return ()
+        return named(known(lambda: self.words) or (), name)
 
     def param(self, name: str) -> tuple[Word, ...]:
         """The occurrences of a parameter before `--`, in order; empty where it is absent.
 
         Raises Missing where none is known and the line is not whole. For what depends on the last
-        occurrence ask `must_be_whole` too.
+        occurrence require the whole line too.
         """
         found = self.seen(name)
         if not found:
-            self.must_be_whole()
+            require(self)
         return found
 
     @property
@@ -210,7 +210,7 @@ class Cmdline:
         if self._no_iommu is not None:
             return self._no_iommu
         if named(self.words, "intel_iommu"):
-            self.must_look_whole()
+            require(*self.torn)
         return self.intel.decided if self.intel.on is False else None
 
     @property
@@ -226,7 +226,7 @@ class Cmdline:
     @property
     def host_passthrough(self) -> tuple[bool, Word] | None:
         """Whether host devices are left untranslated, and the word that says so; else None."""
-        self.must_be_whole()
+        require(self)
         if named(self.words, "iommu"):
             return switches.passthrough(self.words, x86=self.kernel.x86)
         return switches.passthrough(self.words, x86=True)

@@ -9,7 +9,8 @@ import re
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Lack, Missing, Quote, Status
+from pytest_vfio.facts.tristate import require
 
 ITEM = "proc/iomem"
 
@@ -50,8 +51,7 @@ def ranges(evidence: Evidence) -> tuple[Range, ...]:
     """All ranges. Raises Missing where some were not read or are hidden."""
     item = evidence.item(ITEM)
     found = known(evidence)
-    if not item.whole:
-        raise Missing(item)
+    require(item)
     if not found:
-        raise Missing(Item(ITEM, Status.DENIED, detail="shows zeros without root"))
+        raise Missing(Lack(ITEM, Status.DENIED, detail="shows zeros without root"))
     return found

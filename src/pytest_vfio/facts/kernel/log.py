@@ -13,7 +13,8 @@ from functools import cached_property, lru_cache
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
+from pytest_vfio.facts.tristate import require
 
 SOURCES = ("dmesg", "journal/kernel", "var/log/dmesg")
 
@@ -129,21 +130,19 @@ class KernelLog:
         """
         found = self.first(pattern)
         if found is None:
-            self.must_be_whole()
+            require(self)
         return found
 
-    def must_be_whole(self) -> None:
-        """Raise Missing unless silence of the log proves something."""
-        if not self.whole:
-            raise Missing(self._why())
-
-    def _why(self) -> Item:
-        """The ring buffer's item, with words for why the log is not whole."""
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """The ring buffer, and why it is not whole; empty where silence proves something."""
         ring = self._items[0]
-        if ring.whole and ring.status is Status.PRESENT:
-            detail = "its earliest lines are lost" if not _begins(ring.text) else ring.detail
-            return Item(ring.name, Status.TRUNCATED, b"", detail)
-        return ring
+        if self.whole:
+            return ()
+        if ring.unread:
+            return (ring.lack,)
+        detail = "its earliest lines are lost" if not _begins(ring.text) else ring.detail
+        return (Lack(ring.name, Status.TRUNCATED, detail),)
 
     @cached_property
     def _words(self) -> frozenset[str]:

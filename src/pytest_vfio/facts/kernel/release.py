@@ -11,6 +11,7 @@ import re
 from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Missing, Quote
+from pytest_vfio.facts.tristate import known
 
 _RELEASE = r"(\d+\.\d+[^\s()]*)"
 #: item, and where in one of its lines the release stands.
@@ -130,10 +131,7 @@ class Kernel:
 
     @property
     def _known(self) -> bool:
-        try:
-            return bool(self._release)
-        except Missing:
-            return False
+        return known(lambda: self._release) is not None
 
 
 def _machine(text: str) -> str | None:

@@ -14,7 +14,8 @@ from functools import cached_property
 import msgspec
 from msgspec.structs import replace
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.parse import nodedevs as nodes
 from pytest_vfio.parse import xmltext
 from pytest_vfio.parse.nodedevs import NodeDevice, attribute_address
@@ -85,8 +86,7 @@ class Libvirt:
         item = self._evidence.item(DAEMONS)
         if item.status is Status.ABSENT:
             return {}
-        if not item.whole:
-            raise Missing(item)
+        require(item)
         return {name: quote for name, quote, runs in _daemons(item) if runs}
 
     @cached_property
@@ -141,12 +141,16 @@ class Libvirt:
     @property
     def nodedevs(self) -> Mapping[str, NodeDevice]:
         """All PCI node devices, by address. Raises Missing."""
-        item = self._evidence.item(nodes.ITEM)
-        if item.status is not Status.PRESENT or not item.whole:
-            raise Missing(item)
-        if self._nodedevs.broken:
-            raise Missing(replace(item, status=Status.FAILED, detail=self._nodedevs.broken[0]))
+        require(*self.unread_nodedevs)
         return self._nodedevs.devices
+
+    @property
+    def unread_nodedevs(self) -> tuple[Lack, ...]:
+        """The list of node devices, where there may be others than were read."""
+        item, broken = self._evidence.item(nodes.ITEM), self._nodedevs.broken
+        if broken and not item.unread:
+            return (Lack(item.name, Status.FAILED, broken[0]),)
+        return item.unread
 
     @cached_property
     def _nodedevs(self) -> nodes.NodeDevices:
@@ -187,29 +191,27 @@ class Libvirt:
     def networks(self) -> tuple[Network, ...]:
         """All networks. Raises Missing."""
         found, lacking = self._networks
-        if lacking:
-            raise Missing(*lacking)
+        require(*lacking)
         return found
 
     @cached_property
-    def _networks(self) -> tuple[tuple[Network, ...], tuple[Item, ...]]:
+    def _networks(self) -> tuple[tuple[Network, ...], tuple[Lack, ...]]:
         printed = self._evidence.item(NETWORKS)
         found = {network.name: network for network in _read_networks(printed)}
-        if printed.status is Status.PRESENT and printed.whole and not _broken(printed):
+        if not printed.unread and not _broken(printed):
             return tuple(found.values()), ()
-        lacking: list[Item] = []
+        lacking: list[Lack] = []
         folder = self._evidence.item(NETWORK_FOLDER)
-        if not folder.whole:
-            lacking.append(folder)
+        lacking.extend(folder.lacking)
         for name in sorted(set(folder.text.split("\n"))):
             if not name.endswith(".xml"):
                 continue
             item = self._evidence.item(NETWORK_FOLDER + name)
-            if item.status is not Status.PRESENT or not item.whole or _broken(item):
-                lacking.append(item)
+            if item.unread or _broken(item):
+                lacking.append(item.lack)
             for network in _read_networks(item):
                 found.setdefault(network.name, network)
-        return tuple(found.values()), (printed, *lacking) if lacking else ()
+        return tuple(found.values()), (printed.lack, *lacking) if lacking else ()
 
     # logs
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 import msgspec
-from msgspec.structs import replace
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.parse import domainxml, hostdevs, xmltext
 from pytest_vfio.parse.domainxml import DomainXml
 from pytest_vfio.parse.hostdevs import Hostdev
@@ -38,7 +38,7 @@ class Domain(msgspec.Struct, frozen=True, eq=False):
     """One guest.
 
     `live` is None while it does not run, `stored` where libvirt keeps no definition of it (a
-    transient guest); both are also None where nobody knows: `know` tells. `running` and
+    transient guest); both are also None where nobody knows: `lacks` tells. `running` and
     `autostart` are None where nobody knows. `state` is libvirt's word (`paused`), as far as known.
     `hostdevs` are those that are known.
     """
@@ -54,18 +54,16 @@ class Domain(msgspec.Struct, frozen=True, eq=False):
     hostdevs: tuple[Hostdev, ...]
     quote: Quote
     autostart_quote: Quote
-    gaps: Mapping[str, tuple[Item, ...]]
+    gaps: Mapping[str, tuple[Lack, ...]]
 
-    def know(self, *parts: str) -> None:
-        """Raise Missing unless these are known: live, stored, running, autostart."""
-        lacking = {item.name: item for part in parts for item in self.gaps.get(part, ())}
-        if lacking:
-            raise Missing(*lacking.values())
+    def lacks(self, *parts: str) -> tuple[Lack, ...]:
+        """What was not read for these to be known: live, stored, running, autostart."""
+        return tuple(lack for part in parts for lack in self.gaps.get(part, ()))
 
     @property
-    def whole(self) -> bool:
-        """All of its hostdevs are known."""
-        return not self.gaps.get("live") and not self.gaps.get("stored")
+    def lacking(self) -> tuple[Lack, ...]:
+        """What was not read of its descriptions, live and stored; empty where all is known."""
+        return self.lacks("live", "stored")
 
     @property
     def documents(self) -> tuple[DomainXml, ...]:
@@ -91,22 +89,20 @@ class Guests:
     @property
     def named(self) -> tuple[Domain, ...]:
         """All guests. Raises Missing unless it is known that there are no others."""
-        if self._read.lacking:
-            raise Missing(*self._read.lacking)
+        require(self._read)
         return self._read.domains
 
     @property
     def domains(self) -> tuple[Domain, ...]:
         """All guests, all of their hostdevs known. Raises Missing."""
-        if self._lacking:
-            raise Missing(*self._lacking)
+        require(self)
         return self._read.domains
 
     def get(self, name: str) -> Domain | None:
         """The guest of a name. Raises Missing where there may be one that was not read."""
         found = self._read.by_name.get(name)
-        if found is None and self._read.lacking:
-            raise Missing(*self._read.lacking)
+        if found is None:
+            require(self._read)
         return found
 
     def owner(self, hostdev: Hostdev) -> Domain:
@@ -118,13 +114,10 @@ class Guests:
         return self._holders.get(address, ())
 
     @cached_property
-    def _lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, so that some guest may have other hostdevs than are known."""
-        lacking = {item.name: item for item in self._read.lacking}
-        for domain in self._read.domains:
-            for part in ("live", "stored"):
-                lacking.update((item.name, item) for item in domain.gaps.get(part, ()))
-        return tuple(lacking.values())
+        described = (lack for domain in self._read.domains for lack in domain.lacking)
+        return tuple(dict.fromkeys((*self._read.lacking, *described)))
 
     @cached_property
     def _holders(self) -> Mapping[str, tuple[tuple[Domain, Hostdev], ...]]:
@@ -147,16 +140,14 @@ class _Part:
         self.documents: dict[str, DomainXml] = {}
         self.states: dict[str, str] = {}
         self.names: dict[str, Quote] = {}  # named only: no document could be read
-        self.lacking: list[Item] = []
+        self.lacking: list[Lack] = []
 
     def read(self, item: Item) -> None:
         """Take in an item's documents; status files of running guests are a level deeper."""
         found = xmltext.stream(item.text)
-        if item.status is not Status.PRESENT or not item.whole:
-            # Where virsh is not installed there may be guests none the less.
-            self.lacking.append(item)
-        elif found.broken:
-            self.lacking.append(replace(item, status=Status.FAILED, detail=found.broken[0]))
+        self.lacking.extend(item.unread)  # without virsh there may be guests none the less
+        if found.broken and not item.unread:
+            self.lacking.append(Lack(item.name, Status.FAILED, found.broken[0]))
         for root in found.documents:
             inner = root.first("domain") if root.tag == "domstatus" else root
             document = None if inner is None else domainxml.parse(inner, item)
@@ -169,8 +160,7 @@ class _Part:
     def folder(self, evidence: Evidence, folder: str) -> None:
         """Take in the `NAME.xml` of a folder."""
         listing = evidence.item(folder)
-        if not listing.whole:
-            self.lacking.append(listing)
+        self.lacking.extend(listing.lacking)
         for name in sorted(set(filter(None, listing.text.split("\n")))):
             if not name.endswith(".xml"):
                 continue
@@ -198,16 +188,16 @@ class _Reading:
         self.by_name = {domain.name: domain for domain in self.domains}
 
     @cached_property
-    def lacking(self) -> tuple[Item, ...]:
+    def lacking(self) -> tuple[Lack, ...]:
         """What was not read, so that there may be other guests; empty where all are known."""
         item = self.evidence.item(LIST)
         stored = min(self.inactive.lacking, self.files.lacking, key=len)
         running = min(self.printed.lacking, self.status.lacking, key=len)
-        if item.status is Status.PRESENT and item.whole:
+        if not item.unread:
             return ()
         if not (stored or running):  # `virsh dumpxml` may be of running guests only
             return ()
-        return (item, *self.printed.lacking, *self.files.lacking, *self.status.lacking)
+        return (item.lack, *self.printed.lacking, *self.files.lacking, *self.status.lacking)
 
     def _names(self) -> Iterable[str]:
         parts = (self.printed, self.inactive, self.files, self.status, self.loose)
@@ -229,7 +219,8 @@ class _Reading:
         }
         autostart = self._autostart(name)
         if autostart is None:
-            gaps["autostart"] = tuple(map(self.evidence.item, (AUTOSTART, AUTOSTART_FOLDER)))
+            both = (AUTOSTART, AUTOSTART_FOLDER)
+            gaps["autostart"] = tuple(self.evidence.item(name).lack for name in both)
         first = live or stored or shown
         return Domain(
             name=name,
@@ -261,12 +252,12 @@ class _Reading:
             return False
         return None
 
-    def _running_gap(self) -> tuple[Item, ...]:
+    def _running_gap(self) -> tuple[Lack, ...]:
         return (*self.printed.lacking, *self.status.lacking) or (
-            Item(LIVE, Status.FAILED, detail="does not show every guest"),
+            Lack(LIVE, Status.FAILED, detail="does not show every guest"),
         )
 
-    def _stored_gap(self, name: str) -> tuple[Item, ...]:
+    def _stored_gap(self, name: str) -> tuple[Lack, ...]:
         """Nothing where all stored guests were read and this one is not among them: transient."""
         if name not in self.files.names and not (self.inactive.lacking and self.files.lacking):
             return ()

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_vfio.evidence import Item, Missing, Quote
+from pytest_vfio.evidence import Lack, Missing, Quote
 from pytest_vfio.facts.pci.sysfs import FILES
 from pytest_vfio.facts.pci.views import CONFIG, LSPCI, SYSFS, Known, Sources, View
 from pytest_vfio.parse.pciaddress import compose, split
@@ -58,7 +58,7 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
     def _value(self, name: str) -> Any:
         return self.ask(name).value
 
-    def unread(self, name: str) -> tuple[Item, ...]:
+    def unread(self, name: str) -> tuple[Lack, ...]:
         """The item that would have told, with its status."""
         if name == "kernel_modules":
             return self._unread(LSPCI, self.address)
@@ -67,7 +67,7 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
         file = FILES.get(name, name)
         return self._unread(SYSFS, f"{self.address}/{file}" if file else self.address)
 
-    def _unread(self, source: str, path: str) -> tuple[Item, ...]:
+    def _unread(self, source: str, path: str) -> tuple[Lack, ...]:
         return (self.sources.unread(source, path),)
 
     def missing(self, name: str) -> Missing:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
 
-from pytest_vfio.evidence import Evidence, Missing, Quote
+from pytest_vfio.evidence import Evidence, Lack, Quote
 from pytest_vfio.facts.pci import listings
 from pytest_vfio.facts.pci.function import DISPLAY_CLASS, PciFunction, is_vfio_driver
 from pytest_vfio.facts.pci.views import LSPCI, SYSFS, Sources, View, views
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.parse import nodedevs
 from pytest_vfio.parse.pciaddress import address, split
 
@@ -56,13 +57,13 @@ class Pci:
     @property
     def functions(self) -> Mapping[str, PciFunction]:
         """All functions, by address. Raises Missing unless the list is whole."""
-        self.must_be_whole()
+        require(self)
         return self.known
 
-    def must_be_whole(self) -> None:
-        """Raise Missing unless every function of the host is known."""
-        if not self.whole:
-            raise Missing(self.evidence.item(SYSFS))
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """What would have to be read to know every function of the host."""
+        return () if self.whole else (self.evidence.item(SYSFS).lack,)
 
     def get(self, where: str) -> PciFunction | None:
         """The function at an address; None where it is known that there is none.
@@ -71,7 +72,7 @@ class Pci:
         """
         found = self.known.get(where)
         if found is None:
-            self.must_be_whole()
+            require(self)
         return found
 
     def absence(self, where: str) -> Quote:

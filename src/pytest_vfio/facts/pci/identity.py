@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Lack, Missing, Quote, Status, Tree
 from pytest_vfio.facts.pci.function import PciFunction
 
 NET = "sys/class/net"
@@ -65,7 +65,7 @@ def _interface(evidence: Evidence, function: PciFunction, name: str, expected: s
     if serial is not None and _digits(mac_of_serial(serial) or "") == _digits(expected):
         return Answer(expected, agrees=True, quote=function.quote("config"))
     why = f"{function.address} has no interface now"
-    raise Missing(Item(NET, Status.NOT_COLLECTED, detail=why))
+    raise Missing(Lack(NET, Status.NOT_COLLECTED, detail=why))
 
 
 def _digits(text: str) -> str:

@@ -63,15 +63,15 @@ class _SysfsView(msgspec.Struct, frozen=True):
 
     def absent(self, path: str) -> Known | None:
         tree = self.sysfs.tree
-        if path in tree.unread or not tree.item.whole:
-            return None
-        return Known(None, tree.quote(path))
+        return Known(None, tree.quote(path)) if tree.lacks(path) is None else None
 
     def names(self, pattern: re.Pattern[str]) -> Known | None:
         """What the folder holds by that name; nothing unless the whole tree was read."""
         tree = self.sysfs.tree
         found = [m.group(1) for p in self.sysfs.below[self.address] if (m := pattern.fullmatch(p))]
-        if not tree.item.whole:
+        # the `*` of a pattern that was not asked for is a name, too
+        unasked = (path.partition("/")[2] for path in tree.item.unasked)
+        if not tree.item.whole or any(map(pattern.fullmatch, unasked)):
             return None
         line = ", ".join(found) or "(none)"
         return Known(tuple(found), Quote(f"{SYSFS}/{self.address}", line, tree.item.status.value))

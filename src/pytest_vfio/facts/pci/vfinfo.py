@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Missing, Quote, Status
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status
 from pytest_vfio.parse.iproute import elements
 
 ITEM = "ip/link"
@@ -45,7 +45,7 @@ def policies(evidence: Evidence, interface: str) -> Mapping[int, VfPolicy]:
             )
             return {policy.number: policy for policy in known if policy is not None}
     if item.whole and whole:
-        raise Missing(Item(f"{ITEM}/{interface}", Status.ABSENT))
+        raise Missing(Lack(f"{ITEM}/{interface}", Status.ABSENT))
     raise Missing(item)
 
 

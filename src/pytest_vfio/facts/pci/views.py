@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from pytest_vfio.evidence import Evidence, Item, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status, Tree
 from pytest_vfio.facts.pci.known import Known, View
 from pytest_vfio.facts.pci.sysfs import SYSFS, Sysfs
 from pytest_vfio.parse import lspci, nodedevs, pciconfig
@@ -177,15 +177,14 @@ class Sources:
         """What was read of sysfs: the functions' files, and their configuration bytes."""
         return {name: Tree.of(self.evidence.item(name)) for name in (SYSFS, CONFIG)}
 
-    def unread(self, source: str, path: str) -> Item:
+    def unread(self, source: str, path: str) -> Lack:
         """The item that would have told, with its status."""
         item = self.evidence.item(source)
         if not item.whole:
-            return item
+            return item.lack
         tree = self.trees.get(source)
-        word = tree.unread.get(path, "") if tree is not None else ""
-        status = Status(word) if word in set(Status) else Status.NOT_COLLECTED
-        return Item(f"{source}/{path}", status)
+        lacking = tree.lacks(path) if tree is not None else None
+        return lacking or Lack(f"{source}/{path}", Status.NOT_COLLECTED)
 
 
 def views(sources: Sources) -> Iterator[tuple[str, View]]:

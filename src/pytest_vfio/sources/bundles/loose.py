@@ -19,35 +19,14 @@ import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
 from pytest_vfio.sources.errors import BundleError
+from pytest_vfio.sources.items import ROWS
 
 #: Loose file -> item. What is a folder ends with a slash.
 FILES: Mapping[str, str] = MappingProxyType(
-    {
-        "cmdline": "proc/cmdline",
-        "cpuinfo": "proc/cpuinfo",
-        "dmesg.txt": "dmesg",
-        "lspci.txt": "lspci",
-        "iommu_groups.txt": "listing/iommu_groups",
-        "interrupts": "proc/interrupts",
-        "modules": "proc/modules",
-        "kernel-config": "kernel-config",
-        "default-grub": "etc/default/grub",
-        "grub.cfg": "boot/grub/grub.cfg",
-        "qemu.log": "qemu.log",
-        "libvirt.log": "libvirt.log",
-        "os-release": "etc/os-release",
-        "uname": "uname",
-        "acpi/DMAR": "sys/firmware/acpi/tables/DMAR",
-        "acpi/IVRS": "sys/firmware/acpi/tables/IVRS",
-        "acpi/IORT": "sys/firmware/acpi/tables/IORT",
-    }
+    {row.loose: row.name for row in ROWS if row.loose and not row.loose.endswith("/")}
 )
 FOLDERS: Mapping[str, str] = MappingProxyType(
-    {
-        "modprobe.d/": "etc/modprobe.d/",
-        "nodedev/": "virsh/nodedev-dumpxml",
-        "domain/": "domain/xml",
-    }
+    {row.loose: row.name for row in ROWS if row.loose.endswith("/")}
 )
 MANIFEST = "bundle.toml"
 #: More than this of one file is not read, in bytes.

@@ -14,6 +14,9 @@
 Every line of a body begins with `|`, so that no content can pass for a line of ours. A body whose
 last line had no line feed is marked `unended`. Spaces in names are written `%20`. What stands
 before the first line is noise of a login; lines that begin with an unknown `%word` are left out.
+
+`%about items 0.1 NAME...` says what the probe knew: the items of that release, and those named.
+Without that line it was the probe of the first release.
 """
 
 from __future__ import annotations
@@ -30,8 +33,9 @@ from types import MappingProxyType
 import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Status
+from pytest_vfio.sources import age
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import PLAIN_NAMES
+from pytest_vfio.sources.items import PLAIN_NAMES, ROWS
 
 HEADER = b"%vfio-probe 1"
 #: Larger streams are not read to their end, in bytes.
@@ -40,6 +44,9 @@ STREAM_LIMIT = 256 << 20
 ITEM_LIMIT = 32 << 20
 #: Further items are left out.
 COUNT_LIMIT = 50_000
+
+#: More of what a stream says about itself is left out, in characters; else 1000.
+_ABOUT_LIMITS = MappingProxyType({"items": 100_000})
 
 _NAME = re.compile(rb"[!-~\x80-\xff]{1,4096}")
 _HEADER_LINE = re.compile(rb"^%vfio-probe 1\r?$", re.MULTILINE)
@@ -123,7 +130,7 @@ def parse(data: bytes, *, cut: Status = Status.TRUNCATED) -> Stream:
             break
         elif line.startswith(b"%about ") and ended and len(stream.about) < 100:
             key, _, value = line[7:].decode("utf-8", "backslashreplace").partition(" ")
-            stream.about.setdefault(key, value.strip()[:1000])
+            stream.about.setdefault(key, value.strip()[: _ABOUT_LIMITS.get(key, 1000)])
     if current is not None:
         _close(stream, current, cut, "the stream ends here")
     return stream
@@ -165,6 +172,7 @@ def dump_recording(evidence: Evidence, *, redact: bool = True) -> bytes:
         lines.append(b"%about collected " + _one_line(evidence.collected))
     if evidence.live and not redact:
         lines.append(b"%about live yes")
+    lines.append(b"%about items " + _one_line(age.known(ROWS, but=evidence.unasked)))
     from pytest_vfio.sources.bundles.redact import redacted  # noqa: PLC0415 - slow, and seldom needed
 
     kept = list(evidence.items.values())
@@ -204,15 +212,20 @@ def _known(data: bytes, host: str) -> Stream:
 
 
 def _evidence(stream: Stream, host: str, source: str, *, live: bool, why_cut: str = "") -> Evidence:
+    unasked = age.unasked(stream.about.get("items", ""))
+    if not stream.done and "items" not in stream.about and not stream.items:
+        unasked = frozenset()  # cut before it could say what it knew
     items = dict(stream.items)
     if not stream.done:
         after = f" after {stream.last}" if stream.last else ""
         why = why_cut or f"the recording is cut{after}"
         for name in PLAIN_NAMES:
-            items.setdefault(name, Item(name, Status.NOT_COLLECTED, detail=why))
+            if name not in unasked:
+                items.setdefault(name, Item(name, Status.NOT_COLLECTED, detail=why))
     stamp = stream.about.get("collected", "")
     collected = stamp if _STAMP.fullmatch(stamp) else None
-    return Evidence(host, source, MappingProxyType(items), collected, live)
+    read = Evidence(host, source, MappingProxyType(items), collected, live)
+    return age.older(read, unasked) if unasked else read
 
 
 def _lines(data: bytes, *, carriage: bool) -> Iterator[tuple[bytes, bool]]:

@@ -12,23 +12,10 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from pytest_vfio.evidence import Item
+from pytest_vfio.sources.items import row_of
 
 BLACK = b"REDACTED"
 _New = bytes | Callable[[re.Match[bytes]], bytes]
-
-#: Items that are bytes of hardware or names of files: a match in them would be an accident.
-_UNTOUCHED = (
-    "sys/bus/",
-    "sys/firmware/acpi/",
-    "sys/kernel/",
-    "sys/class/",
-    "proc/interrupts",
-    "proc/iomem",
-    "proc/cpuinfo",
-    "kernel-config",
-    "modules.",
-    "initramfs",
-)
 
 
 def _quoted(found: re.Match[bytes]) -> bytes:
@@ -82,7 +69,8 @@ _RULES: tuple[tuple[re.Pattern[bytes], _New], ...] = tuple(
 
 def redacted(item: Item) -> Item:
     """The same item without secrets."""
-    if not item.data or item.name.startswith(_UNTOUCHED) or b"\0" in item.data[:4096]:
+    row = row_of(item.name)
+    if not item.data or (row is not None and not row.secrets) or b"\0" in item.data[:4096]:
         return item
     data = item.data
     for pattern, new in _RULES:

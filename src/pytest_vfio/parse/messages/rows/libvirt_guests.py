@@ -205,7 +205,7 @@ ROWS = (
                 "(LC_ALL=C /etc/libvirt/hooks/qemu g1 prepare begin -) unexpected exit status 1",
             ),
         ),
-        refs=("F210",),
+        refs=("F222",),
         decide=(
             "ls -l /etc/libvirt/hooks",
             "sh -x /etc/libvirt/hooks/qemu <guest> prepare begin - < /dev/null",
@@ -223,7 +223,7 @@ ROWS = (
                 "Non-executable hook script /etc/libvirt/hooks/qemu",
             ),
         ),
-        refs=("F210",),
+        refs=("F222",),
         weight=HURTS,
         decide=("ls -l <path>",),
         cure="chmod +x the script.",

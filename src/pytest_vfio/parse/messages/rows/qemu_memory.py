@@ -87,7 +87,7 @@ ROWS = (
                 "vfio_container_dma_map(0x563c, 0x0, 0x80000000, 0x7f1c) = -14 (Bad address)",
             ),
         ),
-        refs=("F208", "F161"),
+        refs=("F220", "F161"),
         decide=("virsh dumpxml GUEST | grep -A 6 '<memoryBacking'",),
         cure="<source type='memfd'/> (or hugepages) beside <access mode='shared'/> in "
         "<memoryBacking>.",

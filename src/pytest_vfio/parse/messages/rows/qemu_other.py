@@ -38,7 +38,7 @@ ROWS = (
                 "vfio: Error reading device ROM: No such file or directory",
             ),
         ),
-        refs=("F209",),
+        refs=("F221",),
         decide=("ls -l <path>", "virsh dumpxml GUEST | grep '<rom'"),
         cure="Put the file where the guest names it, readable for QEMU's user (and allowed by "
         "AppArmor or SELinux), or take <rom file=.../> out.",

@@ -223,7 +223,7 @@ ROWS = (
                 "tee: /sys/bus/pci/rescan: Permission denied",
             ),
         ),
-        refs=("F211",),
+        refs=("F223",),
         decide=("id",),
         cure="echo 4 | sudo tee FILE",
     ),

@@ -1,4 +1,4 @@
-"""What of a sosreport is which item: the names that sos 3.x and 4.x give to files and outputs.
+"""What of a sosreport is which item, from the table of items and from what sos 3.x and 4.x print.
 
 Follows sos's `sos/report/plugins/*.py`. A file that is not in a report was perhaps never looked
 for: it is *not collected*, never absent.
@@ -10,82 +10,68 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pytest_vfio.sources.items import BY_NAME, ROWS
+from pytest_vfio.sources.row import How, Row
+
+VIRSH = "sos_commands/virsh/virsh_-r_"
+#: The parts of a tree that are contents of files.
+_CONTENTS = ("values", "flat")
 #: As much of one file is kept, in bytes.
 LIMIT = 64 << 20
 
+
+def _shape(pattern: str) -> str:
+    """A pattern of paths, in which a `*` stands for no slash, as a regular expression."""
+    parts = ("[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.split("/"))
+    return "/".join("[^/]+" if part == "[^/]*" else part for part in parts)
+
+
+def _rows(*hows: How) -> tuple[Row, ...]:
+    return tuple(row for row in ROWS if row.how in hows)
+
+
 #: Files that are taken under their own path.
 FILES = re.compile(
-    r"proc/(cmdline|cpuinfo|interrupts|modules|iomem|meminfo|uptime|version|swaps|bootconfig)"
-    r"|proc/self/mountinfo|proc/bus/input/devices"
-    r"|proc/sys/kernel/(osrelease|hostname|tainted|dmesg_restrict|random/boot_id)"
-    r"|sys/kernel/security/lockdown|sys/firmware/acpi/tables/(DMAR|IVRS|IORT)"
-    r"|etc/(machine-id|os-release|fstab|crypttab|modules|dracut\.conf|mkinitcpio\.conf)"
-    r"|etc/default/(grub|kdump-tools|libvirt-guests)|etc/sysconfig/libvirt-guests"
-    r"|etc/default/grub\.d/[^/]+"
-    r"|boot/grub2?/(grub\.cfg|grubenv)|(boot|boot/efi|efi)/loader/(loader\.conf|entries/[^/]+)"
-    r"|etc/kernel/(cmdline|proxmox-boot-uuids)|etc/initramfs-tools/modules"
-    r"|(etc|run|usr/local/lib|usr/lib|lib)/modprobe\.d/[^/]+"
-    r"|(etc|usr/lib)/modules-load\.d/[^/]+"
-    r"|(etc|usr/lib/dracut)/dracut\.conf\.d/[^/]+"
-    r"|etc/driverctl\.d/[^/]+|etc/udev/rules\.d/[^/]+|etc/systemd/network/[^/]+"
-    r"|etc/libvirt/(qemu|libvirtd)\.conf|etc/libvirt/qemu/(networks/)?[^/]+\.xml"
-    r"|run/libvirt/qemu/[^/]+\.xml|var/log/libvirt/qemu/[^/]+\.log|var/log/dmesg"
+    "|".join(
+        (
+            *(_shape(row.name) for row in _rows(How.FILE)),
+            *(_shape(row.inside) for row in ROWS if row.inside),
+            *(_shape(row.name) for row in ROWS if row.name in row.sos),
+        )
+    )
 )
 #: Item -> the other places at which a report may hold it.
 ELSEWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "etc/os-release": ("usr/lib/os-release",),
-        "proc/modules": ("sos_commands/kernel/lsmod",),
-        "proc/self/mountinfo": ("proc/1/mountinfo",),
-    }
-)
-#: Item -> where a command's output may lie, the fullest first.
-COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "dmesg": ("sos_commands/kernel/dmesg", "sos_commands/kernel/dmesg_-T"),
-        "lspci": (
-            "sos_commands/pci/lspci_-nnvv",
-            "sos_commands/pci/lspci_-nvv",
-            "sos_commands/hardware/lspci_-nnvv",
-        ),
-        "uname": ("sos_commands/kernel/uname_-a",),
-        "virsh/list": ("sos_commands/virsh/virsh_-r_list_--all",),
-        "virsh/version": ("sos_commands/virsh/virsh_-r_version",),
-        "virsh/capabilities": ("sos_commands/virsh/virsh_-r_capabilities",),
-        "bootctl": ("sos_commands/boot/bootctl_status",),
-    }
+    {row.name: row.sos for row in _rows(How.FILE) if row.sos}
 )
 #: Item -> the outputs that are one document each, and the table that names them all.
 DOCUMENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "virsh/dumpxml": ("dumpxml", "sos_commands/virsh/virsh_-r_list_--all"),
-        "virsh/nodedev-dumpxml": (
-            "nodedev-dumpxml",
-            "sos_commands/virsh/virsh_-r_nodedev-list_--tree",
-        ),
-        "virsh/net-dumpxml": ("net-dumpxml", "sos_commands/virsh/virsh_-r_net-list_--all"),
+        row.name: (row.sos[0].removeprefix(VIRSH).removesuffix("_*"), row.sos[1])
+        for row in ROWS
+        if row.name.endswith("dumpxml") and row.sos
     }
 )
-VIRSH = "sos_commands/virsh/virsh_-r_"
-DOCUMENT = re.compile(rf"{VIRSH}(dumpxml|nodedev-dumpxml|net-dumpxml|dominfo)_[^/]+")
-#: The folders that sos takes as a whole, and what its manifest then says was asked for.
-FOLDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+JOURNAL = BY_NAME["journal/kernel"].sos
+INITRAMFS = BY_NAME["initramfs"].sos
+#: What several items are made of, or one by more than a name: these have a reader of their own.
+_SPLIT = frozenset(
+    {*DOCUMENTS, "virsh/list-autostart", "journal/kernel", "journal/libvirt", "initramfs"}
+)
+#: Item -> where a command's output may lie, the fullest first.
+COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "etc/modprobe.d/": ("/etc/modprobe.d",),
-        "run/modprobe.d/": ("/run/modprobe.d",),
-        "usr/local/lib/modprobe.d/": ("/usr/local/lib/modprobe.d",),
-        "usr/lib/modprobe.d/": ("/usr/lib/modprobe.d", "/lib/modprobe.d"),
-        "lib/modprobe.d/": ("/lib/modprobe.d",),
-        "etc/modules-load.d/": ("/etc/modules-load.d/*.conf",),
-        "etc/dracut.conf.d/": ("/etc/dracut.conf.d",),
-        "etc/udev/rules.d/": ("/etc/udev/rules.d/*", "/etc/udev/rules.d"),
-        "etc/systemd/network/": ("/etc/systemd",),
-        "etc/libvirt/qemu/": ("/etc/libvirt/qemu/*.xml",),
-        "etc/libvirt/qemu/networks/": ("/etc/libvirt/qemu/networks/*.xml",),
-        "run/libvirt/qemu/": ("/run/libvirt/", "/run/libvirt"),
-        "boot/loader/entries/": ("/boot/loader/entries",),
-        "var/log/libvirt/qemu/": (),  # sos leaves out what is over its limit
+        row.name: row.sos
+        for row in ROWS
+        if row.name not in _SPLIT
+        and any(place.startswith("sos_commands/") for place in row.sos)
+        and row.how is not How.FILE
     }
+)
+DOCUMENT = re.compile(rf"{VIRSH}(dumpxml|nodedev-dumpxml|net-dumpxml|dominfo)_[^/]+")
+#: The folders whose files are taken, and what the manifest says was asked for where all were.
+FOLDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {row.name: row.sos for row in ROWS if row.inside}
 )
 #: Reports of sos 3.x have no manifest; these folders its kernel plugin copied as a whole.
 EVER_WHOLE = ("etc/modprobe.d/",)
@@ -93,43 +79,21 @@ TABLES = re.compile(r"sys/firmware/acpi/tables/([A-Za-z0-9]{1,8})")
 CONFIG_SPACE = re.compile(r"proc/bus/pci/((?:[0-9a-f]{4,8}:)?[0-9a-f]{2})/([01][0-9a-f]\.[0-7])")
 KERNEL_CONFIG = re.compile(r"boot/config-([^/]+)")
 MODULES_DEP = re.compile(r"(?:usr/)?lib/modules/[^/]+/modules\.dep")
-#: Folder of small files -> the item, which is a tree.
-TREES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "sys/module",
-        re.compile(
-            r"sys/module/((?:vfio|kvm|iommu|pci|irqbypass|intel_iommu|amd_iommu)[^/]*/parameters/[^/]+"
-            r"|[^/]+/initstate)"
-        ),
-    ),
-    (
-        "sys/devices/system/node",
-        re.compile(
-            r"sys/devices/system/node/(online|possible|node\d+/(?:meminfo|cpulist|distance"
-            r"|hugepages/[^/]+/(?:nr|free)_hugepages))"
-        ),
-    ),
-    (
-        "sys/class/dmi/id",
-        re.compile(
-            r"sys/(?:class|devices/virtual)/dmi/id/(bios_\w+|board_(?:name|vendor|version)"
-            r"|chassis_(?:type|vendor)|product_(?:name|version|family|sku)|sys_vendor)"
-        ),
-    ),
-)
-JOURNAL = tuple(
-    f"sos_commands/{plugin}/journalctl_--no-pager_{catalog}--boot{tail}"
-    for plugin in ("logs", "systemd")
-    for catalog in ("", "--catalog_")
-    for tail in ("", "_0")
+
+
+def _below(row: Row) -> re.Pattern[str]:
+    """The contents of a tree, wherever it lies: the first group is the path below it."""
+    files = (path for part in row.parts if part.mode in _CONTENTS for path in part.paths)
+    return re.compile(f"(?:{'|'.join(row.sos)})({'|'.join(map(_shape, files))})")
+
+
+#: Tree -> the shape of the files of which a report may hold some.
+TREES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (row.name, _below(row)) for row in _rows(How.TREE) if row.sos
 )
 SHORT = rb"[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S{1,253} "
 OF_KERNEL = re.compile(SHORT + rb"(?:kernel|systemd-journald\[\d+\]): |-- ")
 OF_LIBVIRT = re.compile(SHORT + rb"(?:libvirtd|virt(?:qemu|nodedev|network)d)\[\d+\]: ")
-INITRAMFS = tuple(
-    f"sos_commands/boot/{name}"
-    for name in ("lsinitrd", "lsinitramfs_-l_.initrd.img", "lsinitramfs_-l_.boot.initrd.img")
-)
 LISTED = re.compile(r"[bcdlps-][rwxsStT-]{9}[.+@]? ")
 SYSCTL = "sos_commands/kernel/sysctl_-a"
 MANIFEST = "sos_reports/manifest.json"

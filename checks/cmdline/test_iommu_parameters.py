@@ -1,9 +1,10 @@
-"""The words that switch the IOMMU on and off."""
+"""The kernel parameters that switch the IOMMU on and off."""
 
 from collections.abc import Sequence
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import iommu_kind
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
@@ -19,13 +20,14 @@ def test_no_misspelt_parameter_keeps_the_intel_iommu_off(hypervisor: Hypervisor)
     """No misspelt parameter keeps the Intel IOMMU off
 
     Checks:
-        That no `intel_iommu=` word is unknown to the kernel and no parameter name is a near miss of
-        it, where the IOMMU depends on the word: a kernel that is off by default, no good word.
+        That no value of `intel_iommu=` is unknown to the kernel and no parameter's name is a near
+        miss of it, where the IOMMU depends on it: a kernel that leaves the IOMMU off by default,
+        and no other value that switches it on.
     Why it matters:
         The kernel compares by prefix and case: `intel_iommu=1`, `=ON`, `=enable` and
         `inteliommu=on` do nothing, and before 5.15 nothing is logged.
     Evidence:
-        proc/cmdline or the log's `Command line:`; the kernel's configuration.
+        /proc/cmdline or the log's `Command line:`; the kernel's configuration.
     Fix:
         Write intel_iommu=on.
     Fix safety:
@@ -36,20 +38,22 @@ def test_no_misspelt_parameter_keeps_the_intel_iommu_off(hypervisor: Hypervisor)
     """
     wrong = _misspelt(hypervisor.boot.spoken)
     if not wrong:
-        hypervisor.cmdline.must_be_whole()
-        return passes("no word for the Intel IOMMU is misspelt")
+        require(hypervisor.cmdline)
+        return passes("no parameter for the Intel IOMMU is misspelt")
     if switches.intel(hypervisor.boot.spoken).on is not None:
-        return passes(f"{wrong[0].text} does nothing, another intel_iommu= word decides")
+        return passes(f"{wrong[0].text} has no effect, another intel_iommu= decides")
     if hypervisor.iommu.proven_on:
-        return passes(f"{wrong[0].text} does nothing and the IOMMU is on")
-    hypervisor.cmdline.must_be_whole()
+        return passes(f"{wrong[0].text} has no effect, and the IOMMU is on")
+    require(hypervisor.cmdline)
     if not iommu_kind.is_of(hypervisor, "intel"):
-        return passes(f"{wrong[0].text} does nothing, and there is no Intel IOMMU")
+        return passes(f"{wrong[0].text} has no effect, and there is no Intel IOMMU")
     proof = iommu_kind.waits_for_word(hypervisor)
     if proof is None:
-        return passes(f"{wrong[0].text} does nothing, this kernel switches the IOMMU on by itself")
+        return passes(
+            f"{wrong[0].text} has no effect, and this kernel switches the IOMMU on by default"
+        )
     return fails(
-        f"{wrong[0].text} does nothing, expected intel_iommu=on",
+        f"{wrong[0].text} has no effect, expected intel_iommu=on",
         actual=wrong[0].text,
         expected="intel_iommu=on",
         evidence=[wrong[0].quote, proof],
@@ -58,7 +62,7 @@ def test_no_misspelt_parameter_keeps_the_intel_iommu_off(hypervisor: Hypervisor)
 
 
 def _misspelt(words: Sequence[Word]) -> list[Word]:
-    """Words that were meant for the Intel IOMMU and that the kernel does not know."""
+    """Misspelt parameters for the Intel IOMMU: the kernel does not know them."""
     near = [word for word in words if switches.meant(word.name) == "intel_iommu"]
     bare = [word for word in words if word.name == "intel_iommu" and not word.value]
     return [*(switch.word for switch in switches.intel(words).unknown), *near, *bare]
@@ -76,7 +80,7 @@ def test_intel_iommu_on_is_set_where_the_kernel_needs_it(hypervisor: Hypervisor)
         Without translation there are no IOMMU groups, and no device can be assigned. The tables
         are parsed all the same, so DMAR lines in the log prove nothing.
     Evidence:
-        proc/cmdline or the log's `Command line:`; CONFIG_INTEL_IOMMU_DEFAULT_ON.
+        /proc/cmdline or the log's `Command line:`; CONFIG_INTEL_IOMMU_DEFAULT_ON.
     Fix:
         Add intel_iommu=on to the kernel command line.
     Fix safety:
@@ -93,16 +97,16 @@ def test_intel_iommu_on_is_set_where_the_kernel_needs_it(hypervisor: Hypervisor)
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     if not hypervisor.kernel.x86:
         return skips(f"no Intel IOMMU on {hypervisor.kernel.arch}")
-    cmdline.must_be_whole()
+    require(cmdline)
     if decided is not None:
         return skips(f"{decided.word.text} switches it off: CMD004 judges that")
     if not iommu_kind.is_of(hypervisor, "intel"):
         return skips("no Intel IOMMU on this host")
     proof = iommu_kind.waits_for_word(hypervisor)
     if proof is None:
-        return passes("this kernel switches the IOMMU on by itself")
+        return passes("this kernel switches the IOMMU on by default")
     return fails(
-        "the command line has no intel_iommu=on and the kernel does not switch it on by itself",
+        "intel_iommu=on is missing, and this kernel leaves the IOMMU off by default",
         actual=" ".join(word.text for word in cmdline.param("intel_iommu")) or "no intel_iommu=",
         expected="intel_iommu=on",
         evidence=[cmdline.quote, proof],
@@ -115,15 +119,15 @@ def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Ver
     """Kernel understands every IOMMU parameter on its command line
 
     Checks:
-        That every `intel_iommu=`, `amd_iommu=`, `iommu=` and `iommu.passthrough=` word is one that
-        the kernel acts upon: `amd_iommu=on`, `iommu=on`, `iommu=1`, `iommu=pt` on ARM are not.
+        That every value of `intel_iommu=`, `amd_iommu=`, `iommu=` and `iommu.passthrough=` is one
+        that the kernel acts upon: `amd_iommu=on`, `iommu=on`, `iommu=1`, `iommu=pt` on ARM are not.
     Why it matters:
-        A word that does nothing is taken for the reason why things work, or hides that the right
-        one is missing. The AMD IOMMU needs no word at all.
+        A parameter without effect is taken for the reason why things work, or hides that the right
+        one is missing. The AMD IOMMU needs no parameter at all.
     Evidence:
-        proc/cmdline or the log's `Command line:`, else its `Unknown option`; the architecture.
+        /proc/cmdline or the log's `Command line:`, else its `Unknown option`; the architecture.
     Fix:
-        Remove the word; on ARM write iommu.passthrough=1 for iommu=pt.
+        Remove the parameter; on ARM write iommu.passthrough=1 for iommu=pt.
     Fix safety:
         Nothing changes at run time. Can be undone.
     References:
@@ -134,13 +138,13 @@ def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Ver
     if idle is None and not hypervisor.cmdline.whole:
         idle = _logged(hypervisor)  # the kernel names what it does not know, from 5.15 on
     if idle is None:
-        hypervisor.cmdline.must_be_whole()
-        return passes("every word about the IOMMU is one that the kernel knows")
+        require(hypervisor.cmdline)
+        return passes("the kernel understands every IOMMU parameter")
     word, piece, ref = idle
     return fails(
-        f"{word.text}: {piece!r} does nothing, expected a word that the kernel knows",
+        f"{word.text}: {piece!r} has no effect, expected a value that the kernel knows",
         actual=word.text,
-        expected="a word that the kernel acts upon",
+        expected="a value that the kernel acts upon",
         evidence=word.quote,
         refs=[ref],
         cure=cures.drop(hypervisor.boot, word.text),
@@ -148,7 +152,7 @@ def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Ver
 
 
 def _idle(words: Sequence[Word], hypervisor: Hypervisor) -> tuple[Word, str, str] | None:
-    """The first word that does nothing: (word, piece, entry of the catalogue)."""
+    """The first parameter without effect, its value, and the entry of the catalogue."""
     intel = switches.intel(words)
     for found in intel.unknown:
         return found.word, found.piece, "F25"
@@ -167,7 +171,7 @@ def _idle(words: Sequence[Word], hypervisor: Hypervisor) -> tuple[Word, str, str
 
 
 def _logged(hypervisor: Hypervisor) -> tuple[Word, str, str] | None:
-    """The kernel's own words about a word that it does not know, as parsed from its log."""
+    """A parameter that the kernel's log reports as unknown."""
     said = hypervisor.klog.first(r"(DMAR|AMD-Vi): Unknown option - '[^'\n]{1,60}'")
     if said is None:
         return None
@@ -187,17 +191,17 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
     """No kernel parameter switches the IOMMU off
 
     Checks:
-        That no word switches this machine's IOMMU off: the last on or off of `intel_iommu=`, any
-        off of `iommu=` on x86, any off of `amd_iommu=`; up to 6.0 even inside another word.
+        That no parameter switches this machine's IOMMU off: the last on or off of `intel_iommu=`,
+        any off of `iommu=` on x86, any off of `amd_iommu=`; up to 6.0 even inside another value.
     Why it matters:
         An `off` beats the `on` before it. `DMAR: IOMMU enabled` is logged all the same, since the
-        parser of the word prints it.
+        parser of the parameter prints it.
     Evidence:
-        proc/cmdline or the log's `Command line:`; the kind of IOMMU; whether it is on.
+        /proc/cmdline or the log's `Command line:`; the kind of IOMMU; whether it is on.
     Fix:
-        Remove the word; look in GRUB_CMDLINE_LINUX, drop-ins, tuned and loader entries.
+        Remove the parameter; look in GRUB_CMDLINE_LINUX, drop-ins, tuned and loader entries.
     Fix safety:
-        Boot files change and a reboot is needed. Somebody may have had a reason: a device that
+        Boot files change and a reboot is needed. There may have been a reason: a device that
         faults under translation. Can be undone.
     References:
         F22, F27, S02, S06; intel_iommu_setup, iommu_setup, parse_amd_iommu_options.
@@ -207,13 +211,13 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
     off = _off(hypervisor)
     if off is None:
-        cmdline.must_be_whole()
-        return passes("no word switches the IOMMU off")
+        require(cmdline)
+        return passes("no parameter switches the IOMMU off")
     hidden = not off.piece.startswith("off")  # a piece of another word, up to 6.0
     return fails(
         f"{off.word.text} switches the IOMMU off",
         actual=off.word.text,
-        expected="no word that switches it off",
+        expected="no parameter that switches it off",
         evidence=off.word.quote,
         refs=["F27"] if hidden else ["F22"],
         cure=cures.drop(hypervisor.boot, off.word.text),
@@ -221,7 +225,7 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
 
 
 def _off(hypervisor: Hypervisor) -> Switch | None:
-    """The piece that switches this machine's IOMMU off; a word of the other vendor's does not."""
+    """The value that switches this machine's IOMMU off; the other vendor's parameter does not."""
     cmdline = hypervisor.cmdline
     general = cmdline.x86_iommu.off
     if general is not None and hypervisor.kernel.x86:
@@ -229,7 +233,7 @@ def _off(hypervisor: Hypervisor) -> Switch | None:
     if cmdline.amd.off is not None and iommu_kind.is_of(hypervisor, "amd"):
         return cmdline.amd.off
     if cmdline.intel.on is False:
-        cmdline.must_look_whole()  # a later word may switch it on again
+        require(*cmdline.torn)  # a later word may switch it on again
         if iommu_kind.is_of(hypervisor, "intel"):
             return cmdline.intel.decided
     return None
@@ -240,15 +244,15 @@ def test_no_parameter_is_for_another_vendor(hypervisor: Hypervisor) -> Verdict:
     """No kernel parameter is for another vendor's IOMMU
 
     Checks:
-        That `intel_iommu=` stands only on machines with an Intel IOMMU, `amd_iommu=` only on
+        That `intel_iommu=` is set only on machines with an Intel IOMMU, `amd_iommu=` only on
         machines with an AMD one.
     Why it matters:
-        It does nothing there, and makes the kernel print `DMAR: IOMMU enabled` on an AMD host,
+        It has no effect there, and makes the kernel print `DMAR: IOMMU enabled` on an AMD host,
         which is then taken for a proof.
     Evidence:
-        proc/cmdline; units in /sys/class/iommu, else the firmware's tables.
+        /proc/cmdline; units in /sys/class/iommu, else the firmware's tables.
     Fix:
-        Remove the word. An AMD IOMMU needs none.
+        Remove the parameter. An AMD IOMMU needs none.
     Fix safety:
         Nothing changes at run time. Can be undone.
     References:
@@ -256,19 +260,19 @@ def test_no_parameter_is_for_another_vendor(hypervisor: Hypervisor) -> Verdict:
     """
     words = [w for w in hypervisor.boot.spoken if w.name in ("intel_iommu", "amd_iommu")]
     if not words:
-        hypervisor.cmdline.must_be_whole()
-        return passes("no vendor's own word on the command line")
+        require(hypervisor.cmdline)
+        return passes("neither intel_iommu= nor amd_iommu= is set")
     kind = hypervisor.iommu.kind
     if kind is None:
         return skips("no IOMMU on this host")
     other = [word for word in words if word.name != f"{kind}_iommu"]
     if not other:
-        hypervisor.cmdline.must_be_whole()
+        require(hypervisor.cmdline)
         return passes(f"{words[0].text} is for this machine's IOMMU", evidence=words[0].quote)
     return fails(
-        f"{other[0].text} does nothing here: the IOMMU is of kind {kind}",
+        f"{other[0].text} has no effect here: the IOMMU is of kind {kind}",
         actual=other[0].text,
-        expected="no word for another vendor's IOMMU",
+        expected="no parameter for another vendor's IOMMU",
         evidence=other[0].quote,
         cure=cures.drop(hypervisor.boot, other[0].text),
     )

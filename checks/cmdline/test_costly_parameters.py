@@ -1,4 +1,4 @@
-"""Words that cost speed, or a crash dump, and nothing else."""
+"""Kernel parameters that cost speed, or a crash dump, and nothing else."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,7 @@ from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
+from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
@@ -32,9 +33,9 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
         Devices that the host drives pay for it with throughput; devices of guests do not. It is a
         choice for hosts that fear their own devices.
     Evidence:
-        proc/cmdline or the log's `Command line:`.
+        /proc/cmdline or the log's `Command line:`.
     Fix:
-        Remove the word, or add iommu=pt.
+        Remove the parameter, or add iommu=pt.
     Fix safety:
         Boot files change and a reboot is needed. Can be undone.
     References:
@@ -42,8 +43,8 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
     """
     word = _strict(hypervisor.boot.spoken)
     if word is None:
-        hypervisor.cmdline.must_be_whole()
-        return passes("no word asks for strict invalidation")
+        require(hypervisor.cmdline)
+        return passes("no parameter asks for strict invalidation")
     through = hypervisor.cmdline.host_passthrough
     if through is not None and through[0]:
         return passes(f"{word.text} costs nothing with {through[1].text}", evidence=word.quote)
@@ -57,7 +58,7 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
 
 
 def _strict(words: Sequence[Word]) -> Word | None:
-    """The word that asks for strict mode; the last iommu.strict= counts."""
+    """The parameter that asks for strict mode; the last iommu.strict= counts."""
     found, asks = None, {"intel_iommu": "strict", "amd_iommu": "fullflush"}
     for word in words:
         if word.name == "iommu.strict":
@@ -103,10 +104,8 @@ def test_host_own_devices_use_untranslated_dma(hypervisor: Hypervisor) -> Verdic
 
 def _reports_types(hypervisor: Hypervisor) -> bool:
     """Whether this kernel reports the domain type of a group; so where its version is not known."""
-    try:
-        return hypervisor.kernel.version >= (5, 11, 0)
-    except Missing:
-        return True
+    version = known(lambda: hypervisor.kernel.version)
+    return version is None or version >= (5, 11, 0)
 
 
 def _by_groups(hypervisor: Hypervisor) -> Verdict:
@@ -126,7 +125,7 @@ def _by_groups(hypervisor: Hypervisor) -> Verdict:
             )
     if not whole:
         raise Missing(groups.tree.item)
-    _ = hypervisor.pci.functions  # raises where the driver of one may not have been read
+    require(hypervisor.pci)  # where the driver of one may not have been read
     return passes(f"none of the host's own {count} devices uses translated DMA")
 
 
@@ -174,14 +173,14 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
     """Crash kernel gets no other IOMMU parameters than the running kernel
 
     Checks:
-        That kdump's configuration adds no word about the IOMMU that the running kernel lacks.
+        That kdump's configuration adds no IOMMU parameter that the running kernel lacks.
     Why it matters:
-        The crash kernel inherits an IOMMU that is on and has to copy its tables. Told that it is
-        off, the dump's target times out and there is no dump.
+        The crash kernel inherits an IOMMU that is on and has to copy its tables. With a parameter
+        that switches it off the dump's target times out and there is no dump.
     Evidence:
-        /etc/default/kdump-tools (KDUMP_CMDLINE, KDUMP_CMDLINE_APPEND); proc/cmdline.
+        /etc/default/kdump-tools (KDUMP_CMDLINE, KDUMP_CMDLINE_APPEND); /proc/cmdline.
     Fix:
-        Remove the words there, so that both kernels have the same.
+        Remove the parameters there, so that both kernels have the same.
     Fix safety:
         Only the crash kernel is concerned. Can be undone.
     References:
@@ -190,7 +189,7 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
     crash = hypervisor.boot.crash
     if crash.quote is None:
         return skips("no crash kernel is configured through kdump-tools")
-    hypervisor.cmdline.must_be_whole()
+    require(hypervisor.cmdline)
     running = {(word.name, word.value) for word in hypervisor.cmdline.words}
     about = ("intel_iommu", "amd_iommu", "iommu", "iommu.passthrough", "intremap")
     other = [w for w in crash.words if w.name in about and (w.name, w.value) not in running]
@@ -198,10 +197,9 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
         return fails(
             f"the crash kernel gets {other[0].text}, the running kernel does not",
             actual=other[0].text,
-            expected="the same words in both kernels",
+            expected="the same IOMMU parameters in both kernels",
             evidence=[other[0].quote, hypervisor.cmdline.quote],
             cure=module_cures.remove_line(other[0].quote.source, other[0].text),
         )
-    if crash.missing:
-        raise Missing(*crash.missing)
-    return passes("the crash kernel gets the same words about the IOMMU", evidence=crash.quote)
+    require(*crash.missing)
+    return passes("the crash kernel gets the same IOMMU parameters", evidence=crash.quote)

@@ -1,0 +1,141 @@
+"""``docs/oracle.md``: what the plays showed, as a page."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from tests.lab.oracle.compare import OUTCOMES
+from tests.lab.oracle.record import Played
+
+HEAD = """# The host is the oracle
+
+Written by `python -m tests.lab.oracle --page SEED...` from edits that were made by chance, by seed: a
+restored host is edited, the suite judges it over SSH, and then the host itself is asked whether the
+guest starts and has its device on its PCI bus, on a host that lives. Half of the edits are blind to
+meaning. *Ready* agrees with a start that works, *cannot* with one that fails, *must not* with one that
+hurts the host; *cannot tell* agrees with nothing. Where an edit broke something, the first cause must
+name what was edited.
+
+"""
+
+
+def page(plays: Sequence[Played]) -> str:
+    """The whole page."""
+    wrong = [played for played in plays if not played.agrees]
+    return "\n".join(
+        [
+            HEAD + summary(plays),
+            "",
+            "## Agreement by kind of edit",
+            "",
+            "Of plays that make more than one edit, each kind counts.",
+            "",
+            *_table(("kind", "plays", "agree", "broken by it"), _by_kind(plays)),
+            "",
+            "## Outcomes, truths and causes",
+            "",
+            *_table(("outcome", "plays"), Counter(p.outcome for p in plays).most_common()),
+            "",
+            *_table(("truth", "plays"), Counter(map(_truth, plays)).most_common()),
+            "",
+            *_table(("first cause", "plays"), Counter(map(_cause, plays)).most_common()),
+            "",
+            "## Disagreements",
+            "",
+            *_table(
+                ("play", "kinds", "edit", "outcome", "said", "true"),
+                [
+                    (
+                        _name(p),
+                        ", ".join(p.kinds),
+                        _short(" & ".join(p.what)),
+                        p.outcome,
+                        _short(_said(p)),
+                        _short(_true(p)),
+                    )
+                    for p in wrong
+                ],
+            ),
+            "",
+        ]
+    )
+
+
+def summary(plays: Sequence[Played]) -> str:
+    """The figures."""
+    if not plays:
+        return "Nothing played."
+    changed = sum(not played.works for played in plays)
+    lines = [
+        (
+            f"Seeds {', '.join(map(str, dict.fromkeys(p.seed for p in plays)))}, judged at revision "
+            f"{', '.join(dict.fromkeys(p.revision for p in plays))}."
+        ),
+        "",
+        (
+            f"- {_share(plays, _right)} agree; of single edits "
+            f"{_share([p for p in plays if len(p.kinds) == 1], _right)}, "
+            f"of several at once {_share([p for p in plays if len(p.kinds) > 1], _right)}"
+        ),
+        *(f"- {outcome}: {sum(p.outcome == outcome for p in plays)}" for outcome in OUTCOMES[:-1]),
+        (
+            f"- edits that change the truth: {_share(plays, lambda p: not p.works)} "
+            f"({'within' if 0.4 <= changed / len(plays) <= 0.7 else 'OUTSIDE'} 40 to 70 %)"
+        ),
+        f"- blind to meaning: {_share(plays, lambda p: p.blind)}",
+    ]
+    return "\n".join(lines)
+
+
+def _right(played: Played) -> bool:
+    return played.agrees
+
+
+def _share(plays: Sequence[Played], holds: Callable[[Played], bool]) -> str:
+    count = sum(map(holds, plays))
+    return f"{count} of {len(plays)}" + (f" ({100 * count / len(plays):.0f} %)" if plays else "")
+
+
+def _by_kind(plays: Iterable[Played]) -> list[tuple[object, ...]]:
+    of: dict[str, list[Played]] = {}
+    for played in plays:
+        for kind in dict.fromkeys(played.kinds):
+            of.setdefault(kind, []).append(played)
+    return [
+        (kind, len(some), sum(p.agrees for p in some), sum(not p.works for p in some))
+        for kind, some in sorted(of.items())
+    ]
+
+
+def _truth(played: Played) -> str:
+    if not played.lives:
+        return "the host does not live"
+    return "the guest starts with its device" if played.works else "it does not"
+
+
+def _cause(played: Played) -> str:
+    return played.cause.partition(":")[0] or "none"
+
+
+def _name(played: Played) -> str:
+    return f"{played.seed}/{played.number}"
+
+
+def _said(played: Played) -> str:
+    return f"{played.said} [{played.cause}]" if played.outcome == "wrong cause" else played.said
+
+
+def _true(played: Played) -> str:
+    return played.truth or _truth(played)
+
+
+def _short(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return [_row(head), "|---" * len(head) + "|", *map(_row, rows)]
+
+
+def _row(cells: Sequence[object]) -> str:
+    told = (str(cell).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;") for cell in cells)
+    return "| " + " | ".join(told) + " |"
