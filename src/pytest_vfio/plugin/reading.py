@@ -20,10 +20,8 @@ from pytest_vfio.inventory import Inventory
 from pytest_vfio.mistakes import Mistake
 from pytest_vfio.plugin import hosts, workers
 from pytest_vfio.printable import ascii_only
+from pytest_vfio.report import FORMATS
 from pytest_vfio.sources import Reading, Target
-
-#: The reports, and the name of each one's file.
-REPORTS = {"junit": "junit.xml", "json": "results.json"}
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -123,7 +121,7 @@ def _severities(text: str) -> frozenset[Severity]:
 
 def _reports(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
-    known = [*REPORTS, "none"]
+    known = [*FORMATS, "none"]
     if not names:
         raise Mistake(f"--report {text!r}: names no report; known: {', '.join(known)}")
     for name in names:

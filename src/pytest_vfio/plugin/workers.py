@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import pickle
 import zlib
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,6 @@ from pytest_vfio.printable import printable
 if TYPE_CHECKING:
     from pytest_vfio.sources import Reading
 
-#: What there is to be handed over, once the hosts are read.
-READINGS = pytest.StashKey[tuple["Reading", ...]]()
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Nobody hands over anything without xdist."""
@@ -31,23 +27,27 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Controller(config), "vfio-workers")
 
 
+def hand_over(config: pytest.Config, readings: tuple[Reading, ...]) -> None:
+    """Keep what was read for the workers, where there will be any."""
+    if config.pluginmanager.has_plugin("dsession"):
+        controller = config.pluginmanager.get_plugin("vfio-workers")
+        assert isinstance(controller, _Controller)
+        controller.readings = packed(readings)
+
+
 class _Controller:
     """What the controller does for its workers, and says for them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.readings: bytes | None = None
         self.mistake: Mistake | None = None
-
-    @cached_property
-    def _packed(self) -> bytes:
-        """The readings, packed once for all workers."""
-        return packed(self.config.stash[READINGS])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Hand the readings to a worker, and where testinfra is to go."""
-        if READINGS in self.config.stash:
-            node.workerinput["vfio"] = self._packed
+        if self.readings is not None:
+            node.workerinput["vfio"] = self.readings
             node.workerinput["vfio_testinfra"] = getattr(self.config.option, "hosts", None)
 
     @pytest.hookimpl(optionalhook=True)
