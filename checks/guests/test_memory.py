@@ -118,4 +118,5 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
                 evidence=[document.quote("hugepages"), need.quote],
                 cure=cures.reserve_hugepages(need.size, need.wanted),
             )
+    require(guest)
     return passes(f"the host's hugepages hold {guest.name}", evidence=backed[0].quote("hugepages"))
