@@ -81,8 +81,9 @@ _RULES: tuple[_Rule, ...] = (
     # "token": "..." in JSON, token: ... in YAML and in headers
     _rule(_NEEDLES, rf"(\"[\w.-]{{0,64}}{_NAMES}\"[ \t]?:[ \t]?\")[^\"\n]{{1,4096}}(\")",
           rb"\1%s\2" % BLACK),
-    _assigned("passw passp secret token key", r"(?:passw(?:or)?d|passphrase|secret|(?-i:token)"
+    _assigned("passw passp secret token key", r"(?:passw(?:or)?d|passphrase|secret"
               r"|(?:api|private|preshared)[_-]?key):[ \t]{0,8}", r"[^\s\"'<>]{1,4096}"),
+    _assigned("token:", r"\btoken:[ \t]{0,8}", r"[^\s\"'<>]{12,4096}"),
     _rule("cookie:", r"(\bcookie:[ \t]{0,8})[^\n\"'<>]{1,4096}", rb"\1%s" % BLACK),
     # options of commands: --password WORD, sshpass -p WORD, -u user:WORD, pass:WORD of OpenSSL
     _assigned("--pass --token --secret --pin --api",
