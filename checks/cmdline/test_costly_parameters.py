@@ -13,7 +13,6 @@ from pytest_vfio.check import (
     skips,
 )
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Lack, Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
 from pytest_vfio.facts.tristate import ask, known, require, search
@@ -53,7 +52,7 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
         actual=word.text,
         expected="lazy invalidation, or iommu=pt",
         evidence=word.quote,
-        cure=cures.drop(hypervisor.boot, word.text),
+        cure=cures.drop_where(hypervisor.boot, word, lambda one: _strict((one,)) is not None),
     )
 
 
@@ -63,7 +62,7 @@ def _strict(words: Sequence[Word]) -> Word | None:
     for word in words:
         if word.name == "iommu.strict":
             found = word if switches.boolean(word.value) else None
-        elif any(piece.startswith(asks.get(word.name, "-")) for piece in word.pieces):
+        elif word.name in asks and any(p.startswith(asks[word.name]) for p in word.pieces):
             found = word
     return found
 
@@ -94,11 +93,11 @@ def test_host_own_devices_use_untranslated_dma(hypervisor: Hypervisor) -> Verdic
     if hypervisor.iommu.on is False:
         return skips("the IOMMU is off", evidence=hypervisor.iommu.quote)
     if _reports_types(hypervisor):
-        try:
-            return _by_groups(hypervisor)
-        except Missing:
-            if _by_command_line(hypervisor).outcome is Outcome.PASS:
-                raise  # a request is no proof where the kernel reports what it did
+        seen, lacking = ask(_by_groups, hypervisor)
+        if seen is not None:
+            return seen
+        if _by_command_line(hypervisor).outcome is Outcome.PASS:
+            raise Missing(*lacking)  # a request is no proof where the kernel reports what it did
     return _by_command_line(hypervisor)
 
 
@@ -198,7 +197,7 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
             actual=other[0].text,
             expected="the same IOMMU parameters in both kernels",
             evidence=[other[0].quote, hypervisor.cmdline.quote],
-            cure=module_cures.remove_line(other[0].quote.source, other[0].text),
+            cure=cures.crash_kernel(other[0].quote.source, other[0].text, other[0].quote.line),
         )
     require(*crash.missing)
     return passes("the crash kernel gets the same IOMMU parameters", evidence=crash.quote)
