@@ -1,15 +1,16 @@
 """Many guests on one restored host: edited, judged once, started one after the other."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from tests.lab import lab
 from tests.lab.fault import Intent, Scenario
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine
-from tests.lab.oracle import ground, truth
-from tests.lab.oracle.compare import judged, said_of
+from tests.lab.oracle import cure, ground, truth
+from tests.lab.oracle.compare import Said, judged, said_of
 from tests.lab.oracle.generate import GuestPlay
 from tests.lab.oracle.ground import NAME, VIRSH
 from tests.lab.oracle.guest import Guest
@@ -37,11 +38,20 @@ def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
             if some:
                 host = judge(machine, _scenario(seed, some)).host
                 hosts |= dict.fromkeys((one.guest.name for one in some), host)
+        curable: list[tuple[GuestPlay, Said, Played]] = []
         for one in plays:
             found = truth.ask(machine, one.guest.name, one.guest.cards)
-            yield _told(seed, one, hosts[one.guest.name], found)
+            said = said_of(hosts[one.guest.name], one.guest.name, one.guest.cards)
+            played = _told(seed, one, hosts[one.guest.name], said, found)
             if not found.lives:
                 machine, _ = furnished((one.guest.name, one.xml) for one in plays)
+            if found.works or not cure.commands(said.fix):
+                yield played
+            else:
+                curable.append((one, said, played))
+        for one, said, played in curable:  # last: they change the host
+            result = cure.tried(machine, said.fix or {}, one.guest.name, one.guest.cards)
+            yield replace(played, cure=result)
     finally:
         machine.stop()
 
@@ -60,28 +70,23 @@ def intent(guests: Iterable[Guest]) -> Intent:
 def furnished(guests: Iterable[tuple[str, str]]) -> tuple[Machine, list[str]]:
     """The host restored, with guests of these names and XML; and the names that libvirt refuses."""
     machine = lab.restore(HOSTS[NAME], slot=SLOT)
-    defined = "".join(_define(name, xml) for name, xml in guests)
-    return machine, machine.shell.must(ground.RELOAD + defined, timeout=900).split()
-
-
-def _define(name: str, xml: str) -> str:
-    """As ``virsh edit`` would."""
-    return (
-        f"printf %s {shlex.quote(xml)} >/tmp/{name}.xml\n"
-        f"{VIRSH} define /tmp/{name}.xml >/dev/null 2>&1 || echo {name}\nrm /tmp/{name}.xml\n"
+    guests = list(guests)
+    files = "".join(f"printf %s {quote(xml)} >/tmp/{name}.xml\n" for name, xml in guests)
+    lines = "".join(f"define /tmp/{name}.xml\n" for name, _ in guests)
+    script = (
+        f"{ground.RELOAD}{files}printf %s {quote(lines)} | {VIRSH} 2>&1 || true\nrm /tmp/g*.xml"
     )
+    said = machine.shell.must(script, timeout=900)
+    return machine, [name for name, _ in guests if f"from /tmp/{name}.xml" not in said]
 
 
 def _leave(plays: Iterable[GuestPlay]) -> str:
     """What libvirt refuses stands in its folder, as an editor leaves it, and the daemon reads it."""
-    files = "".join(
-        f"printf %s {shlex.quote(one.xml)} >{FOLDER}/{one.guest.name}.xml\n" for one in plays
-    )
+    files = "".join(f"printf %s {quote(one.xml)} >{FOLDER}/{one.guest.name}.xml\n" for one in plays)
     return f"{files}systemctl restart libvirtd\n"
 
 
-def _told(seed: int, play_: GuestPlay, host: Any, found: truth.Truth) -> Played:
-    said = said_of(host, play_.guest.name, play_.guest.cards)
+def _told(seed: int, play_: GuestPlay, host: Any, said: Said, found: truth.Truth) -> Played:
     edits = play_.edits
     names = tuple(name for edit in edits for name in edit.names)
     return Played(

@@ -1,12 +1,12 @@
 """An edit of the host itself: three guests, judged and started, after a boot where the edit needs one."""
 
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tests.lab.fault import Scenario
 from tests.lab.machine import Machine
-from tests.lab.oracle import truth
+from tests.lab.oracle import cure, truth
 from tests.lab.oracle.batch import furnished, intent
 from tests.lab.oracle.compare import OUTCOMES, Outcome, Said, judged, said_of
 from tests.lab.oracle.generate import BLIND, Blind, HostPlay
@@ -49,9 +49,16 @@ def play(seed: int, play_: HostPlay) -> Played:
         if back:
             host = judge(machine, scenario).host
         parts = [_part(machine, host, one, names, back=back) for one in play_.guests]
+        played = _told(seed, play_, [what for what, _ in edits], names, host, parts, foretold)
+        worst = _worst(parts)
+        if machine.pid() is None or worst.truth.works or not cure.commands(worst.said.fix):
+            return played
+        guest = worst.guest
+        return replace(
+            played, cure=cure.tried(machine, worst.said.fix or {}, guest.name, guest.cards)
+        )
     finally:
         machine.stop()
-    return _told(seed, play_, [what for what, _ in edits], names, host, parts, foretold)
 
 
 def _make(machine: Machine, step: Any) -> tuple[str, tuple[str, ...]]:
@@ -91,6 +98,10 @@ def _part(
     return _Part(guest, said, found, judged(said, found, names))
 
 
+def _worst(parts: list[_Part]) -> _Part:
+    return min(parts, key=lambda part: (OUTCOMES.index(part.outcome), part.truth.works))
+
+
 def _told(
     seed: int,
     play_: HostPlay,
@@ -100,7 +111,7 @@ def _told(
     parts: list[_Part],
     foretold: str,
 ) -> Played:
-    worst = min(parts, key=lambda part: (OUTCOMES.index(part.outcome), part.truth.works))
+    worst = _worst(parts)
     return Played(
         seed,
         play_.number,

@@ -39,6 +39,7 @@ def page(plays: Sequence[Played]) -> str:
             "",
             *_table(("first cause", "plays"), Counter(map(_cause, plays)).most_common()),
             "",
+            *_cures(plays),
             "## Disagreements",
             "",
             *_table(
@@ -84,6 +85,18 @@ def summary(plays: Sequence[Played]) -> str:
         f"- blind to meaning: {_share(plays, lambda p: p.blind)}",
     ]
     return "\n".join(lines)
+
+
+def _cures(plays: Iterable[Played]) -> list[str]:
+    tried = Counter(p.cure.partition(":")[0] for p in plays if p.cure)
+    foretold = Counter((p.foretold, p.works) for p in plays if p.foretold)
+    lines = []
+    if tried:
+        lines += [*_table(("cure typed", "plays"), tried.most_common()), ""]
+    if foretold:
+        rows = [(said, "works" if works else "fails", n) for (said, works), n in foretold.items()]
+        lines += [*_table(("said of the next boot", "true after it", "plays"), sorted(rows)), ""]
+    return lines
 
 
 def _right(played: Played) -> bool:

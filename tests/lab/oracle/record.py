@@ -30,6 +30,8 @@ class Played:
     cause: str
     verdict: str
     outcome: str
+    cure: str = ""
+    """What came of the first cause's steps, where it has any that a shell can take."""
     foretold: str = ""
     """What was said of a boot before it: yes, no, unknown, or nothing."""
     revision: str = ""
