@@ -40,9 +40,10 @@ def tried(machine: Machine, fix: Mapping[str, Any], guest: str, cards: Sequence[
 
 def others(changes: Sequence[str], lines: Sequence[str], cards: Sequence[str]) -> list[str]:
     """What changed beside what the steps name, the cards, and what every start moves."""
-    named = {word for line in lines for word in re.findall(r"[\w./:-]{6,}", line)} | set(cards)
+    words = {word.rpartition("/")[2] for line in lines for word in re.findall(r"[\w./:-]+", line)}
+    named = {word for word in words if len(word) > 3} | set(cards)
     return [
         line
         for line in changes
-        if not MOVES.search(line) and not any(word.rsplit("/", 1)[-1] in line for word in named)
+        if not MOVES.search(line) and not any(word in line for word in named)
     ]

@@ -7,10 +7,11 @@ import pytest
 from tests.lab.oracle.cure import commands, others
 
 CARD = "0000:01:10.0"
-STEP = {
+LINES = ["sed -i s/a/b/ /etc/default/grub"]
+STEP: dict[str, Any] = {
     "kind": "file",
     "title": "t",
-    "commands": ["sed -i s/a/b/ /etc/default/grub"],
+    "commands": LINES,
     "by_hand": "",
 }
 BY_HAND = STEP | {"commands": [], "by_hand": "switch it on in the firmware"}
@@ -27,7 +28,7 @@ def test_what_a_person_must_do_is_not_typed(fix: dict[str, Any] | None) -> None:
 
 def test_all_steps_are_typed() -> None:
     """Commands of all steps, in their order."""
-    assert STEP["commands"] * 2 == commands({"steps": [STEP, STEP]})
+    assert [*LINES, *LINES] == commands({"steps": [STEP, STEP]})
 
 
 @pytest.mark.parametrize(
@@ -42,11 +43,11 @@ def test_all_steps_are_typed() -> None:
 )
 def test_what_a_cure_names_may_change(line: str) -> None:
     """The file it edits, the card it is for, and what every start moves."""
-    assert [] == others([line], STEP["commands"], [CARD])
+    assert [] == others([line], LINES, [CARD])
 
 
 def test_whatever_else_moves_is_told() -> None:
     """Another file, another device's driver."""
     lines = ["- /etc/fstab 1 2", "+ './0000:00:02.0/driver' -> '../bus/pci/drivers/vfio-pci'"]
 
-    assert lines == others(lines, STEP["commands"], [CARD])
+    assert lines == others(lines, LINES, [CARD])
