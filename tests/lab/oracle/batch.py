@@ -2,22 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from shlex import quote
-from typing import Any
 
-from tests.lab import lab
+from tests.lab import cache, lab
 from tests.lab.fault import Intent, Scenario
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine
 from tests.lab.oracle import cure, ground, truth
-from tests.lab.oracle.compare import Said, judged, said_of
+from tests.lab.oracle.compare import Json, part
 from tests.lab.oracle.generate import GuestPlay
 from tests.lab.oracle.ground import NAME, VIRSH
 from tests.lab.oracle.guest import Guest
 from tests.lab.oracle.record import Played
 from tests.lab.parts import NIC
 from tests.lab.row import revision
-from tests.lab.suite import judge
+from tests.lab.suite import judge, recording
 
 SLOT = "oracle"
 FOLDER = "/etc/libvirt/qemu"
@@ -30,35 +30,46 @@ def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
     """
     machine, refused = furnished((one.guest.name, one.xml) for one in plays)
     try:
-        hosts: dict[str, Any] = {}
+        hosts: dict[str, tuple[str, Json]] = {}
         for left in (False, True):
             some = [one for one in plays if (one.guest.name in refused) is left]
             if some and left:
                 machine.shell.must(_leave(some), timeout=900)
             if some:
-                host = judge(machine, _scenario(seed, some)).host
-                hosts |= dict.fromkeys((one.guest.name for one in some), host)
-        curable: list[tuple[GuestPlay, Said, Played]] = []
+                judging = _scenario(seed, some)
+                host = judge(machine, judging).host
+                hosts |= dict.fromkeys((one.guest.name for one in some), (judging.name, host))
+        curable: list[Played] = []
         for one in plays:
             found = truth.ask(machine, one.guest.name, one.guest.cards)
-            said = said_of(hosts[one.guest.name], one.guest.name, one.guest.cards)
-            played = _told(seed, one, hosts[one.guest.name], said, found)
+            played = _told(seed, one, *hosts[one.guest.name], found)
             if not found.lives:
                 machine, _ = furnished((one.guest.name, one.xml) for one in plays)
-            if found.works or not cure.commands(said.fix):
+            if played.works or not cure.commands(played.worst.said.fix):
                 yield played
             else:
-                curable.append((one, said, played))
-        for one, said, played in curable:  # last: they change the host
-            result = cure.tried(machine, said.fix or {}, one.guest.name, one.guest.cards)
-            yield replace(played, cure=result)
+                curable.append(played)
+        for played in curable:  # last: they change the host
+            yield replace(played, cure=cure.tried(machine, played.worst))
     finally:
         machine.stop()
 
 
 def _scenario(seed: int, plays: Sequence[GuestPlay]) -> Scenario:
-    wanted = intent(one.guest for one in plays)
-    return Scenario(f"oracle-{seed}-{plays[0].number}", NAME, intent=wanted)
+    """Its recording and its inventory are kept under its name."""
+    return scenario(f"oracle-{seed}-{plays[0].number}", [one.guest for one in plays])
+
+
+def scenario(name: str, guests: Sequence[Guest]) -> Scenario:
+    """What is judged; the inventory stays beside the recording."""
+    made = Scenario(name, NAME, intent=intent(guests))
+    inventory(name).write_text(made.intent.toml(name, bundle=recording(made).name))
+    return made
+
+
+def inventory(name: str) -> Path:
+    """What a recorded host is for, as a file beside the recording."""
+    return cache.folder("recordings") / f"{name}.toml"
 
 
 def intent(guests: Iterable[Guest]) -> Intent:
@@ -86,7 +97,7 @@ def _leave(plays: Iterable[GuestPlay]) -> str:
     return f"{files}systemctl restart libvirtd\n"
 
 
-def _told(seed: int, play_: GuestPlay, host: Any, said: Said, found: truth.Truth) -> Played:
+def _told(seed: int, play_: GuestPlay, recording: str, host: Json, found: truth.Truth) -> Played:
     edits = play_.edits
     names = tuple(name for edit in edits for name in edit.names)
     return Played(
@@ -97,13 +108,8 @@ def _told(seed: int, play_: GuestPlay, host: Any, said: Said, found: truth.Truth
         edits[0].blind,
         tuple(edit.what for edit in edits),
         names,
-        found.works,
-        found.lives,
-        found.said,
-        said.sentence,
-        f"{said.cause}: {said.words}" if said.cause else "",
+        (part(host, play_.guest.name, play_.guest.cards, found, names),),
         host["verdict"],
-        judged(said, found, names),
-        revision=revision(),
-        seconds=found.seconds,
+        revision(),
+        recording,
     )

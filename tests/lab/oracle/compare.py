@@ -37,6 +37,23 @@ class Said:
     """That cause's cure."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """What was said and what is true of one guest."""
+
+    guest: str
+    cards: tuple[str, ...]
+    said: Said
+    truth: Truth
+    outcome: Outcome
+
+
+def part(host: Json, guest: str, cards: Sequence[str], truth: Truth, names: Iterable[str]) -> Part:
+    """A guest's verdict in ``results.json`` beside the truth."""
+    said = said_of(host, guest, cards)
+    return Part(guest, tuple(cards), said, truth, judged(said, truth, names))
+
+
 def said_of(host: Json, guest: str, cards: Sequence[str]) -> Said:
     """What ``results.json`` says of a guest that should have these functions."""
     devices = {d["address"]: d for d in (host["facts"] or {}).get("devices", []) if d["intended"]}

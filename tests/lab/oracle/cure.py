@@ -7,6 +7,7 @@ from typing import Any
 from tests.lab import witness
 from tests.lab.machine import Machine
 from tests.lab.oracle import truth
+from tests.lab.oracle.compare import Part
 
 BOOT = 420.0
 MOVES = re.compile(r"^[-+] ([a-z0-9_]+|[0-9a-f-]{36}|(Id|ActiveState)=.*|/tmp/.*|vfio)$|console")
@@ -20,8 +21,9 @@ def commands(fix: Mapping[str, Any] | None) -> list[str]:
     return [line for lines in typed for line in lines] if all(typed) else []
 
 
-def tried(machine: Machine, fix: Mapping[str, Any], guest: str, cards: Sequence[str]) -> str:
+def tried(machine: Machine, part: Part) -> str:
     """What came of it: starts, refused, fails, hurts, or starts and more moved."""
+    fix = part.said.fix or {}
     lines = commands(fix)
     before = witness.state(machine.shell)
     done = machine.shell.run("set -e\n" + "\n".join(lines), timeout=900)
@@ -29,12 +31,12 @@ def tried(machine: Machine, fix: Mapping[str, Any], guest: str, cards: Sequence[
         return f"refused: {' '.join(done.stderr.split())[-200:]}"
     if fix.get("reboot"):
         machine.reboot(BOOT)
-    found = truth.ask(machine, guest, cards)
+    found = truth.ask(machine, part.guest, part.cards)
     if not found.lives:
         return "hurts"
     if not found.works:
         return f"fails: {found.said[:200]}"
-    moved = others(witness.changes(before, witness.state(machine.shell)), lines, cards)
+    moved = others(witness.changes(before, witness.state(machine.shell)), lines, part.cards)
     return f"starts, and more moved: {'; '.join(moved)[:300]}" if moved else "starts"
 
 

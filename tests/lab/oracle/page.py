@@ -20,7 +20,6 @@ name what was edited.
 
 def page(plays: Sequence[Played]) -> str:
     """The whole page."""
-    wrong = [played for played in plays if not played.agrees]
     return "\n".join(
         [
             HEAD + summary(plays),
@@ -42,23 +41,27 @@ def page(plays: Sequence[Played]) -> str:
             *_cures(plays),
             "## Disagreements",
             "",
-            *_table(
-                ("play", "kinds", "edit", "outcome", "said", "true"),
-                [
-                    (
-                        _name(p),
-                        ", ".join(p.kinds),
-                        _short(" & ".join(p.what)),
-                        p.outcome,
-                        _short(_said(p)),
-                        _short(_true(p)),
-                    )
-                    for p in wrong
-                ],
-            ),
+            *disagreements(plays),
             "",
         ]
     )
+
+
+def disagreements(plays: Iterable[Played]) -> list[str]:
+    """Every play in which the suite was wrong, as the rows of a table."""
+    rows = [
+        (
+            _name(played),
+            ", ".join(played.kinds),
+            _short(" & ".join(played.what)),
+            played.outcome,
+            _short(_said(played)),
+            _short(_true(played)),
+        )
+        for played in plays
+        if not played.agrees
+    ]
+    return _table(("play", "kinds", "edit", "outcome", "said", "true"), rows)
 
 
 def summary(plays: Sequence[Played]) -> str:
@@ -126,7 +129,7 @@ def _truth(played: Played) -> str:
 
 
 def _cause(played: Played) -> str:
-    return played.cause.partition(":")[0] or "none"
+    return played.worst.said.cause or "none"
 
 
 def _name(played: Played) -> str:
@@ -134,11 +137,16 @@ def _name(played: Played) -> str:
 
 
 def _said(played: Played) -> str:
-    return f"{played.said} [{played.cause}]" if played.outcome == "wrong cause" else played.said
+    said = played.worst.said
+    return (
+        f"{said.sentence} [{said.cause}: {said.words}]"
+        if played.outcome == "wrong cause"
+        else said.sentence
+    )
 
 
 def _true(played: Played) -> str:
-    return played.truth or _truth(played)
+    return played.worst.truth.said or _truth(played)
 
 
 def _short(text: str, most: int = 300) -> str:
