@@ -29,13 +29,13 @@ _TITLES = {"cmdline": "Command line", "iommu": "IOMMU", "sriov": "SR-IOV"}
 #: What the checks of each layer are about.
 _ABOUT = {
     "firmware": "what the firmware switches on and describes: VT-x, VT-d, AMD-Vi, its tables",
-    "cmdline": "the kernel's command line: running, next boot, configured",
+    "cmdline": "kernel parameters: running, next boot, configured",
     "iommu": "the IOMMU: on, translating, without faults",
-    "safety": "what the host itself lives on",
+    "safety": "what the host itself depends on",
     "drivers": "drivers that have to be there, early enough, and those that must not bind",
     "groups": "IOMMU groups: isolation, and who else is in them",
-    "devices": "the devices that are meant for guests",
-    "sriov": "virtual functions, and the physical ones that make them",
+    "devices": "the devices to be passed through",
+    "sriov": "virtual functions, and the physical ones that create them",
     "libvirt": "libvirt's daemons, settings, networks and logs",
     "guests": "guests and the devices that they name",
     "tuning": "memory, CPUs and NUMA: what makes a device slow",

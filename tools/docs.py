@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pytest_vfio.judge.suite import LAYERS
 from tests.hosts.recorded import whole_suite
-from tools import checks_page, evidence_page, failures_page, messages_page, readme
+from tools import checks_page, evidence_page, failures_page, messages_page, readme, schema_page
 
 
 def _layer(name: str) -> str:
@@ -26,6 +26,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "docs/failures.md": lambda: failures_page.page(whole_suite()),
         "docs/messages.md": messages_page.page,
         "README.md": readme.page,
+        "src/pytest_vfio/schemas/results.json": schema_page.page,
     }
 )
 

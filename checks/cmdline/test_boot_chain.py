@@ -1,14 +1,30 @@
 """Configured, generated and running command lines are three things."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    Severity,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import cmdline as cures
+from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.boot import chain
+from pytest_vfio.facts.boot.chain import Boot
 from pytest_vfio.facts.tristate import require
+from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.parse import effects
+from pytest_vfio.parse.effects import Change, Effect
 from pytest_vfio.parse.entries import Entry
-from pytest_vfio.parse.linediff import Difference, differences, relevant
+from pytest_vfio.parse.words import Word, parse
+from pytest_vfio.steps import Cure
 
 
 @check("CMD010", severity=BLOCKER, needs=["CMD013"], refs=["F31", "S16", "S17"])
@@ -37,18 +53,29 @@ def test_generated_boot_entry_has_all_configured_parameters(hypervisor: Hypervis
     configured = boot.configured
     if configured is None:
         return skips("no configuration that entries are generated from", evidence=boot.loader.quote)
-    entry = boot.next_entry
+    entry = boot.generated
     require(configured)
-    lost = [one for one in differences(configured.words, entry.words) if one.arriving]
-    if not lost:
+    change = prospects.compare(hypervisor, configured.words, entry.words)
+    if not change.arriving:
         return passes(f"the entry {entry.title!r} has what is configured", evidence=entry.quote)
+    here, there = change.worded(change.arriving)
     return fails(
-        f"configured {_here(lost)}, generated {_there(lost)}",
-        actual=_there(lost),
-        expected=_here(lost),
+        f"configured {here}, generated {there}",
+        actual=there,
+        expected=here,
         evidence=[configured.quote, entry.quote],
-        cure=cures.regenerate(boot),
+        severity=_severity(hypervisor, change),
+        cure=cures.drop(boot, *_words(change.harms)) if change.harms else cures.regenerate(boot),
     )
+
+
+def _severity(hypervisor: Hypervisor, change: Change) -> Severity | None:
+    """Nothing is blocked by a parameter that waits, where it works without it."""
+    return None if prospects.missed(hypervisor, change.arriving) else ADVICE
+
+
+def _words(effects: Iterable[Effect]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(effect.word.text for effect in effects))
 
 
 @check("CMD011", severity=BLOCKER, needs=["CMD010", "SAF015"], refs=["F32", "S16"])
@@ -73,17 +100,20 @@ def test_running_kernel_has_all_parameters_of_the_boot_entry(hypervisor: Hypervi
     boot = hypervisor.boot
     entry = boot.next_entry
     require(boot.running)
-    lost = [one for one in differences(entry.words, boot.running.all) if one.arriving]
-    if not lost:
-        return passes("what was generated is running", evidence=boot.running.quote)
+    change = prospects.compare(hypervisor, entry.words, boot.running.all)
+    if not change.arriving:
+        return passes("no parameter that was generated waits", evidence=boot.running.quote)
     if _other(hypervisor, entry):
         return skips(f"another entry than {entry.title!r} is running: CMD014 judges that")
+    here, there = change.worded(change.arriving)
+    worse = [effect for effect in change.harms if effect.decides]
     return fails(
-        f"the next boot has {_here(lost)}, running is {_there(lost)}",
-        actual=_there(lost),
-        expected=_here(lost),
+        f"the next boot has {here}, running is {there}",
+        actual=there,
+        expected=here,
         evidence=[entry.quote, boot.running.quote],
-        cure=cures.reboot(),
+        severity=_severity(hypervisor, change),
+        cure=cures.drop(boot, *_words(worse)) if worse else cures.reboot(),
     )
 
 
@@ -115,19 +145,20 @@ def test_no_parameter_is_only_where_the_loader_does_not_read_it(hypervisor: Hype
     arrives = [*boot.running.all, *(own.words if own else ())]
     if kind in (chain.GRUB_BLS, chain.OSTREE):
         arrives.extend(boot.next_entry.words)
-    there = {(word.name, word.value) for word in arrives}
     others = [line for line in boot.written if own is None or line.source != own.source]
     for line in others:
-        for word in line.words:
-            if relevant(word.name) and (word.name, word.value) not in there:
-                return fails(
-                    f"{word.text} is in /{word.quote.source}, which {kind} does not read",
-                    actual=f"{word.text} in /{word.quote.source}",
-                    expected=f"{word.text} where {kind} reads it",
-                    evidence=[word.quote, boot.loader.quote],
-                    refs=[_ENTRY.get(kind, "F33")],
-                    cure=cures.move(boot, word.text, f"/{word.quote.source}", f"{kind}'s own"),
-                )
+        change = prospects.compare(hypervisor, line.words, arrives)
+        for effect in sorted(change.gains, key=lambda effect: not effect.decides):
+            word = effect.word
+            return fails(
+                f"{word.text} is in /{word.quote.source}, which {kind} does not read",
+                actual=f"{word.text} in /{word.quote.source}",
+                expected=f"{word.text} where {kind} reads it",
+                evidence=[word.quote, boot.loader.quote],
+                refs=[_ENTRY.get(kind, "F33")],
+                severity=None if prospects.missed(hypervisor, [effect]) else ADVICE,
+                cure=cures.move(boot, word.text, f"/{word.quote.source}", f"{kind}'s own"),
+            )
     for line in others:
         require(line)
     return passes(f"no parameter is only where {kind} does not read it", evidence=boot.loader.quote)
@@ -160,22 +191,19 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
         return skips(f"{boot.loader.kind} does not read /etc/default/grub")
     require(boot.grub_line)
     for assignment in boot.grub_defaults.overridden:
-        before = [word for word in assignment.before.split() if relevant(_name(word))]
-        lost = [word for word in before if word not in {w.text for w in boot.grub_line.words}]
+        before = parse(assignment.before.encode("utf-8", "surrogateescape"), assignment.quote)
+        lost = prospects.compare(hypervisor, before, boot.grub_line.words).gains
         if lost:
             file = assignment.quote.source
             return fails(
-                f"/{file} overrides {assignment.name} and drops {' '.join(lost)}",
+                f"/{file} overrides {assignment.name} and drops {' '.join(_words(lost))}",
                 actual=assignment.quote.line,
                 expected=f'{assignment.name}="${assignment.name} ..."',
                 evidence=assignment.quote,
+                severity=None if prospects.missed(hypervisor, lost) else ADVICE,
                 cure=cures.keep_old_value(f"/{file}", assignment.name),
             )
-    return passes("no drop-in drops a parameter", evidence=boot.grub_line.quote)
-
-
-def _name(word: str) -> str:
-    return word.partition("=")[0].replace("-", "_")
+    return passes("no drop-in overrides a parameter", evidence=boot.grub_line.quote)
 
 
 @check("CMD014", severity=BLOCKER, needs=["CMD010"], refs=["F38"])
@@ -201,19 +229,21 @@ def test_running_boot_entry_is_the_default_or_has_its_parameters(hypervisor: Hyp
     boot = hypervisor.boot
     entry = boot.next_entry
     require(boot.running)
-    lost = [one for one in differences(entry.words, boot.running.all) if one.arriving]
-    if not lost:
+    change = prospects.compare(hypervisor, entry.words, boot.running.all)
+    if not change.arriving:
         return passes(
             "the running line has every parameter of the default entry", evidence=entry.quote
         )
     why = _other(hypervisor, entry)
     if why is None:
         return passes("the default entry's kernel is running", evidence=boot.running.quote)
+    here, _ = change.worded(change.arriving)
     return fails(
-        f"{why} is running, without {_here(lost)} of the entry {entry.title!r}",
+        f"{why} is running, without {here} of the entry {entry.title!r}",
         actual=why,
         expected=f"the entry {entry.title!r}",
         evidence=[boot.running.quote, entry.quote],
+        severity=_severity(hypervisor, change),
         cure=cures.boot_entry(entry.title),
     )
 
@@ -225,10 +255,11 @@ def _other(hypervisor: Hypervisor, entry: Entry) -> str | None:
         return f"a recovery entry ({recovery[0].text})"
     if entry.release is not None and entry.release != hypervisor.kernel.release:
         return f"kernel {hypervisor.kernel.release}"
-    return None
+    running = hypervisor.boot.selection.running(hypervisor.cmdline.all)
+    return f"the entry {running.title!r}" if running is not None else None
 
 
-@check("CMD015", severity=DEGRADED, refs=["F31", "F32", "S16"])
+@check("CMD015", severity=DEGRADED, needs=["SAF015"], refs=["F31", "F32", "S16"])
 def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervisor) -> Verdict:
     """Next boot has all IOMMU and VFIO parameters of the running kernel
 
@@ -250,27 +281,110 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
     boot = hypervisor.boot
     running, entry = boot.running, boot.next_entry
     require(running)
-    gone = [one for one in differences(entry.words, running.all) if one.leaving]
-    where, quote = f"the next entry {entry.title!r}", entry.quote
+    change = prospects.compare(hypervisor, entry.words, running.all)
+    where, quote = f"the next boot, the entry {entry.title!r},", entry.quote
     configured = boot.configured
-    if not gone and configured is not None:
+    if not change.leaving and configured is not None:
         require(configured)
-        gone = [one for one in differences(configured.words, entry.words) if one.leaving]
+        change = prospects.compare(hypervisor, configured.words, boot.generated.words)
         where, quote = f"/{configured.source}, which entries are generated from,", configured.quote
-    if not gone:
+    if not change.leaving:
         return passes("the next boot has every parameter of the running line", evidence=entry.quote)
+    here, there = change.worded(change.leaving)
+    decides = any(effect.decides for effect in change.leaving)
     return fails(
-        f"running is {_there(gone)}; {where} has {_here(gone)}",
-        actual=_here(gone),
-        expected=_there(gone),
+        f"running is {there}; {where} has {here}",
+        actual=here,
+        expected=there,
         evidence=[running.quote, quote],
-        cure=cures.add(boot, *(word.text for one in gone for word in one.there)),
+        severity=None if decides else ADVICE,
+        cure=_before_reboot(boot, change, quote),
     )
 
 
-def _here(found: Sequence[Difference]) -> str:
-    return ", ".join(str(one) for one in found)
+def _before_reboot(boot: Boot, change: Change, quote: Quote) -> Cure:
+    """What keeps the running state, at the source of what would take it away."""
+    entry, configured = boot.next_entry, boot.configured
+    if quote == entry.quote and boot.generated is not entry and _keeps(boot, boot.generated.words):
+        return cures.choose(boot.generated.title, boot.selection.quote)
+    known = quote == entry.quote and configured is not None and configured.whole
+    if known and configured is not None and _keeps(boot, configured.words):
+        return cures.regenerate(boot)
+    if change.harms:
+        return cures.drop(boot, *_words(change.harms))
+    return cures.add(boot, *_words(change.losses))
 
 
-def _there(found: Sequence[Difference]) -> str:
-    return ", ".join(" ".join(word.text for word in one.there) or f"no {one.name}" for one in found)
+def _keeps(boot: Boot, words: Iterable[Word]) -> bool:
+    return not effects.compare(words, boot.running.all).leaving
+
+
+@check("CMD016", severity=DEGRADED, refs=["F208"])
+def test_no_entry_is_selected_for_one_boot_only(hypervisor: Hypervisor) -> Verdict:
+    """No entry is selected for one boot only
+
+    Checks:
+        That the next boot takes the default entry: grubenv has no `next_entry`, EFI no
+        LoaderEntryOneShot. Advice where the selected entry takes nothing away.
+    Why it matters:
+        A trial that was selected and never booted fires at the next reboot, months later. It is
+        not the state after that: the boot that follows takes the default again.
+    Evidence:
+        /boot/grub/grubenv, /sys/firmware/efi/efivars; the entries of the loader; /proc/cmdline.
+    Fix:
+        Take the selection back, or reboot into the entry now, while an administrator is there.
+    Fix safety:
+        Safe: the default entry is untouched.
+    References:
+        F208; grub-reboot(8), 00_header.in of GRUB, bootctl(1) set-oneshot.
+    """
+    boot = hypervisor.boot
+    selection = boot.selection
+    once = selection.once
+    if once is None:
+        return passes("no entry is selected for one boot")
+    require(boot.running)
+    change = prospects.compare(hypervisor, once.words, boot.running.all)
+    here, there = change.worded((*change.arriving, *change.leaving))
+    told = f", with {here}; running is {there}" if here else ""
+    return fails(
+        f"the next boot takes {once.title!r}, and only that boot{told}",
+        actual=selection.once_quote.line,
+        expected=f"the default entry {boot.next_entry.title!r}",
+        evidence=[selection.once_quote, once.quote],
+        severity=None if any(effect.decides for effect in change.leaving) else ADVICE,
+        cure=cures.take_back_selection(boot, once.title),
+    )
+
+
+@check("CMD017", severity=DEGRADED, refs=["F209"])
+def test_default_boot_entry_exists(hypervisor: Hypervisor) -> Verdict:
+    """Default boot entry exists
+
+    Checks:
+        That the default of the loader names one of its entries: GRUB_DEFAULT as
+        it was generated, saved_entry, `default` of loader.conf; entries of custom.cfg included.
+    Why it matters:
+        A name that fits nothing is no error: the loader takes its first entry, which may be a
+        newer kernel, or an entry without the parameters of the one of that name.
+    Evidence:
+        /boot/grub/grub.cfg, custom.cfg, grubenv; loader.conf and the loader's entries.
+    Fix:
+        Choose an entry that exists.
+    Fix safety:
+        Changes nothing until the next reboot. Can be undone.
+    References:
+        F209; grub-core/normal/menu.c (get_entry_number), systemd-boot(7).
+    """
+    selection = hypervisor.boot.selection
+    name = selection.unfit
+    entry = selection.default
+    if name is None:
+        return passes(f"the default entry is {entry.title!r}", evidence=entry.quote)
+    return fails(
+        f"the default {name!r} names no entry, so the loader takes {entry.title!r}",
+        actual=name,
+        expected="the title or id of an entry",
+        evidence=[selection.quote, entry.quote],
+        cure=cures.choose(entry.title, selection.quote),
+    )

@@ -63,7 +63,7 @@ def _strict(words: Sequence[Word]) -> Word | None:
     for word in words:
         if word.name == "iommu.strict":
             found = word if switches.boolean(word.value) else None
-        elif any(piece.startswith(asks.get(word.name, "-")) for piece in word.pieces):
+        elif word.name in asks and any(p.startswith(asks[word.name]) for p in word.pieces):
             found = word
     return found
 

@@ -1,12 +1,13 @@
 """Kernel parameters that are where the kernel does not look for them."""
 
-from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
+from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.facts.kernel.cmdline import SIZE
 from pytest_vfio.facts.tristate import first, require
+from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.parse.linediff import relevant
-from pytest_vfio.parse.words import Word
+from pytest_vfio.parse.effects import Effect, relevant
+from pytest_vfio.parse.words import Word, parse
 
 
 @check("CMD005", severity=BLOCKER, needs=["CMD010", "CMD011", "CMD014"], refs=["F39", "S16"])
@@ -31,24 +32,34 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
     behind = [word for word in cmdline.after_dashes if relevant(word.name)]
     word = first(behind, lambda word: _lost(hypervisor, word), cmdline)
     if word is not None:
+        missed = prospects.missed(hypervisor, _lost(hypervisor, word))
         return fails(
             f"{word.text} is behind -- and has no effect",
             actual=f"-- ... {word.text}",
             expected=f"{word.text} before --",
             evidence=word.quote,
+            severity=None if missed else ADVICE,
             cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
         )
+    if behind:
+        return passes(f"{behind[0].text} behind -- is not missed")
     return passes("no IOMMU or VFIO parameter is lost behind --")
 
 
-def _lost(hypervisor: Hypervisor, word: Word) -> bool:
-    """Kernel parameters are lost, and options of a driver that is part of the kernel."""
+def _lost(hypervisor: Hypervisor, word: Word) -> tuple[Effect, ...]:
+    """The good effects that a parameter would have before the dashes, and does not have behind them.
+
+    Kernel parameters are lost, and options of a driver that is part of the kernel. Raises Missing.
+    """
     module, dot, _ = word.name.partition(".")
     if module in ("modprobe", "rd"):
-        return False  # user space reads them, and reads the whole line
-    if not dot or module == "iommu":
-        return True
-    return hypervisor.modules.builtin(module)
+        return ()  # user space reads them, and reads the whole line
+    words = hypervisor.cmdline.words
+    before = parse(word.text.encode("utf-8", "surrogateescape"), word.quote)
+    there = prospects.compare(hypervisor, (*words, *before), words).gains
+    if there and dot and module != "iommu" and not hypervisor.modules.builtin(module):
+        return ()
+    return there
 
 
 @check("CMD008", severity=BLOCKER, refs=["F39"])

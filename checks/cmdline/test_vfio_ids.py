@@ -1,12 +1,14 @@
 """The list of ids that vfio-pci is to claim."""
 
-from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
+from pytest_vfio.check import ADVICE, BLOCKER, Severity, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cures
 from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.tristate import require
+from pytest_vfio.hypervisor import prospects
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
+from pytest_vfio.steps import Cure
 
 
 @check("CMD020", severity=BLOCKER, refs=["F40", "S08"])
@@ -36,7 +38,8 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
                 actual=word.text,
                 expected=right,
                 evidence=word.quote,
-                cure=cures.replace(hypervisor.boot, word.text, right),
+                severity=_severity(hypervisor),
+                cure=_written_right(hypervisor, word.text, word.value or "", right),
             )
     if not hypervisor.cmdline.whole:
         said = hypervisor.klog.first(r"Unknown kernel command line parameters .*vfio.pci[-_]ids=")
@@ -50,6 +53,18 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
             )
     require(hypervisor.cmdline)
     return passes("no vfio-pci-ids= on the command line")
+
+
+def _severity(hypervisor: Hypervisor) -> Severity | None:
+    """Ids without effect block nothing where every device has its driver, or gets it from libvirt."""
+    return None if prospects.binding_lacks(hypervisor) else ADVICE
+
+
+def _written_right(hypervisor: Hypervisor, text: str, ids: str, right: str) -> Cure:
+    """Ids that match what the host depends on are removed instead."""
+    if prospects.endangered(hypervisor, ids) is not None:
+        return cures.drop(hypervisor.boot, text)
+    return cures.replace(hypervisor.boot, text, right)
 
 
 @check("CMD021", severity=BLOCKER, refs=["F41", "S09"])
@@ -75,13 +90,14 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
     modules = hypervisor.modules
     lists = [option for option in modules.known_options("vfio_pci") if option.name == "ids"]
     for option in lists:
-        wrong = _wrong(option.value or "")
+        wrong = _wrong(hypervisor, option.value or "")
         if wrong is not None:
             return fails(
                 f"vfio-pci ids={option.value or ''}: {wrong}",
                 actual=option.value or "(empty)",
                 expected="vendor:device[,vendor:device]...",
                 evidence=option.quote,
+                severity=_severity(hypervisor),
                 cure=cures.correct_ids(option.origin, option.quote.source),
             )
     if modules.configured_ids_missing:
@@ -92,6 +108,7 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
                 actual=said.text[:160],
                 expected="vendor:device[,vendor:device]...",
                 evidence=said.quote,
+                severity=_severity(hypervisor),
                 cure=cures.correct_ids("cmdline", ""),
             )
         raise Missing(*modules.configured_ids_missing)
@@ -100,8 +117,12 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
     return passes(f"vfio-pci ids={lists[-1].value} is well formed", evidence=lists[-1].quote)
 
 
-def _wrong(value: str) -> str | None:
-    """The first thing wrong with a list, in prose; None for a good one."""
+def _wrong(hypervisor: Hypervisor, value: str) -> str | None:
+    """The first thing wrong with a list, in prose; None for a good one.
+
+    The driver's scanner skips blanks before a number and stops at what is no number: such an entry
+    still counts, and is wrong only if it matches nothing or hides an id in what is left.
+    """
     good, bad = vfioids.parse(value, "", vfioids.NOWHERE)
     if len(value) > vfioids.LONGEST:
         return f"{len(value)} characters, at most {vfioids.LONGEST} are taken"
@@ -113,9 +134,17 @@ def _wrong(value: str) -> str | None:
         return "ends with a comma: a blank behind it ends the list"
     for pattern in good:
         fields = (pattern.vendor, pattern.device, pattern.subvendor, pattern.subdevice)
-        if any(0xFFFF < field != vfioids.ANY for field in fields) or not pattern.exact:
+        if any(0xFFFF < field != vfioids.ANY for field in fields):
             return f"{pattern.text!r} is not vendor:device"
+        if pattern.rest.strip() and (":" in pattern.rest[1:] or not _caught(hypervisor, pattern)):
+            return f"{pattern.rest!r} at the end of {pattern.text!r} is not read"
     return None
+
+
+def _caught(hypervisor: Hypervisor, pattern: vfioids.IdPattern) -> bool:
+    """Some function that is known has the id."""
+    known = hypervisor.pci.known.values()
+    return any(f.knows("vendor") and f.knows("device") and pattern.names(f) for f in known)
 
 
 @check("CMD022", severity=BLOCKER, needs=["CMD020"], refs=["F42", "S09"])
@@ -137,8 +166,8 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
         F42, S09; module_param_string, kmod's kmod_module_get_options.
     """
     modules = hypervisor.modules
-    force = {_key(pattern) for pattern in modules.vfio_ids}
-    lost = [p for p in modules.configured_vfio_ids if _key(p) not in force]
+    force = {pattern.key for pattern in modules.vfio_ids}
+    lost = [p for p in modules.configured_vfio_ids if p.key not in force]
     if force and lost:
         winner = modules.vfio_ids[0]
         return fails(
@@ -146,14 +175,10 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
             actual=", ".join(pattern.text for pattern in modules.vfio_ids),
             expected=", ".join(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
             evidence=[lost[0].quote, winner.quote],
+            severity=_severity(hypervisor),
             cure=module_cures.one_list(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
         )
     require(*modules.configured_ids_missing)
     if not force:
         return passes("no list of ids is in force")
     return passes("one list of ids is in force and no other names more")
-
-
-def _key(pattern: vfioids.IdPattern) -> tuple[int, ...]:
-    return (pattern.vendor, pattern.device, pattern.subvendor, pattern.subdevice, pattern.cls,
-            pattern.mask)  # fmt: skip

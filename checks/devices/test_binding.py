@@ -28,6 +28,7 @@ DENYLIST_SINCE = (5, 9, 0)
         *("DRV001", "DRV002", "DRV003", "DRV005"),
         *("CMD010", "CMD011", "CMD012", "CMD014", "CMD020", "CMD021", "CMD022"),
         "SAF001",
+        "SAF015",
     ],
     refs=["F71", "F78", "F89", "F146"],
 )

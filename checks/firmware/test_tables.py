@@ -6,8 +6,16 @@ from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
+#: What makes the kernel leave the table, or a unit, alone; all else it works around.
+_REFUSED = (
+    r"Your BIOS is broken; DMAR reported at address|No DRHD structure found|DMAR: Parse DMAR table failure"
+    r"|\[Firmware Bug\][^\n]{0,10}Record passes table end|AMD-Vi: IVRS invalid checksum"
+    r"|Can not reserve memory region [0-9a-f]+-[0-9a-f]+ for mmio"
+)
+#: Interrupts are remapped by what the same table describes.
+_TAKEN = r"DMAR-IR: Enabled IRQ remapping in |AMD-Vi: Interrupt remapping enabled"
 _BROKEN = (
-    r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,40}(?:DRHD|DMAR|RMRR)"
+    r"Your BIOS is broken; (?:DMAR|bad RMRR)|\[Firmware Bug\][^\n]{0,80}(?:DRHD|DMAR|RMRR)"
     r"|DMAR: Parse DMAR table failure|\[Firmware Bug\][^\n]{0,10}Record passes table end"
     r"|AMD-Vi: IVRS invalid checksum|AMD-Vi: \[Firmware Bug\][^\n]{0,20}(?:incorrect|IVHD)"
     r"|ACPI: IORT: \[Firmware Bug\]|Can not reserve memory region [0-9a-f]+-[0-9a-f]+ for mmio"
@@ -89,7 +97,10 @@ def test_kernel_accepts_the_iommu_tables(hypervisor: Hypervisor) -> Verdict:
     if hypervisor.iommu.proven_on:
         quote = hypervisor.iommu.quote
         return passes("the IOMMU is on, so the kernel accepted its table", evidence=quote)
-    return _broken(hypervisor) or _sound(hypervisor)
+    taken = hypervisor.klog.first(_TAKEN)
+    if taken is not None:
+        return passes("the kernel uses the table to remap interrupts", evidence=taken.quote)
+    return _broken(hypervisor, _REFUSED) or _sound(hypervisor)
 
 
 @check("FW015", severity=DEGRADED, needs=["FW002", "FW003"], refs=["F06"])
@@ -111,7 +122,7 @@ def test_iommu_tables_need_no_workaround(hypervisor: Hypervisor) -> Verdict:
     References:
         F06; drivers/iommu/intel/dmar.c, drivers/iommu/intel/iommu.c.
     """
-    return _broken(hypervisor) or _sound(hypervisor)
+    return _broken(hypervisor, _BROKEN) or _sound(hypervisor)
 
 
 def _sound(hypervisor: Hypervisor) -> Verdict:
@@ -122,9 +133,9 @@ def _sound(hypervisor: Hypervisor) -> Verdict:
     return passes(f"{', '.join(names)}: well formed, and the kernel found no bug")
 
 
-def _broken(hypervisor: Hypervisor) -> Verdict | None:
+def _broken(hypervisor: Hypervisor, pattern: str) -> Verdict | None:
     """The failure, or None where tables and log are whole and good."""
-    said = hypervisor.klog.first(_BROKEN)
+    said = hypervisor.klog.first(pattern)
     flaw = hypervisor.acpi.first_flaw
     if flaw is not None:
         words, quotes = flaw[1], [flaw[0]]
@@ -260,6 +271,8 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
     References:
         F09; drivers/iommu/intel/irq_remapping.c, arch/x86/kernel/apic/apic.c.
     """
+    if _is_other_than_intel(hypervisor):
+        return skips("no Intel IOMMU on this host")
     enabled = hypervisor.klog.first(r"DMAR-IR: Enabled IRQ remapping in x2apic mode")
     if enabled is not None:
         return passes("interrupt remapping runs in x2apic mode", evidence=enabled.quote)
@@ -278,6 +291,14 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
         return _no_x2apic(f"DMAR opts out ({flags})", [hypervisor.acpi.quote("DMAR", flags)])
     require(hypervisor.klog)
     return passes("nothing keeps x2APIC off")
+
+
+def _is_other_than_intel(hypervisor: Hypervisor) -> bool:
+    """State or tables show the IOMMU of another vendor; the log comes after them."""
+    try:
+        return hypervisor.iommu.kind not in ("intel", None)
+    except Missing:
+        return False
 
 
 def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:

@@ -66,9 +66,15 @@ def test_no_id_of_the_next_boot_matches_a_device_the_host_depends_on(
     References:
         F195, F77, S09; drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids.
     """
-    entry = hypervisor.boot.next_entry
-    lists = [word.value or "" for word in _last_lists(entry.words)]
-    patterns = [p for text in lists for p in vfioids.parse(text, "cmdline", entry.quote)[0]]
+    selection = hypervisor.boot.selection
+    entry = selection.default
+    entries = (entry,) if selection.once is None else (selection.once, entry)
+    patterns = [
+        pattern
+        for one in entries
+        for word in _last_lists(one.words)
+        for pattern in vfioids.parse(word.value or "", "cmdline", one.quote)[0]
+    ]
     if not patterns:
         return skips("the next boot has no ids for vfio-pci", evidence=entry.quote)
     return _hit(hypervisor, patterns, "the next boot: ") or _free(hypervisor, patterns)

@@ -16,7 +16,7 @@ from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.host.memory import cpuset
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import require
-from pytest_vfio.hypervisor.demand import GIB
+from pytest_vfio.hypervisor.demand import GIB, MIB
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.domainxml import DomainXml
 from pytest_vfio.parse.hostdevs import Hostdev
@@ -89,7 +89,7 @@ def test_large_guest_uses_hugepages(
     References:
         F182; Documentation/admin-guide/mm/hugetlbpage.rst.
     """
-    size = hypervisor.demand.of(guest) - GIB if guest.hostdevs else 0
+    size = hypervisor.demand.of(guest) if guest.hostdevs else 0
     for domain in _documents(guest) if size > BIG else ():
         if not domain.hugepages:
             return fails(
@@ -115,8 +115,9 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
     """Pinned memory of the guests fits into the host's memory
 
     Checks:
-        That the guest's memory and the 1 GiB that libvirt adds fit into the host's memory: alone,
-        and beside the guests with assigned devices that run now or have autostart as it does.
+        That the guest's memory fits into the host's memory: alone, and beside the guests with
+        assigned devices that run now or have autostart as it does. The 1 GiB that libvirt adds is
+        room in a limit, and not pinned.
     Why it matters:
         Memory of a guest with an assigned device is pinned whole. It is never swapped, shared or
         ballooned: the start fails, or the host kills what it needs.
@@ -135,15 +136,15 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
     demand, total = hypervisor.demand, hypervisor.memory.total
     need, others = demand.of(guest), demand.beside(guest)
     together = need + sum(map(demand.of, others))
-    if together <= total:
+    if together < total:
         require(demand)
-        return passes(f"{guest.name} and those beside it need {together // GIB} GiB")
-    alone = need > total
+        return passes(f"{guest.name} and those beside it pin {together // MIB} MiB")
+    alone = need >= total
     names = "" if alone else f" beside {', '.join(other.name for other in others)}"
     return fails(
-        f"{guest.name} needs {need // GIB} GiB{names}, the host has {total // GIB} GiB",
-        actual=f"{(need if alone else together) // GIB} GiB pinned",
-        expected=f"less than {total // GIB} GiB",
+        f"{guest.name} pins {need // MIB} MiB{names}, the host has {total // MIB} MiB",
+        actual=f"{(need if alone else together) // MIB} MiB pinned",
+        expected=f"less than {total // MIB} MiB",
         evidence=[guest.documents[0].quote("memory"), hypervisor.memory.total_quote],
         acts="libvirt",
         cure=tuning.smaller_guests(),

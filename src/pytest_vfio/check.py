@@ -41,9 +41,30 @@ class Severity(enum.StrEnum):
 
 BLOCKER, SECURITY, DEGRADED, ADVICE = Severity
 
-#: What a check can be about. The first parameter is always `hypervisor`; the second, if any, is
-#: named for one of these. `host` is the absence of a second parameter.
-SUBJECTS = ("host", "device", "group", "guest", "hostdev")
+
+class SubjectKind(enum.StrEnum):
+    """What a check can be about.
+
+    A check's first parameter is always `hypervisor`; the second, if any, is named for one of these.
+    `host` is the absence of a second parameter.
+    """
+
+    HOST = "host"
+    DEVICE = "device"
+    GROUP = "group"
+    GUEST = "guest"
+    HOSTDEV = "hostdev"
+
+
+class Acts(enum.StrEnum):
+    """Who has to act on a failure."""
+
+    OS = "os"
+    FIRMWARE = "firmware"
+    LIBVIRT = "libvirt"
+    GUEST = "guest"
+    VENDOR = "vendor"
+
 
 HEADINGS = ("Checks", "Why it matters", "Evidence", "Fix", "Fix safety", "References")
 
@@ -63,9 +84,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """What a check says of one subject.
 
     `message` is one line of facts: subject, actual, expected. `refs` narrows the check's entries
-    of the failure catalogue to those that this failure is an instance of. `acts` says who has to
-    act: os, firmware, libvirt, guest, vendor. `severity` is set where this failure is better or
-    worse than the check's own severity says.
+    of the failure catalogue to those that this failure is an instance of. `severity` is set where
+    this failure is better or worse than the check's own severity says.
     """
 
     outcome: Outcome
@@ -75,7 +95,7 @@ class Verdict(msgspec.Struct, frozen=True):
     evidence: tuple[Proof, ...] = ()
     missing: tuple[Lack, ...] = ()
     refs: tuple[str, ...] = ()
-    acts: str = "os"
+    acts: Acts = Acts.OS
     cure: Cure | None = None
     severity: Severity | None = None
 
@@ -104,7 +124,7 @@ def fails(
         str(expected),
         _proofs(evidence),
         refs=tuple(refs),
-        acts=acts,
+        acts=Acts(acts),
         cure=cure,
         severity=severity,
     )
@@ -136,7 +156,7 @@ class Check(msgspec.Struct, frozen=True):
     severity: Severity
     needs: tuple[str, ...]
     refs: tuple[str, ...]
-    subject: str
+    subject: SubjectKind
     function: Callable[..., object]
     file: str
     since: str | None = None
@@ -184,18 +204,19 @@ def check(
             bool(code.co_flags & flag) for flag in (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS)
         )
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + more]
-        subject = names[1] if len(names) == 2 else "host"
-        if not names or names[0] != "hypervisor" or len(names) > 2 or subject not in SUBJECTS:
+        subject = names[1] if len(names) == 2 else SubjectKind.HOST
+        kinds = list(SubjectKind)
+        if not names or names[0] != "hypervisor" or len(names) > 2 or subject not in kinds:
             raise TypeError(
                 f"check {id}: {function.__name__}({', '.join(names)}): expected `hypervisor` and "
-                f"at most one of {', '.join(SUBJECTS[1:])}"
+                f"at most one of {', '.join(kinds[1:])}"
             )
         record = Check(
             id=id,
             severity=Severity(severity),
             needs=tuple(needs),
             refs=tuple(refs),
-            subject=subject,
+            subject=SubjectKind(subject),
             function=function,
             file=code.co_filename,
             since=since,

@@ -30,6 +30,19 @@ class Status(enum.StrEnum):
     NOT_ASKED = "not asked for"  # by a recording's probe, which is older than the item
 
 
+class Source(enum.StrEnum):
+    """Where the evidence of a host comes from."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+    RECORDING = "recording"
+    LOOSE = "loose"
+    PASTE = "paste"
+    SOSREPORT = "sosreport"
+    LIBVIRT = "libvirt"
+    TESTINFRA = "testinfra"
+
+
 class Extent(enum.StrEnum):
     """How much of a present item was kept."""
 
@@ -159,14 +172,13 @@ def asked(lacking: Iterable[Lack]) -> tuple[Lack, ...]:
 class Evidence(msgspec.Struct, frozen=True):
     """All items of one host.
 
-    `source` is one of ssh, local, recording, loose, paste, sosreport, libvirt, testinfra.
     `collected` is the UTC time of the reading as `YYYY-MM-DDTHH:MM:SSZ`, or None where nobody
     knows. `live` is True when the host was read by this run. `unasked` are the names of the items
     and folders that whoever read the host could not ask for: their probe is older.
     """
 
     host: str
-    source: str
+    source: Source
     items: Mapping[str, Item] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     collected: str | None = None
     live: bool = False

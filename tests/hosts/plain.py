@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pytest_vfio.declared import Declared
-from pytest_vfio.evidence import Evidence, Extent, Item, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
@@ -33,7 +33,7 @@ def evidence(
     """Evidence of a host from `{name: content}`; see `item` for what a content may be."""
     return Evidence(
         host,
-        "recording",
+        Source.RECORDING,
         MappingProxyType({name: item(name, what) for name, what in items.items()}),
     )
 

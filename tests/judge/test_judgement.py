@@ -6,6 +6,7 @@ import datetime
 import random
 
 import pytest
+from msgspec import structs
 
 from pytest_vfio.check import (
     ADVICE,
@@ -20,9 +21,10 @@ from pytest_vfio.check import (
 )
 from pytest_vfio.declared import Declared, Waiver, WantedDevice
 from pytest_vfio.evidence import Item, Missing, Status
-from pytest_vfio.judge.diagnosis import HostVerdict, diagnose
+from pytest_vfio.judge.diagnosis import diagnose
 from pytest_vfio.judge.judgement import Judgement, subjects_of
 from pytest_vfio.judge.policy import Policy
+from pytest_vfio.judge.result import HostVerdict
 from pytest_vfio.judge.suite import Suite
 from tests.hosts.plain import hypervisor
 
@@ -274,7 +276,8 @@ def test_causes_come_in_the_order_in_which_to_act():
 def test_a_waiver_of_a_replaced_check_covers_the_one_in_its_place():
     """By the ids that the suite says it replaced."""
     waiver = Waiver("OLD001", "TICKET-7", TODAY)
-    followed = policy(waivers=(waiver,)).following({"OLD001": "AAA001"})
+    now = structs.replace(make("AAA001", failing), replaces=("OLD001",))
+    followed = policy(waivers=(waiver,)).following(Suite([now]))
 
     assert followed.waivers == (Waiver("AAA001", "TICKET-7", TODAY),)
 

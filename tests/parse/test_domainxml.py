@@ -75,7 +75,42 @@ def test_an_argument_of_garbage_is_no_trouble(value):
     escaped = value.replace("&", "").replace("<", "").replace('"', "&quot;").replace("'", "&apos;")
     arguments = f"<q:commandline><q:arg value='{escaped}vfio-pci'/></q:commandline>"
 
-    assert 1 == len(parsed(domain("a", body=arguments)).hostdevs)
+    assert len(parsed(domain("a", body=arguments)).hostdevs) <= 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "vfio-pci,host=0000:12:00.0",
+        "vfio-pci-nohotplug,id=x,host=12:00.0,ramfb=on",
+        "driver=vfio-pci,host=12:00.0",
+        "vfio-pci,sysfsdev=/sys/bus/pci/devices/0000:12:00.0",
+        '{"driver": "vfio-pci", "host": "0000:12:00.0"}',
+    ],
+)
+def test_a_raw_device_names_a_function(value):
+    """By its address or its folder, as a list or as JSON."""
+    escaped = value.replace('"', "&quot;")
+    arguments = f"<q:commandline><q:arg value='-device'/><q:arg value='{escaped}'/></q:commandline>"
+
+    assert ["0000:12:00.0"] == [h.address for h in parsed(domain("a", body=arguments)).hostdevs]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "device.hostdev0.driver=vfio-pci-nohotplug",
+        "driver=vfio-pci,property=x-igd-opregion,value=on",
+        "vfio-pci,sysfsdev=/sys/bus/mdev/devices/b1ae8bf6-38b0-4c81-9d44-78ce3f520496,display=on",
+        "/dev/vfio-pci",
+        "guest=vfio-pci-test,debug-threads=on",
+    ],
+)
+def test_a_raw_argument_that_only_mentions_the_model_takes_no_function(value):
+    """A property of a device that libvirt made; a mediated device; a name."""
+    arguments = f"<q:commandline><q:arg value='-x'/><q:arg value='{value}'/></q:commandline>"
+
+    assert () == parsed(domain("a", body=arguments)).hostdevs
 
 
 @given(st.text())

@@ -6,12 +6,12 @@ import datetime
 
 from pytest_vfio.check import ADVICE, BLOCKER, Check, Severity, fails, passes, skips
 from pytest_vfio.declared import Declared, Waiver, WantedDevice
-from pytest_vfio.evidence import Item, Missing, Quote, Status
-from pytest_vfio.judge.diagnosis import diagnose
-from pytest_vfio.judge.judgement import Judgement
+from pytest_vfio.evidence import Item, Missing, Quote, Source, Status
+from pytest_vfio.judge import host_run
+from pytest_vfio.judge.host_run import HostRun
 from pytest_vfio.judge.policy import Policy
+from pytest_vfio.judge.result import HostResult, RunResult
 from pytest_vfio.judge.suite import Suite
-from pytest_vfio.report import HostResult, RunResult
 from pytest_vfio.steps import Cure, Reboot
 from pytest_vfio.steps.files import RemoveWords
 from tests.hosts.plain import hypervisor
@@ -59,37 +59,27 @@ POLICY = Policy(
 def host(name: str = "bmt.example.org", selected: tuple[str, ...] | None = None) -> HostResult:
     """A host with every outcome, of which the named checks were asked for."""
     declared = Declared((WantedDevice(address=DEVICE),))
-    judgement = Judgement(
-        Suite(CHECKS),
-        hypervisor({"sys/bus/pci/devices": f"{DEVICE}/vendor=0x8086"}, declared, name),
-    )
-    judged = POLICY.judge(judgement)
-    return HostResult(
-        name,
-        "recording",
-        None,
-        False,
-        judgement.hypervisor,
-        judged,
-        frozenset(j.finding.key for j in judged if selected is None or j.finding.id in selected),
-        diagnose(judgement, judged),
-        seconds=1.23456,
+    evidence = hypervisor({"sys/bus/pci/devices": f"{DEVICE}/vendor=0x8086"}, host=name).evidence
+    run = HostRun(evidence, declared, POLICY, seconds=1.23456)
+    run.judge(Suite(CHECKS))
+    return run.result(
+        one.finding.key for one in run.whole if selected is None or one.finding.id in selected
     )
 
 
 def unreachable(name: str = "gone") -> HostResult:
     """A host that could not be reached."""
-    return HostResult(name, "ssh", None, True, None, reason=f"{name}: no route {NASTY}")
+    return host_run.unreachable(name, Source.SSH, f"{name}: no route {NASTY}", 0.5)
 
 
 def run(*hosts: HostResult) -> RunResult:
     """A finished run over hosts."""
     return RunResult(
-        Suite(CHECKS),
-        hosts or (host(), host("healthy", ("AAA001",)), unreachable()),
-        "2026-11-22T12:00:00Z",
-        2.5,
-        True,
-        (Severity.BLOCKER, Severity.SECURITY),
-        "pytest-vfio 0",
+        product="pytest-vfio 0",
+        started="2026-11-22T12:00:00Z",
+        duration_s=2.5,
+        complete=True,
+        fail_on=(Severity.BLOCKER, Severity.SECURITY),
+        checks=host_run.checks_of(Suite(CHECKS)),
+        hosts=hosts or (host(), host("healthy", ("AAA001",)), unreachable()),
     )

@@ -41,13 +41,13 @@ def schema(tmp_path_factory) -> xmlschema.XMLSchema:
 
 
 def suites(*hosts) -> dict[str, ElementTree.Element]:
-    root = ElementTree.fromstring(junit.to_xml(sample.run(*hosts)))
+    root = ElementTree.fromstring(junit.render(sample.run(*hosts)))
     return {suite.get("name", ""): suite for suite in root}
 
 
 def test_jenkins_schema_takes_it(schema):
     """Every outcome, an unreachable host and hostile text stay within the schema."""
-    schema.validate(ElementTree.ElementTree(ElementTree.fromstring(junit.to_xml(sample.run()))))
+    schema.validate(ElementTree.ElementTree(ElementTree.fromstring(junit.render(sample.run()))))
 
 
 def test_each_host_under_test_has_a_suite_of_its_name():
@@ -66,6 +66,7 @@ def test_outcomes_are_what_gates():
     }
 
     assert cases == {
+        "bmt.ex": ["failure"],  # the verdict
         "AAA001": [],
         "AAA002": ["failure"],
         "AAA003": ["skipped"],
@@ -79,23 +80,35 @@ def test_outcomes_are_what_gates():
 
 def test_a_failure_carries_all_that_a_person_needs():
     """Type is the check, message one line, the body has evidence, cure and who acts."""
-    (failure,) = suites()["bmt.example.org"].iter("failure")
+    _, failure = suites()["bmt.example.org"].iter("failure")
 
     assert failure.get("type") == "AAA002"
     assert "\n" not in failure.get("message", "\n")
     assert len(failure.get("message", "")) <= 200
     for words in (
         "evidence: proc/cmdline: quiet intel_iommu=off",
-        "fix (unsafe, needs a reboot): remove intel_iommu=off",
+        "fix (changes boot files, needs a reboot): remove intel_iommu=off",
         "expected: on",
         "who acts: os",
     ):
         assert words in (failure.text or "")
 
 
+def test_the_first_case_of_a_suite_is_the_verdict():
+    """A red line carries the root cause; a host of which nothing is known is not green."""
+    ready, gone = suites()["healthy"][1], suites()["gone"][1]
+    failure = ready.find("failure")
+
+    assert ready.get("name") == "healthy: ready for assignment"
+    assert failure is not None
+    assert (failure.get("message") or "").startswith("not ready: AAA002 it is ")
+    assert gone.get("name") == "gone: ready for assignment"
+    assert [child.tag for child in gone] == ["error"]
+
+
 def test_what_xml_cannot_carry_is_made_visible():
     """A control character is shown, not dropped."""
-    text = junit.to_xml(sample.run()).decode()
+    text = junit.render(sample.run()).decode()
 
     assert "\\x1b[31m&lt;b&gt;&amp;[bold]\\x00\\ud800]]&gt;\\u202e$(reboot)" in text
 
@@ -123,19 +136,19 @@ def test_names_are_unique_and_packages_have_no_dots_of_their_own():
 def test_junitparser_reads_the_same_numbers(tmp_path):
     """A real reader counts what we wrote."""
     file = tmp_path / "junit.xml"
-    file.write_bytes(junit.to_xml(sample.run()))
+    file.write_bytes(junit.render(sample.run()))
     xml = junitparser.JUnitXml.fromfile(str(file))
     counted = [case for suite in xml for case in suite]
 
-    assert (xml.tests, xml.failures, xml.errors) == (10, 1, 2)
-    assert len(counted) == 10
-    assert sum(case.is_failure for case in counted) == 1
+    assert (xml.tests, xml.failures, xml.errors) == (12, 3, 2)
+    assert len(counted) == 12
+    assert sum(case.is_failure for case in counted) == 3
 
 
 def test_a_real_viewer_renders_it(tmp_path):
     """junit2html makes a page that shows hosts and findings."""
     file = tmp_path / "junit.xml"
-    file.write_bytes(junit.to_xml(sample.run()))
+    file.write_bytes(junit.render(sample.run()))
     page = tmp_path / "page.html"
     viewer = Path(sys.executable).with_name("junit2html")
     subprocess.run([viewer, file, page], check=True)

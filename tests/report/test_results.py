@@ -12,7 +12,7 @@ from tests.report import sample
 
 
 def document(*hosts):
-    return json.loads(results.to_json(sample.run(*hosts)))
+    return json.loads(results.render(sample.run(*hosts)))
 
 
 def findings(host):

@@ -43,8 +43,8 @@ def test_lines_are_whole_where_nobody_looks():
     lines = shown(result, tty=False, width=40).splitlines()
 
     for host in result.hosts:
-        for cause in host.diagnosis.causes if host.diagnosis else ():
-            assert any(printable(cause.finding.message) in line for line in lines)
+        for cause in host.diagnosis:
+            assert any(printable(cause.message) in line for line in lines)
 
 
 def test_many_hosts_are_told_in_brief():

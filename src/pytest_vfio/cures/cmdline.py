@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_vfio.cures import MANUAL, UNSAFE, told
-from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.boot.chain import GRUB, GRUB_BLS, OSTREE, SYSTEMD_BOOT, UKI, Boot
 from pytest_vfio.parse.words import parse
 from pytest_vfio.steps import Cure
@@ -28,7 +28,9 @@ def drop(boot: Boot, *words: str) -> Cure:
     text = " ".join(words)
     if _mended(boot, text):
         return reboot()
-    return _cure(f"remove {text} from the kernel command line", boot, _dropping(boot, text))
+    runs = any(word.text in words for word in boot.running_words)
+    title = f"remove {text} from the kernel command line"
+    return _cure(title, boot, _dropping(boot, text), reboot=runs)
 
 
 def replace(boot: Boot, old: str, new: str) -> Cure:
@@ -62,6 +64,24 @@ def shorten(boot: Boot) -> Cure:
     return told(MANUAL, "shorten the kernel command line", steps, reboot=True)
 
 
+def choose(title: str, choice: Quote) -> Cure:
+    """Another default than the one that is chosen; nothing is generated anew by that."""
+    return told(
+        UNSAFE,
+        f"make {title!r} the default entry before the next reboot",
+        (f"/{choice.source} says {choice.line}", f"grub-set-default {title!r}"),
+        undo=True,
+    )
+
+
+def take_back_selection(boot: Boot, title: str) -> Cure:
+    """An entry that was selected for one boot and has not been booted."""
+    by_grub = _kind(boot) in (GRUB, GRUB_BLS)
+    name = "grub2" if boot.evidence.item("boot/grub2/grub.cfg").data else "grub"
+    step = f"{name}-editenv - unset next_entry" if by_grub else "bootctl set-oneshot ''"
+    return told(SAFE, f"take the selection of {title!r} back", (step,), undo=True)
+
+
 def boot_entry(title: str) -> Cure:
     """Start another of the loader's entries."""
     return told(
@@ -92,9 +112,9 @@ def keep_old_value(file: str, variable: str) -> Cure:
     )
 
 
-def _cure(title: str, boot: Boot, steps: Iterable[str]) -> Cure:
+def _cure(title: str, boot: Boot, steps: Iterable[str], *, reboot: bool = True) -> Cure:
     del boot
-    return told(UNSAFE, title, tuple(steps), reboot=True, undo=True)
+    return told(UNSAFE, title, tuple(steps), reboot=reboot, undo=True)
 
 
 def _mended(boot: Boot, text: str) -> bool:

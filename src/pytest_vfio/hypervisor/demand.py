@@ -1,7 +1,8 @@
 """How much memory guests with assigned devices pin, and which of them do so at the same time.
 
-libvirt pins all of a guest's memory and reckons 1 GiB on top (S32; libvirt
-`qemuDomainGetMemLockLimitBytes`). Sizes are KiB.
+VFIO pins all of a guest's memory. The 1 GiB that libvirt reckons on top is room in the limit of
+locked memory (S32; libvirt `qemuDomainGetMemLockLimitBytes`), and nothing that is pinned: a guest
+of nearly all of the host's memory starts. Sizes are KiB.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain, Guests
 from pytest_vfio.facts.tristate import require
 
-GIB = 1024 * 1024
+MIB = 1024
+GIB = 1024 * MIB
 
 
 class Demand:
@@ -22,7 +24,7 @@ class Demand:
         self._guests = guests
 
     def of(self, guest: Domain) -> int:
-        """What a guest pins when it runs: the most that any of its descriptions says, and 1 GiB.
+        """What a guest pins when it runs: the most that any of its descriptions says.
 
         Raises Missing where one does not say.
         """
@@ -33,7 +35,7 @@ class Demand:
         if None in sizes:
             detail = f"{guest.name}: no memory size"
             raise Missing(Lack(guest.documents[0].source, Status.FAILED, detail=detail))
-        return max(size for size in sizes if size is not None) + GIB
+        return max(size for size in sizes if size is not None)
 
     def beside(self, guest: Domain) -> tuple[Domain, ...]:
         """The other guests that are known to hold pinned memory when this one starts.

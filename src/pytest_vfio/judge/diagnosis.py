@@ -5,8 +5,7 @@ Pure: findings in, sentences out.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -14,15 +13,9 @@ from pytest_vfio.check import Check, Outcome, Severity
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.judge.judgement import Finding, Judgement, Key
 from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.result import Answer, Because, HostVerdict
 from pytest_vfio.judge.suite import Suite, layer, layer_order
-
-
-class HostVerdict(enum.StrEnum):
-    """What is to be said of a whole host."""
-
-    READY = "ready"
-    NOT_READY = "not ready"
-    CANNOT_TELL = "cannot tell"
+from pytest_vfio.printable import listed
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -33,11 +26,15 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class DeviceSentence(msgspec.Struct, frozen=True):
-    """Whether an intended device can be assigned (yes, no, unknown), in one sentence."""
+    """Whether an intended device can be assigned, in one sentence.
+
+    `no_because` says of what kind a *no* is: the start fails, or it would work and hurt.
+    """
 
     device: IntendedDevice
-    assignable: str
+    assignable: Answer
     sentence: str
+    no_because: Because | None = None
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -46,10 +43,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
     verdict: HostVerdict
     causes: tuple[Cause, ...]
     devices: tuple[DeviceSentence, ...]
-    unread: tuple[str, ...]
 
 
 _OTHERS = ("device", "group")
+#: What makes a host not ready, whatever `--fail-on` says.
+_HURTS = (Severity.BLOCKER, Severity.SECURITY)
 _STOPS = (Outcome.FAIL, Outcome.BLOCKED, Outcome.UNKNOWN, Outcome.ERROR)
 
 
@@ -62,7 +60,6 @@ def diagnose(judgement: Judgement, judged: Sequence[Judged]) -> Diagnosis:
         _verdict(judgement, judged, devices),
         _causes(judgement.suite, findings),
         devices,
-        _unread(findings),
     )
 
 
@@ -84,7 +81,7 @@ def _order(suite: Suite, cause: Cause) -> tuple[object, ...]:
     """What stops or endangers first; then the layer in which to act; then what others need."""
     finding = cause.finding
     check = suite[finding.id]
-    hurts = finding.severity in (Severity.BLOCKER, Severity.SECURITY)
+    hurts = finding.severity in _HURTS
     return (
         not hurts,
         layer_order(check),
@@ -99,6 +96,7 @@ class _Blockers:
     """The findings that can stop a device, by the subject that they are on."""
 
     def __init__(self, judgement: Judgement, findings: Iterable[Finding]) -> None:
+        self.suite = judgement.suite
         self.subjects = judgement.subjects
         self.by_key = {finding.key: finding for finding in findings}
         self.on: dict[tuple[str, str], list[Finding]] = {}
@@ -117,16 +115,18 @@ class _Blockers:
         to = f" to {device.guest}" if device.guest else ""
         for finding in self._causes(own):
             words = f"{device.name} cannot be assigned{to}: {finding.message}"
-            return DeviceSentence(device, "no", words)
+            hurts = layer(self.suite[finding.id]) == "safety"
+            because = Because.MUST_NOT if hurts else Because.CANNOT
+            return DeviceSentence(device, Answer.NO, words, because)
         broken = [finding.id for finding in own if finding.outcome is Outcome.ERROR]
         if broken:
             words = f"{device.name}: cannot tell: {listed(broken)} failed by a mistake of its own"
-            return DeviceSentence(device, "unknown", words)
+            return DeviceSentence(device, Answer.UNKNOWN, words)
         unread = _unread(own)
         if unread:
             words = f"{device.name}: cannot tell: {listed(unread)} not read"
-            return DeviceSentence(device, "unknown", words)
-        return DeviceSentence(device, "yes", f"{device.name} can be assigned{to}")
+            return DeviceSentence(device, Answer.UNKNOWN, words)
+        return DeviceSentence(device, Answer.YES, f"{device.name} can be assigned{to}")
 
     def _concerned(self, device: IntendedDevice) -> list[tuple[str, str]]:
         """The host, the device's group, itself, its guests and their hostdevs of it."""
@@ -169,29 +169,13 @@ def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
 def _verdict(
     judgement: Judgement, judged: Sequence[Judged], devices: Sequence[DeviceSentence]
 ) -> HostVerdict:
-    sick = any(
-        one.gates and one.finding.outcome in (Outcome.FAIL, Outcome.BLOCKED, Outcome.ERROR)
-        for one in judged
-    )
-    if sick:
+    hurting = [one.finding for one in judged if one.finding.severity in _HURTS]
+    if any(finding.outcome in (Outcome.FAIL, Outcome.BLOCKED) for finding in hurting) or any(
+        one.finding.outcome is Outcome.ERROR for one in judged
+    ):
         return HostVerdict.NOT_READY
-    unsure = any(one.serious and one.finding.outcome is Outcome.UNKNOWN for one in judged)
+    unsure = any(finding.outcome is Outcome.UNKNOWN for finding in hurting)
     sure = judgement.hypervisor.intent.whole and devices
-    if unsure or not sure or any(device.assignable != "yes" for device in devices):
+    if unsure or not sure or any(device.assignable is not Answer.YES for device in devices):
         return HostVerdict.CANNOT_TELL
     return HostVerdict.READY
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """`a, b and 3 more`."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-
-
-def counts(judged: Iterable[Judged]) -> Mapping[Outcome, int]:
-    """How many findings there are of each outcome."""
-    tally = dict.fromkeys(Outcome, 0)
-    for one in judged:
-        tally[one.finding.outcome] += 1
-    return tally

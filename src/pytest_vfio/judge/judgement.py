@@ -15,7 +15,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.check import SUBJECTS, Check, Outcome, Proof, Severity, Verdict
+from pytest_vfio.check import Acts, Check, Outcome, Proof, Severity, SubjectKind, Verdict
 from pytest_vfio.evidence import Lack, Missing, asked
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
@@ -23,7 +23,7 @@ from pytest_vfio.judge.suite import Suite
 from pytest_vfio.steps import Cure
 
 #: (check id, subject kind, subject name): what a finding is called within one host.
-Key = tuple[str, str, str]
+Key = tuple[str, SubjectKind, str]
 
 #: What becomes blocked where a needed check failed.
 _MASKED = frozenset((Outcome.FAIL, Outcome.UNKNOWN))
@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     id: str
     host: str
-    kind: str
+    kind: SubjectKind
     name: str
     outcome: Outcome
     severity: Severity
@@ -45,7 +45,7 @@ class Finding(msgspec.Struct, frozen=True):
     missing: tuple[Lack, ...] = ()
     blocked_by: tuple[Key, ...] = ()
     refs: tuple[str, ...] = ()
-    acts: str = "os"
+    acts: Acts = Acts.OS
     cure: Cure | None = None
 
     @property
@@ -98,7 +98,7 @@ class Judgement:
     @cached_property
     def _nobody(self) -> Mapping[str, Verdict]:
         """What the host is told where it stands in for the subjects of a kind."""
-        return {kind: _nobody(kind, self.subjects.of(kind)) for kind in SUBJECTS}
+        return {kind: _nobody(kind, self.subjects.of(kind)) for kind in SubjectKind}
 
     def _verdict(self, check: Check, subject: Subject) -> Verdict:
         key = (check.id, *subject.key)

@@ -6,7 +6,7 @@ Changes the exit code and the printed word, never what was found.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.declared import Waiver
 from pytest_vfio.judge.judgement import Finding, Key
+from pytest_vfio.judge.suite import Suite
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -36,9 +37,10 @@ class Policy(msgspec.Struct, frozen=True):
     waivers: tuple[Waiver, ...]
     today: datetime.date
 
-    def following(self, replaced: Mapping[str, str]) -> Policy:
+    def following(self, suite: Suite) -> Policy:
         """The same policy, whose waivers of replaced checks hold for those in their place."""
-        waivers = (replace(one, check=replaced.get(one.check, one.check)) for one in self.waivers)
+        now = {old: check.id for old, check in suite.replaced.items()}
+        waivers = (replace(one, check=now.get(one.check, one.check)) for one in self.waivers)
         return replace(self, waivers=tuple(waivers))
 
     def judge(self, findings: Iterable[Finding]) -> tuple[Judged, ...]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pytest_vfio.check import SubjectKind
 from pytest_vfio.evidence import Lack, asked
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import ask, known
@@ -27,13 +28,13 @@ class Subject(msgspec.Struct, frozen=True, eq=False):
     `stands_on` names the subjects (kind, name) that it rests on, nearest first, without the host.
     """
 
-    kind: str
+    kind: SubjectKind
     name: str
     value: object = None
     stands_on: tuple[tuple[str, str], ...] = ()
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> tuple[SubjectKind, str]:
         """Kind and name."""
         return self.kind, self.name
 
@@ -50,7 +51,7 @@ class Subjects:
 
     def __init__(self, hypervisor: Hypervisor) -> None:
         self._hypervisor = hypervisor
-        self.host = Subject("host", hypervisor.name)
+        self.host = Subject(SubjectKind.HOST, hypervisor.name)
 
     def of(self, kind: str) -> Kind:
         """The subjects of a kind: host, device, group, guest or hostdev."""
@@ -77,7 +78,7 @@ class Subjects:
     def _devices(self) -> Kind:
         intent = self._hypervisor.intent
         known = [
-            Subject("device", device.name, device, tuple(self._group_key(device)))
+            Subject(SubjectKind.DEVICE, device.name, device, tuple(self._group_key(device)))
             for device in intent.known
             if device.name not in self._folded
         ]
@@ -92,16 +93,16 @@ class Subjects:
             if number is not None and device.name not in self._folded:
                 numbers.add(number)
         groups = self._hypervisor.groups.known
-        known = (Subject("group", str(number), groups[number]) for number in sorted(numbers))
+        known = (Subject(SubjectKind.GROUP, str(n), groups[n]) for n in sorted(numbers))
         return Kind(tuple(known), asked(unread))
 
     def _guests(self) -> Kind:
-        known = tuple(Subject("guest", domain.name, domain) for domain in self._domains)
+        known = tuple(Subject(SubjectKind.GUEST, domain.name, domain) for domain in self._domains)
         return Kind(known, asked(self._hypervisor.guests.lacking))
 
     def _hostdevs(self) -> Kind:
         known = [
-            Subject("hostdev", hostdev.name, hostdev, self._below(hostdev))
+            Subject(SubjectKind.HOSTDEV, hostdev.name, hostdev, self._below(hostdev))
             for domain in self._domains
             for hostdev in domain.hostdevs
         ]

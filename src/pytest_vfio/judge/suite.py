@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from pytest_vfio.check import Check
+from pytest_vfio.check import Check, SubjectKind
+
+HOST, DEVICE, GROUP, GUEST, HOSTDEV = SubjectKind
 
 #: The layers in the order in which a person must act, which is also the order of the folders.
 LAYERS = (
@@ -32,13 +34,13 @@ LAYERS = (
 )
 
 #: The kinds of subject that a subject of a kind stands on, itself included.
-STANDS_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
+STANDS_ON: Mapping[SubjectKind, tuple[SubjectKind, ...]] = MappingProxyType(
     {
-        "host": ("host",),
-        "group": ("group", "host"),
-        "device": ("device", "group", "host"),
-        "guest": ("guest", "host"),
-        "hostdev": ("hostdev", "device", "guest", "group", "host"),
+        HOST: (HOST,),
+        GROUP: (GROUP, HOST),
+        DEVICE: (DEVICE, GROUP, HOST),
+        GUEST: (GUEST, HOST),
+        HOSTDEV: (HOSTDEV, DEVICE, GUEST, GROUP, HOST),
     }
 )
 

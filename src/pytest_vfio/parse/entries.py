@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.evidence import Item, Quote, Status
 from pytest_vfio.parse.words import Word, parse
@@ -22,7 +23,8 @@ _ID = re.compile(r"(?:--id|\$\{?menuentry_id_option\}?)[\s=]+('[^']*'|\"[^\"]*\"
 _LINUX = re.compile(r"^(?:linux|linux16|linuxefi)\s+(\S+)\s*(.*)$")
 _SET = re.compile(r"^set\s+(\w+)=(.*)$", re.ASCII)
 #: What the lines of a grub.cfg that matter begin with.
-_OURS = ("set ", "linux", "}", "blscfg")
+_OURS = ("set ", "linux", "}", "blscfg", "### BEGIN ")
+_SECTION = re.compile(r"^### BEGIN \S*/([^/\s]+) ###")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?", re.ASCII)
 #: Variables that never carry a word of ours.
 _HARMLESS = {"vt_handoff": "vt.handoff=7", "tuned_initrd": "", "extra_cmdline": ""}
@@ -33,7 +35,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     `path` are the ids by which the loader names it: the submenus' first, its own last; each is
     (title, id, index). `release` is the kernel's, where its file name says. `certain`: every word
-    is known.
+    is known. `section`: the script of /etc/grub.d that wrote it, where grub.cfg says.
     """
 
     title: str
@@ -43,6 +45,12 @@ class Entry(msgspec.Struct, frozen=True):
     words: tuple[Word, ...]
     certain: bool
     quote: Quote
+    section: str = ""
+
+    @property
+    def by_hand(self) -> bool:
+        """Not made from the host's own configuration: a person's entry, another system's."""
+        return self.section != "" and "_linux" not in self.section
 
     @property
     def recovery(self) -> bool:
@@ -63,13 +71,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class GrubCfg(msgspec.Struct, frozen=True):
-    """A generated grub.cfg: its entries, what it takes for the default, and how it was made."""
+    """A generated grub.cfg: its entries, what it takes for the default, and how it was made.
+
+    `count` is the number of entries and submenus at its top, by which GRUB counts.
+    """
 
     entries: tuple[Entry, ...]
     default: str | None  # as written: `0`, `1>2`, an id, or `${saved_entry}`
     blscfg: bool
     whole: bool
     quote: Quote
+    count: int = 0
 
 
 def release_of(path: str) -> str | None:
@@ -89,33 +101,41 @@ def grubenv(item: Item) -> dict[str, str]:
     return {name: value.replace("\\\\", "\\") for name, mark, value in pairs if mark}
 
 
-def grub_cfg(item: Item, environment: Mapping[str, str]) -> GrubCfg:
-    """Read the entries of a grub.cfg, line by line: generated files have no other layout."""
+def grub_cfg(item: Item, environment: Mapping[str, str], *, first: int = 0) -> GrubCfg:
+    """Read the entries of a grub.cfg, line by line: generated files have no other layout.
+
+    `first` is the number of the first entry: that of a custom.cfg goes on counting.
+    """
+    section = "" if item.name.endswith("/grub.cfg") else item.name.rpartition("/")[2]
     stripped = (line.strip() for line in item.lines)
     lines = [line for line in stripped if line.endswith("{") or line.startswith(_OURS)]
     variables = {**_HARMLESS, **_variables(lines), **environment}
-    menu = _Menu()
+    menu = _Menu(first)
     entries: list[Entry] = []
     for line in lines:
-        if line.endswith("{"):
+        if (begins := _SECTION.match(line)) is not None:
+            section = begins[1]
+        elif line.endswith("{"):
             menu.enter(line)
         elif line == "}":
             menu.leave()
         elif (found := _LINUX.match(line)) and (path := menu.path):
-            entries.append(_grub_entry(path, found[1], found[2], variables, item.quote(line)))
+            entry = _grub_entry(path, found[1], found[2], variables, item.quote(line))
+            entries.append(replace(entry, section=section))
     defaults = [value for value in _set(lines, "default") if "next_entry" not in value]
     default = defaults[-1] if defaults else None
     blscfg = any(line.split(None, 1)[0] == "blscfg" for line in lines)
     whole = item.whole and not menu.blocks
-    return GrubCfg(tuple(entries), default, blscfg, whole, item.quote(f'set default="{default}"'))
+    quote = item.quote(f'set default="{default}"')
+    return GrubCfg(tuple(entries), default, blscfg, whole, quote, menu.counters[0])
 
 
 class _Menu:
     """The blocks that are open at a line: menu entries, submenus, and any other."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
         self.blocks: list[tuple[str, tuple[str, str, int]]] = []
-        self.counters = [0]
+        self.counters = [first]
 
     def enter(self, line: str) -> None:
         """A line that ends with a brace."""
@@ -213,19 +233,21 @@ def pick(entries: tuple[Entry, ...], wanted: str) -> Entry | None:
     A submenu that is named without an entry in it stands for its first one. A name that fits
     nothing is GRUB's own fallback, the first entry.
     """
+    return next(iter(fitting(entries, wanted)), next(iter(entries), None))
+
+
+def fitting(entries: tuple[Entry, ...], wanted: str) -> tuple[Entry, ...]:
+    """The entries that a default names; none where it names nothing."""
     left = entries
     for level, part in enumerate(wanted.split(">")):
         name = part.strip()
-        fitting = tuple(
+        left = tuple(
             entry
             for entry in left
             if len(entry.path) > level
             and (name in entry.path[level][:2] or name == str(entry.path[level][2]))
         )
-        if not fitting:
-            break
-        left = fitting
-    return left[0] if left else None
+    return left
 
 
 def newest(entries: Iterable[Entry], pattern: str = "*") -> Entry | None:

@@ -9,8 +9,7 @@ status XML, and as type hostdev in what `virsh dumpxml` prints.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +20,8 @@ from pytest_vfio.parse.nodedevs import address_of, attribute_address, number
 from pytest_vfio.parse.xmltext import Element
 
 _PARTS = ("domain", "bus", "slot", "function")
-_PROPERTY = re.compile(r"(?:^|,)\s*(host|sysfsdev)=([^,]{1,200})")
+#: The models of QEMU that take a PCI function of the host (hw/vfio/pci.c).
+_MODELS = frozenset({"vfio-pci", "vfio-pci-nohotplug", "vfio-pci-igd-lpc-bridge"})
 
 
 class GuestAddress(msgspec.Struct, frozen=True):
@@ -170,18 +170,25 @@ def guest_address(element: Element | None) -> GuestAddress | None:
 
 
 def _arguments(domain: Element, guest: str, item: Item) -> Iterator[Hostdev]:
-    """`-device vfio-pci,host=12:00.0`, by property list or JSON, handed past libvirt (F146)."""
+    """`-device vfio-pci,host=12:00.0`, by property list or JSON, passed by libvirt (F146).
+
+    `-set device.hostdev0.driver=` makes no device; a mediated one is named by a sysfs path that
+    ends in a UUID, and takes no PCI function.
+    """
     for element in domain.children:
         if element.local != "commandline":
             continue
-        for argument in element.children:
-            value = argument.get("value")
-            if argument.local != "arg" or "vfio-pci" not in value:
+        for argument in (child for child in element.children if child.local == "arg"):
+            properties = _properties(argument.get("value"))
+            where = properties.get("host") or properties.get("sysfsdev", "")
+            address = pciaddress.address(where.rstrip("/").rpartition("/")[2])
+            if properties.get("driver") not in _MODELS or "property" in properties:
                 continue
-            where = _json_host(value) if value.lstrip().startswith("{") else _listed_host(value)
+            if address is None and "/" in where:
+                continue
             yield Hostdev(
                 guest=guest,
-                address=pciaddress.address(where.rpartition("/")[2]),
+                address=address,
                 raw=where[:80] or "vfio-pci",
                 kind="commandline",
                 managed=False,
@@ -189,16 +196,15 @@ def _arguments(domain: Element, guest: str, item: Item) -> Iterator[Hostdev]:
             )
 
 
-def _listed_host(value: str) -> str:
-    found = _PROPERTY.search(value)
-    return found[2].strip() if found else ""
-
-
-def _json_host(value: str) -> str:
-    try:
-        properties = json.loads(value)
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(properties, dict):
-        return ""
-    return str(properties.get("host") or properties.get("sysfsdev") or "")
+def _properties(value: str) -> Mapping[str, str]:
+    """What QEMU reads of the argument of -device: a list whose first word is the driver, or JSON."""
+    if value.lstrip().startswith("{"):
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+        named = found.items() if isinstance(found, dict) else ()
+        return {str(name): str(one) for name, one in named}
+    first, *rest = value.split(",")
+    pairs = [first if "=" in first else f"driver={first}", *rest]
+    return dict(pair.strip().split("=", 1) for pair in pairs if "=" in pair)

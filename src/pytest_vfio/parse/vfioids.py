@@ -19,7 +19,6 @@ ANY = 0xFFFFFFFF
 #: A longer list is refused whole (module_param_string with 1024 bytes).
 LONGEST = 1023
 
-_EXACT = re.compile(r"(?:(?:0[xX])?[0-9a-fA-F]{1,8}(?::(?=.)|$)){2,6}")
 _FIELD = re.compile(r"\s*(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)")
 
 
@@ -61,18 +60,27 @@ class IdPattern(msgspec.Struct, frozen=True):
     text: str
 
     @property
-    def exact(self) -> bool:
-        """The driver reads the whole entry; what follows a field that is no hex it passes over."""
-        return _EXACT.fullmatch(self.text) is not None
+    def key(self) -> tuple[int, ...]:
+        """What the driver compares: the same for another spelling of the same id."""
+        return (self.vendor, self.device, self.subvendor, self.subdevice, self.cls, self.mask)
+
+    @property
+    def rest(self) -> str:
+        """What the driver leaves unread at the end of the entry."""
+        return self.text[_read(self.text)[1] :]
 
     @property
     def narrow(self) -> bool:
         """Names more than vendor and device."""
         return self.subvendor != ANY or self.subdevice != ANY or self.mask != 0
 
+    def names(self, function: Function) -> bool:
+        """Vendor and device are the function's. Raises Missing where they are unknown."""
+        return _same(self.vendor, function.vendor) and _same(self.device, function.device)
+
     def catches(self, function: Function) -> bool:
         """The id matches the function. Raises Missing where what it depends on is unknown."""
-        if not (_same(self.vendor, function.vendor) and _same(self.device, function.device)):
+        if not self.names(function):
             return False
         if self.subvendor != ANY or self.subdevice != ANY:
             vendor, _, device = (function.subsystem or "0:0").partition(":")
@@ -105,7 +113,7 @@ def parse(value: str, origin: str, quote: Quote) -> tuple[tuple[IdPattern, ...],
     for entry in value.split(","):
         if not entry:
             continue
-        fields = _fields(entry)
+        fields, _ = _read(entry)
         if len(fields) < 2:
             bad.append(entry)
             continue
@@ -117,16 +125,17 @@ def parse(value: str, origin: str, quote: Quote) -> tuple[tuple[IdPattern, ...],
     return tuple(good), tuple(bad)
 
 
-def _fields(entry: str) -> list[int]:
+def _read(entry: str) -> tuple[list[int], int]:
+    """The numbers that sscanf reads, and where it stops: it skips blanks before each number."""
     fields: list[int] = []
     at = 0
     while len(fields) < 6:
-        found = _FIELD.match(entry, at)
+        # a colon counts as read only with a number behind it
+        found = _FIELD.match(entry, at + bool(fields)) if at == 0 or entry[at] == ":" else None
         if not found:
             break
         fields.append(int(found[1], 16) & ANY)
         at = found.end()
-        if entry[at : at + 1] != ":":
+        if at == len(entry):
             break
-        at += 1
-    return fields
+    return fields, at

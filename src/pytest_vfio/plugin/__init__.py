@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vfio.check import SUBJECTS, Check, Severity
+from pytest_vfio.check import Check, Severity, SubjectKind
 from pytest_vfio.judge.suite import LAYERS, SuiteError, is_packaged
 from pytest_vfio.printable import printable
 
@@ -141,7 +141,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the words known by which checks can be selected with -m."""
     for severity in Severity:
         config.addinivalue_line("markers", f"{severity.value}: a check of this severity")
-    for subject in SUBJECTS:
+    for subject in SubjectKind:
         config.addinivalue_line("markers", f"{subject}: a check about a {subject}")
     for layer in LAYERS:
         config.addinivalue_line("markers", f"{layer}: a check of this layer")
@@ -244,7 +244,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """An ordinary test may ask for `hypervisor`: it runs once for each host that was read."""
     if "hypervisor" in metafunc.fixturenames:
         session = _collecting(metafunc.config)
-        names = [] if session is None else [one.host for one in session.run.evidences]
+        names = [] if session is None else list(session.run.hosts)
         metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
 
 
@@ -277,7 +277,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 @pytest.fixture(scope="session")
 def hypervisor(request: pytest.FixtureRequest) -> Hypervisor:
     """The facts of a host, for a test that is no check; the test runs once for each host."""
-    return request.config.stash[SESSION].run.hypervisor(request.param)
+    return request.config.stash[SESSION].run.hosts[request.param].hypervisor
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:

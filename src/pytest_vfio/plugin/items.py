@@ -80,27 +80,22 @@ class CheckFile(pytest.File):
 
 
 class CheckItem(pytest.Item):
-    """One check on one subject of one host."""
+    """One check on one subject of one host. `key` is what its finding is called within the host."""
 
-    def __init__(self, *, check: Check, host: str, subject: Subject, **arguments: Any) -> None:
+    def __init__(self, *, check: Check, host: str, key: Key, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.check = check
         self.host = host
-        self.subject = subject
+        self.key = key  # and not the subject, from which a whole host hangs
         for mark in getattr(check.function, "pytestmark", ()):
             self.own_markers.append(mark)
             self.keywords[mark.name] = mark
         layer = suites.layer(check)
         layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
-        for name in (check.severity.value, check.subject, *layers):
+        for name in (check.severity.value, check.subject.value, *layers):
             self.add_marker(name)
         self.extra_keyword_matches.update((check.id, *check.refs))
         self.judged: Judged | None = None
-
-    @property
-    def key(self) -> Key:
-        """What its finding is called within the host."""
-        return (self.check.id, *self.subject.key)
 
     @classmethod
     def of(
@@ -123,7 +118,7 @@ class CheckItem(pytest.Item):
                 nodeid=f"{parent.nodeid}::{full}",
                 check=check,
                 host=host,
-                subject=subject,
+                key=(check.id, *subject.key),
             )
 
     def judge(self, judged: Judged) -> None:
@@ -142,7 +137,7 @@ class CheckItem(pytest.Item):
         """Raise Gates or Told, unless the finding is a pass."""
         if self.judged is None:
             raise RuntimeError(f"{self.nodeid} was run before it was judged")
-        how = shown(self.judged)
+        how = shown(self.judged.finding.outcome, gates=self.judged.gates)
         if how.report != "passed":
             end = Gates if how.report == "failed" else Told
             raise end(how, f"{how.word.lower()}: {self.judged.finding.message}")
@@ -196,4 +191,5 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
     if isinstance(told, Told) and isinstance(report.longrepr, tuple):
         report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
     if isinstance(item, CheckItem):
-        report.vfio_finding = [item.host, *item.key, item.check.file]  # type: ignore[attr-defined]
+        # plain words: xdist carries nothing else
+        report.vfio_finding = [item.host, *map(str, item.key), item.check.file]  # type: ignore[attr-defined]

@@ -18,10 +18,8 @@ from pytest_vfio.check import Severity
 from pytest_vfio.inventory import Inventory, InventoryError
 from pytest_vfio.plugin import hosts
 from pytest_vfio.printable import ascii_only, printable
+from pytest_vfio.report import FORMATS
 from pytest_vfio.sources import Reading, Target
-
-#: The reports, and the name of each one's file.
-REPORTS = {"junit": "junit.xml", "json": "results.json"}
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -106,8 +104,8 @@ def _severities(text: str) -> frozenset[Severity]:
 def _reports(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, text.split(",")))
     for name in names:
-        if name not in REPORTS and name != "none":
+        if name not in FORMATS and name != "none":
             raise pytest.UsageError(
-                f"--report {name}: no such report; known: {', '.join(REPORTS)}, none"
+                f"--report {name}: no such report; known: {', '.join(FORMATS)}, none"
             )
     return tuple(name for name in names if name != "none")

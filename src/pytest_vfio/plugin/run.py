@@ -1,31 +1,28 @@
-"""One run: which hosts, their readings, the suite, and the judgement of each host.
-
-Lives in `config.stash`. Knows no hooks; `plugin` calls it.
-"""
+"""One run: its hosts, read and not, and the suite by which they are judged. Knows no hooks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from pytest_vfio.check import Check, Outcome
+from pytest_vfio.check import Check
 from pytest_vfio.declared import Waiver
-from pytest_vfio.evidence import Evidence
-from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.evidence import Evidence, Source
 from pytest_vfio.inventory import Inventory, nearest
+from pytest_vfio.judge import host_run
 from pytest_vfio.judge import suite as suites
-from pytest_vfio.judge.diagnosis import Diagnosis, HostVerdict, diagnose
-from pytest_vfio.judge.judgement import Judgement, Key
-from pytest_vfio.judge.policy import Judged, Policy
-from pytest_vfio.judge.subjects import Subjects
+from pytest_vfio.judge.host_run import HostRun
+from pytest_vfio.judge.judgement import Key
+from pytest_vfio.judge.policy import Policy
+from pytest_vfio.judge.result import HostResult
 from pytest_vfio.judge.suite import Suite
-from pytest_vfio.report import HostResult
 from pytest_vfio.sources import Reading, Target, Unreachable
 
 
-class Run(msgspec.Struct):
+class Run(msgspec.Struct, dict=True):
     """What one pytest process knows of its hosts. `targets` and `readings` stand in one order."""
 
     inventory: Inventory
@@ -34,16 +31,15 @@ class Run(msgspec.Struct):
     readings: tuple[Reading, ...] = ()
     collected: list[Check] = msgspec.field(default_factory=list)
     _suite: Suite | None = None
-    _hypervisors: dict[str, Hypervisor] = msgspec.field(default_factory=dict)
-    _subjects: dict[str, Subjects] = msgspec.field(default_factory=dict)
-    _judgements: dict[str, Judgement] = msgspec.field(default_factory=dict)
-    _wholes: dict[str, tuple[Judged, ...]] = msgspec.field(default_factory=dict)
-    _diagnoses: dict[str, Diagnosis] = msgspec.field(default_factory=dict)
 
-    @property
-    def evidences(self) -> tuple[Evidence, ...]:
-        """The hosts that were read."""
-        return tuple(one for one in self.readings if isinstance(one, Evidence))
+    @cached_property
+    def hosts(self) -> Mapping[str, HostRun]:
+        """The hosts that were read, by name, in the order in which they were named."""
+        return {
+            one.host: HostRun(one, self.inventory.declared(one.host), self.policy)
+            for one in self.readings
+            if isinstance(one, Evidence)
+        }
 
     @property
     def unreachable(self) -> tuple[Unreachable, ...]:
@@ -62,85 +58,39 @@ class Run(msgspec.Struct):
             self._suite = suites.combined(self.collected)
         return self._suite
 
-    @property
-    def ruling(self) -> Policy:
-        """The policy by the ids of the suite: a waiver of a replaced check follows it."""
-        return self.policy.following({old: now.id for old, now in self.suite.replaced.items()})
+    def judge(self, host: str) -> HostRun:
+        """A host, judged by the suite as it is when first asked for."""
+        run = self.hosts[host]
+        run.judge(self.suite)
+        return run
 
-    def hypervisor(self, host: str) -> Hypervisor:
-        """The facts of a host that was read."""
-        if host not in self._hypervisors:
-            evidence = next(one for one in self.evidences if one.host == host)
-            self._hypervisors[host] = Hypervisor(evidence, self.inventory.declared(host))
-        return self._hypervisors[host]
-
-    def subjects(self, host: str) -> Subjects:
-        """What checks can be about on a host."""
-        if host not in self._subjects:
-            self._subjects[host] = Subjects(self.hypervisor(host))
-        return self._subjects[host]
-
-    def judgement(self, host: str) -> Judgement:
-        """The findings of a host, by the suite as it is when first asked for."""
-        if host not in self._judgements:
-            subjects = self.subjects(host)
-            self._judgements[host] = Judgement(self.suite, self.hypervisor(host), subjects)
-        return self._judgements[host]
-
-    def whole(self, host: str) -> tuple[Judged, ...]:
-        """Every finding of a host, as if the whole suite had been selected."""
-        if host not in self._wholes:
-            self._wholes[host] = self.ruling.judge(self.judgement(host))
-        return self._wholes[host]
-
-    def diagnosis(self, host: str) -> Diagnosis:
-        """What is the matter with a host, by the whole suite."""
-        if host not in self._diagnoses:
-            self._diagnoses[host] = diagnose(self.judgement(host), self.whole(host))
-        return self._diagnoses[host]
-
-    def ill_judged(self, host: str) -> str | None:
-        """Why a host that was read counts as an error all the same, if it does."""
-        judged = self.whole(host)
-        told = {one.finding.outcome for one in judged}
-        if not told & {Outcome.PASS, Outcome.FAIL, Outcome.BLOCKED, Outcome.WAIVED}:
-            return f"{host}: nothing could be judged by what was read"
-        strict = self.policy.strict
-        if strict and self.diagnosis(host).verdict is HostVerdict.CANNOT_TELL:
-            return f"{host}: cannot tell whether it is ready, and --strict-unknown was given"
-        return None
-
-    def result(self, reading: Reading, selected: Iterable[Key], seconds: float) -> HostResult:
-        """What is to be reported of one host, of which the selected findings were asked for."""
-        if isinstance(reading, Unreachable):
-            return HostResult(
-                reading.host, _source(self._target(reading.host)), None, live=True,
-                hypervisor=None, reason=reading.reason, seconds=reading.seconds,
-            )  # fmt: skip
-        host = reading.host
-        keys = frozenset(selected)
-        judgement = self.judgement(host)
-        chosen = {one.finding.key: one for one in self._choose(judgement, keys)}
-        whole = self.whole(host)
-        judged = tuple(chosen.get(one.finding.key, one) for one in whole)
-        return HostResult(
-            host,
-            reading.source,
-            reading.collected,
-            reading.live,
-            judgement.hypervisor,
-            judged,
-            keys,
-            self.diagnosis(host),
-            reason=self.ill_judged(host) or "",
-            seconds=seconds,
-            lapsed=self.ruling.lapsed(chosen.values()),
+    def let_go(self) -> None:
+        """Drop evidence and facts of the hosts. To be called once every host is judged."""
+        for host in self.hosts.values():
+            host.let_go()
+        self.readings = tuple(
+            one if isinstance(one, Unreachable) else Evidence(one.host, one.source)
+            for one in self.readings
         )
+
+    def results(self, selected: Mapping[str, Iterable[Key]]) -> tuple[HostResult, ...]:
+        """What is to be reported of each host, of which the selected findings were asked for."""
+        return tuple(
+            self._unread(one)
+            if isinstance(one, Unreachable)
+            else self.judge(one.host).result(selected.get(one.host, ()))
+            for one in self.readings
+        )
+
+    def _unread(self, one: Unreachable) -> HostResult:
+        target = next((target for target in self.targets if target.name == one.host), None)
+        return host_run.unreachable(one.host, _source(target), one.reason, one.seconds)
 
     def idle(self) -> tuple[str, ...]:
         """Sentences on waivers in force that cover nothing, or whose check was replaced."""
-        used = {one.waiver for read in self.evidences for one in self.whole(read.host)}
-        force = [one for one in self.ruling.waivers if one.expires >= self.policy.today]
+        used = {one.waiver for name in self.hosts for one in self.judge(name).whole}
+        ruling = self.policy.following(self.suite)
+        force = [one for one in ruling.waivers if one.expires >= self.policy.today]
         told = [(waiver, self._why_idle(waiver)) for waiver in force if waiver not in used]
         now = self.suite.replaced
         told += [
@@ -155,29 +105,18 @@ class Run(msgspec.Struct):
         of = f" of {waiver.subject}" if waiver.subject else ""
         if waiver.host is None:
             return "" if self.unreachable else f"covers nothing{of}"
-        if waiver.host in [one.host for one in self.evidences]:
+        if waiver.host in self.hosts:
             return f"covers nothing{of} on {waiver.host}"
         known = {*self.inventory.hosts, *(one.host for one in self.readings)}
         hint = "" if waiver.host in known else nearest(waiver.host, known)
         return f"is for no known host, {waiver.host!r}{hint}" if "did you mean" in hint else ""
 
-    def _choose(self, judgement: Judgement, keys: frozenset[Key]) -> tuple[Judged, ...]:
-        return self.ruling.judge(finding for finding in judgement if finding.key in keys)
 
-    def selected(self, host: str, keys: Iterable[Key]) -> Mapping[Key, Judged]:
-        """The findings of a host that are reported together, after policy."""
-        chosen = self._choose(self.judgement(host), frozenset(keys))
-        return {one.finding.key: one for one in chosen}
-
-    def _target(self, host: str) -> Target | None:
-        return next((target for target in self.targets if target.name == host), None)
-
-
-def _source(target: Target | None) -> str:
-    """The source word for a host that gave no evidence to say it."""
+def _source(target: Target | None) -> Source:
+    """The source of a host that gave no evidence to say it."""
     if target is None or target.kind == "bundle":
-        return "recording"
-    return target.kind
+        return Source.RECORDING
+    return Source(target.kind)
 
 
 def load_checks(files: Iterable[str]) -> list[Check]:

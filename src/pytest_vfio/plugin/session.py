@@ -22,19 +22,19 @@ import pytest
 from pytest_vfio import sources
 from pytest_vfio.check import Check, Severity
 from pytest_vfio.inventory import InventoryError, must_know_checks
+from pytest_vfio.judge.host_run import checks_of
 from pytest_vfio.judge.judgement import Key, subjects_of
 from pytest_vfio.judge.policy import Policy
+from pytest_vfio.judge.result import RunResult
 from pytest_vfio.judge.suite import SuiteError
 from pytest_vfio.plugin import hosts, protocol
 from pytest_vfio.plugin.console import console
 from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish, must_bear
-from pytest_vfio.plugin.reading import REPORTS, Asked
+from pytest_vfio.plugin.reading import Asked
 from pytest_vfio.plugin.run import Run, load_checks
 from pytest_vfio.printable import printable
-from pytest_vfio.report import RunResult, junit, results, terminal, words, write_atomically
+from pytest_vfio.report import terminal, words, write
 from pytest_vfio.sources import Reading
-
-RENDERED = {"junit": junit.to_xml, "json": results.to_json}
 
 
 class Session:
@@ -70,11 +70,11 @@ class Session:
 
     def _announce(self) -> None:
         """Before anything else: what is a recording, so that nobody takes it for a live host."""
-        for evidence in self.run.evidences:
-            if not evidence.live:
+        for host in self.run.hosts.values():
+            if not host.live:
                 console(self.config).print(
-                    f"{printable(evidence.host)}: a recording of "
-                    f"{evidence.collected or 'unknown date'} ({evidence.source}), not a live host",
+                    f"{printable(host.name)}: a recording of "
+                    f"{host.collected or 'unknown date'} ({host.source}), not a live host",
                     markup=False,
                     highlight=False,
                 )
@@ -83,10 +83,10 @@ class Session:
         if not self.config.option.vfio_record:
             return
         folder = Path(self.config.option.vfio_record)
-        for evidence in self.run.evidences:
-            path = sources.recording_path(folder, evidence.host)
+        for host in self.run.hosts.values():
+            path = sources.recording_path(folder, host.name)
             try:
-                sources.write_recording(evidence, path)
+                sources.write_recording(host.evidence, path)
             except OSError as error:
                 raise pytest.UsageError(f"--record {folder}: {error}") from error
             self.written.append(str(path))
@@ -128,13 +128,9 @@ class Session:
         self.run.collect(check)
         return [
             item
-            for evidence in self.run.evidences
+            for host in self.run.hosts.values()
             for item in CheckItem.of(
-                collector,
-                name,
-                check,
-                evidence.host,
-                subjects_of(check, self.run.subjects(evidence.host)),
+                collector, name, check, host.name, subjects_of(check, host.subjects)
             )
         ]
 
@@ -162,21 +158,24 @@ class Session:
                 chosen.setdefault(item.host, []).append(item)
         for host, own in chosen.items():
             self._judge(host, own)
+        if not any("hypervisor" in getattr(item, "fixturenames", ()) for item in items):
+            run.let_go()
         gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
 
     def _judge(self, host: str, items: Iterable[CheckItem]) -> None:
         told = [i.key for i in items if not any(i.get_closest_marker(m) for m in SILENCING)]
-        judged = self.run.selected(host, told)
+        run = self.run.judge(host)
+        judged = run.selected(told)
         for item in items:
-            alone = judged.get(item.key) or self.run.selected(host, [*told, item.key])[item.key]
+            alone = judged.get(item.key) or run.selected([*told, item.key])[item.key]
             item.judge(alone)
 
     def _host_items(self, session: pytest.Session) -> list[HostItem]:
         sick = {host.host: host.reason for host in self.run.unreachable}
-        for evidence in self.run.evidences:
-            reason = self.run.ill_judged(evidence.host)
+        for name in self.run.hosts:
+            reason = self.run.judge(name).ill_judged()
             if reason is not None:
-                sick[evidence.host] = reason
+                sick[name] = reason
         return [
             HostItem.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
             for name, reason in sick.items()
@@ -284,30 +283,25 @@ class Session:
         own = {check.file for check in run.collected}
         for check in load_checks(self.files - own):
             run.collect(check)
-        seconds = time.time() - self.asked.started
         return RunResult(
-            suite=run.suite,
-            hosts=tuple(
-                run.result(reading, self.reported.get(reading.host, ()), seconds)
-                for reading in run.readings
-            ),
+            product=f"pytest-vfio {importlib.metadata.version('pytest-vfio')}",
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.asked.started)),
-            seconds=seconds,
+            duration_s=round(time.time() - self.asked.started, 3),
             complete=complete,
             fail_on=tuple(s for s in Severity if s in run.policy.fail_on),
+            checks=checks_of(run.suite),
+            hosts=run.results(self.reported),
             idle=run.idle(),
-            product=f"pytest-vfio {importlib.metadata.version('pytest-vfio')}",
         )
 
     def _write(self) -> None:
         folder = Path(self.config.option.vfio_report_dir or self.config.rootpath / "reports")
-        for word in self.asked.reports:
-            name = REPORTS[word]
-            try:
-                write_atomically(folder / name, RENDERED[word](self.result))
-            except OSError as error:
-                raise pytest.UsageError(f"--report-dir {folder}: {error}") from error
-            self.written.append(os.path.relpath(folder / name, self.config.invocation_params.dir))
+        try:
+            written = write(self.result, self.asked.reports, folder)
+        except OSError as error:
+            raise pytest.UsageError(f"--report-dir {folder}: {error}") from error
+        here = self.config.invocation_params.dir
+        self.written += [os.path.relpath(path, here) for path in written]
 
     def pytest_terminal_summary(self) -> None:
         """Our own summary, unless nobody wants one."""
@@ -326,7 +320,7 @@ class Session:
         """Which hosts are judged, and how each was read."""
         if not self.run.readings:
             return None
-        told = [f"{evidence.host} ({evidence.source})" for evidence in self.run.evidences]
+        told = [f"{host.name} ({host.source})" for host in self.run.hosts.values()]
         told += [f"{host.host} (unreachable)" for host in self.run.unreachable]
         more = "" if len(told) <= 8 else f" and {len(told) - 8} more"
         return printable(f"hosts: {', '.join(told[:8])}{more}")

@@ -1,94 +1,63 @@
-"""Findings -> terminal, JUnit, JSON: one file each. Nothing here judges anything."""
+"""A run's result -> files and the terminal. Nothing here judges anything.
+
+Every report is made of a `RunResult` alone, which `results.json` is, written down.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
-from functools import cached_property
+import importlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import cast
 
 import msgspec
+from msgspec.structs import replace
 
-from pytest_vfio.check import Severity
-from pytest_vfio.declared import Waiver
-from pytest_vfio.hypervisor.hypervisor import Hypervisor
-from pytest_vfio.judge.diagnosis import Diagnosis
-from pytest_vfio.judge.judgement import Key
-from pytest_vfio.judge.policy import Judged
-from pytest_vfio.judge.suite import Suite
+from pytest_vfio.judge.result import RunResult
+from pytest_vfio.write import file_name, write_atomically
+
+_EACH = "{host}"
 
 
-class HostResult(msgspec.Struct, frozen=True, dict=True):
-    """All that is to be reported of one host.
+class Format(msgspec.Struct, frozen=True):
+    """A report: its file, and the module of this folder whose `render` makes the file's bytes.
 
-    `hypervisor` and `diagnosis` are None for an unreachable host, and `reason` says why it is one;
-    it also says why a host that was read is an error all the same.
-    `selected` are the findings that this run was asked for; `judged` are all of the suite.
-    `lapsed` are expired waivers that would cover one of them.
+    A file named with `{host}` is one file for each host, rendered as if the run had no other.
+    Modules are imported when they are asked for: most runs ask for few.
     """
 
-    name: str
-    source: str
-    collected: str | None
-    live: bool
-    hypervisor: Hypervisor | None
-    judged: tuple[Judged, ...] = ()
-    selected: frozenset[Key] = frozenset()
-    diagnosis: Diagnosis | None = None
-    reason: str = ""
-    seconds: float = 0.0
-    lapsed: tuple[Waiver, ...] = ()
+    file: str
+    module: str
 
-    @cached_property
-    def shown(self) -> tuple[Judged, ...]:
-        """The findings that this run was asked for."""
-        return tuple(one for one in self.judged if one.finding.key in self.selected)
+    def files(self, run: RunResult) -> Mapping[str, bytes]:
+        """What is to be written, by name below the report folder."""
+        module = importlib.import_module(f"pytest_vfio.report.{self.module}")
+        render = cast("Callable[[RunResult], bytes]", module.render)
+        if _EACH not in self.file:
+            return {self.file: render(run)}
+        return {
+            self.file.replace(_EACH, file_name(host.name)): render(replace(run, hosts=(host,)))
+            for host in run.hosts
+        }
 
 
-class RunResult(msgspec.Struct, frozen=True):
-    """All that is to be reported of one run. `started` is UTC, `YYYY-MM-DDTHH:MM:SSZ`.
+#: The reports that can be asked for, by the word for each.
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "junit": Format("junit.xml", "junit"),
+        "junit-hosts": Format("junit/TEST-{host}.xml", "junit"),
+        "json": Format("results.json", "results"),
+    }
+)
 
-    `idle` are sentences on waivers that cover nothing.
+
+def write(run: RunResult, words: Iterable[str], folder: Path) -> list[Path]:
+    """Render the reports that are asked for and write them, each at once or not at all.
+
+    Raises OSError where the folder cannot be written.
     """
-
-    suite: Suite
-    hosts: tuple[HostResult, ...]
-    started: str
-    seconds: float
-    complete: bool
-    fail_on: tuple[Severity, ...]
-    product: str
-    idle: tuple[str, ...] = ()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, and never half of one.
-
-    Raises OSError where the folder cannot be made or written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _scratch(path) as (handle, name):
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-
-
-@contextlib.contextmanager
-def _scratch(path: Path) -> Iterator[tuple[int, str]]:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        yield handle, name
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    rendered = [entry for word in words for entry in FORMATS[word].files(run).items()]
+    for name, data in rendered:
+        write_atomically(folder / name, data)
+    return [folder / name for name, _ in rendered]

@@ -16,11 +16,19 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_vfio.check import Outcome, Severity
-from pytest_vfio.judge.diagnosis import Cause, DeviceSentence, HostVerdict, counts, listed
-from pytest_vfio.judge.judgement import Finding
-from pytest_vfio.printable import ascii_only, printable
-from pytest_vfio.report import HostResult, RunResult
-from pytest_vfio.report.results import ask, on_off
+from pytest_vfio.judge.result import (
+    Answer,
+    CauseResult,
+    DeviceResult,
+    FactsResult,
+    FindingResult,
+    FixResult,
+    HostResult,
+    HostVerdict,
+    RunResult,
+)
+from pytest_vfio.printable import ascii_only, listed, printable
+from pytest_vfio.report.words import counts, grade
 
 T = TypeVar("T")
 
@@ -29,7 +37,7 @@ _STYLES = {
     HostVerdict.NOT_READY: "bold red",
     HostVerdict.CANNOT_TELL: "bold yellow",
 }
-_ASSIGNABLE = {"no": "red", "unknown": "yellow", "yes": "green"}
+_ASSIGNABLE = {Answer.NO: "red", Answer.UNKNOWN: "yellow", Answer.YES: "green"}
 _CAUSES = 12
 #: Of more hosts than these, each is told in brief.
 _FEW = 4
@@ -119,45 +127,49 @@ class _Page:
 def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool) -> None:
     page.blank()
     page.line(0, *_headline(host))
-    if host.diagnosis is None:
+    if host.facts is None:
         page.line(2, (host.reason, "red"))
         return
-    alike = _alike(host.diagnosis.causes, lambda cause: _told(cause.finding))
+    alike = _alike(host.diagnosis, _told_cause)
     most = len(alike) if verbose else _BRIEF_CAUSES if brief else _CAUSES
     for number, causes in enumerate(alike[:most], 1):
-        _cause(number, causes, page, verbose)
+        _cause(number, causes, host, page, verbose)
     if len(alike) > most:
         page.line(2, (f"and {len(alike) - most} more causes, see results.json or -v", "dim"))
     for one in host.shown:
-        if one.finding.outcome is Outcome.ERROR:
-            page.line(2, ("error ", "bold red"), (one.finding.message, ""))
+        if one.outcome is Outcome.ERROR:
+            page.line(2, ("error ", "bold red"), (one.message, ""))
     if host.reason:
         page.line(2, ("error ", "bold red"), (host.reason, ""))
-    _devices(host, host.diagnosis.devices, page, verbose, brief=brief)
+    _devices(host.facts, page, verbose, brief=brief)
     if not brief:
         _remarks(host, page, verbose)
 
 
 def _headline(host: HostResult) -> list[tuple[str, str]]:
-    if host.diagnosis is None or host.hypervisor is None:
+    if host.facts is None:
         return [(host.name, "bold"), ("  ", ""), ("unreachable", "bold red")]
-    verdict = host.diagnosis.verdict
-    hypervisor = host.hypervisor
-    release = ask(lambda: hypervisor.kernel.release)
     since = host.collected or "unknown date"
     facts = [
-        f"kernel {release}" if release else "",
-        f"IOMMU {on_off(ask(lambda: hypervisor.iommu.on))}",
-        f"interrupt remapping {on_off(ask(lambda: hypervisor.iommu.interrupt_remapping))}",
+        f"kernel {host.facts.kernel}" if host.facts.kernel else "",
+        f"IOMMU {host.facts.iommu}",
+        f"interrupt remapping {host.facts.interrupt_remapping}",
         f"read by {host.source}" if host.live else f"{host.source} of {since}",
     ]
     told = ", ".join(filter(None, facts))
-    return [(host.name, "bold"), ("  ", ""), (verdict.value, _STYLES[verdict]), (f"  ({told})", "")]
+    return [
+        (host.name, "bold"),
+        ("  ", ""),
+        (host.verdict.value, _STYLES[host.verdict]),
+        (f"  ({told})", ""),
+    ]
 
 
-def _cause(number: int, causes: Sequence[Cause], page: _Page, verbose: int) -> None:
+def _cause(
+    number: int, causes: Sequence[CauseResult], host: HostResult, page: _Page, verbose: int
+) -> None:
     """A cause, with those that say the same of other subjects."""
-    finding = causes[0].finding
+    finding = host.finding_of(causes[0])
     hurts = finding.severity in (Severity.BLOCKER, Severity.SECURITY)
     style = "bold red" if hurts else "bold yellow"
     page.line(
@@ -166,90 +178,89 @@ def _cause(number: int, causes: Sequence[Cause], page: _Page, verbose: int) -> N
         (f"{finding.id} ", style),
         (f"{finding.severity.value}: ", style),
         (finding.message, "bold"),
-        (_and_so([cause.finding.name for cause in causes[1:]]), "dim"),
+        (_and_so([cause.subject.name for cause in causes[1:]]), "dim"),
     )
     for quote in finding.evidence[: None if verbose else _EVIDENCE]:
         lines = quote.line.split("\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
         page.line(5, (f"{quote.source}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
-    if finding.cure is not None:
-        grade = f"fix ({finding.cure.grade}{', reboot' if finding.cure.reboot else ''}): "
-        page.line(5, (grade, "cyan"), (finding.cure.title, ""))
+    if finding.fix is not None:
+        _fix(finding.fix, page, first=number == 1 or bool(verbose))
     explains = dict.fromkeys(key for cause in causes for key in cause.explains)
     if explains:
-        names = [id if kind == "host" else f"{id} {name}" for id, kind, name in explains]
-        page.line(5, (f"explains {len(names)}: {listed(names, 6)}", "dim"))
+        names = [
+            f"{key.id} {key.subject.name}" if key.subject.words else key.id for key in explains
+        ]
+        page.line(5, (f"also causes {len(names)}: {listed(names, 6)}", "dim"))
 
 
-def _devices(
-    host: HostResult, devices: Sequence[DeviceSentence], page: _Page, verbose: int, *, brief: bool
-) -> None:
+def _fix(fix: FixResult, page: _Page, *, first: bool) -> None:
+    """What to do, and for the causes to begin with, how: ready to paste."""
+    page.line(5, (f"fix ({grade(fix)}): ", "cyan"), (fix.title, ""))
+    for step in fix.steps if first else ():
+        for command in step.commands:
+            page.line(7, (command, "bold"))
+        if not step.commands:
+            page.line(7, (step.by_hand or step.title, ""))
+
+
+def _devices(facts: FactsResult, page: _Page, verbose: int, *, brief: bool) -> None:
     """A sentence for each device, those alike together, and the worst first."""
-    unread = [item.name for item in host.hypervisor.intent.lacking] if host.hypervisor else []
+    devices, unread = facts.intended, facts.devices_unread
     if not devices and not unread:
-        page.line(2, ("no device is meant for a guest", "yellow"))
+        page.line(2, ("no device is to be passed through", "yellow"))
     if unread:
-        more = "other devices are" if devices else "any device is"
-        told = f"cannot tell whether {more} meant for a guest: {listed(unread)} not read"
-        page.line(2, (told, "yellow"))
+        told = "there may be more devices" if devices else "there may be devices"
+        page.line(2, (f"{told} to pass through: {listed(unread)} not read", "yellow"))
     ordered = [one for kind in _ASSIGNABLE for one in devices if one.assignable == kind]
     shown = ordered if verbose or brief else ordered[:_DEVICES]
-    for alike in _alike(shown, lambda one: (one.assignable, one.sentence, one.device.name)):
+    for alike in _alike(shown, lambda one: (one.assignable, one.sentence, one.label)):
         first = alike[0]
-        name, rest = first.device.name, first.sentence.removeprefix(first.device.name)
+        name, rest = first.label, first.sentence.removeprefix(first.label)
         style = _ASSIGNABLE[first.assignable]
         if len(alike) == 1:
-            page.line(2, (first.sentence, style), (f"  [{' '.join(_facts(first))}]", "dim"))
+            known = " ".join(filter(None, _facts(first)))
+            page.line(2, (first.sentence, style), (f"  [{known}]" if known else "", "dim"))
             continue
         if brief:
-            names = _and_so([one.device.name for one in alike[1:]])
+            names = _and_so([one.label for one in alike[1:]])
             page.line(2, (first.sentence, style), (names, "dim"))
             continue
         if name in rest:
             page.line(2, (first.sentence, style), (", and so:", "dim"))
         else:
             page.line(2, (f"{len(alike)} devices{rest}", style))
-        named = [[(one.device.name, ""), *((fact, "dim") for fact in _facts(one))] for one in alike]
+        named = [[(one.label, ""), *((fact, "dim") for fact in _facts(one))] for one in alike]
         page.rows(5, named)
     if len(devices) > len(shown):
         left = len(devices) - len(shown)
         page.line(2, (f"and {left} more devices, see results.json or -v", "dim"))
 
 
-def _facts(one: DeviceSentence) -> tuple[str, str, str]:
+def _facts(one: DeviceResult) -> tuple[str, str, str]:
     """Id, driver and group of a device, as far as they are known."""
-    function = ask(lambda: one.device.function)
-    if function is None:
-        return "", "", ""
-    group = ask(lambda: function.group)
-    return (
-        ask(lambda: function.id) or "",
-        ask(lambda: function.driver or "no driver") or "",
-        "" if group is None else f"group {group}",
-    )
+    group = "" if one.group is None else f"group {one.group}"
+    return one.id or "", one.driver or "", group
 
 
 def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
     """Advice, waivers, what was not read, and the count, as far as the run was asked."""
     advice = [
-        one.finding
-        for one in host.shown
-        if one.finding.outcome is Outcome.FAIL and one.finding.severity is Severity.ADVICE
+        one for one in host.shown if one.outcome is Outcome.FAIL and one.severity is Severity.ADVICE
     ]
     for alike in _alike(advice, _told):
-        others = _and_so([one.name for one in alike[1:]])
+        others = _and_so([one.subject.name for one in alike[1:]])
         page.line(2, (f"advice {alike[0].id} ", "cyan"), (alike[0].message, ""), (others, "dim"))
     for one in host.shown:
         if one.waiver is not None:
-            waived = f"until {one.waiver.expires} ({one.waiver.reason}): {one.finding.message}"
-            page.line(2, (f"waived {one.finding.id} ", "cyan"), (waived, ""))
+            waived = f"until {one.waiver.expires} ({one.waiver.reason}): {one.message}"
+            page.line(2, (f"waived {one.id} ", "cyan"), (waived, ""))
     for waiver in host.lapsed:
         told = f"has expired on {waiver.expires} ({waiver.reason})"
         page.line(2, (f"waiver of {waiver.check} ", "yellow"), (told, ""))
     _unread(host, page, verbose)
-    tally = counts(host.shown)
-    told = ", ".join(f"{number} {outcome.value}" for outcome, number in tally.items() if number)
-    chosen, every = len(host.shown), len(host.judged)
+    told = ", ".join(f"{number} {word}" for word, number in counts(host.shown).items())
+    chosen, every = len(host.shown), len(host.findings)
     number = f"{every} findings" if chosen == every else f"{chosen} of {every} findings selected"
     page.line(2, (f"{number}: {told}" if told else number, "dim"))
 
@@ -257,10 +268,8 @@ def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
 def _unread(host: HostResult, page: _Page, verbose: int) -> None:
     """What was not read, by the reason, the most missed first; and what would let it be read."""
     missed: dict[str, dict[str, int]] = {}
-    for one in host.shown:
-        for gap in one.finding.missing if one.finding.outcome is Outcome.UNKNOWN else ():
-            names = missed.setdefault(gap.why, {})
-            names[gap.name] = names.get(gap.name, 0) + 1
+    for gap in host.unread:
+        missed.setdefault(gap.why, {})[gap.name] = gap.findings
     reasons = sorted(missed, key=lambda why: (-sum(missed[why].values()), why))
     for why in reasons if verbose else reasons[:_UNREAD]:
         most = sorted(missed[why], key=lambda name: (-missed[why][name], name))
@@ -290,8 +299,12 @@ def _and_so(names: Sequence[str]) -> str:
     return f" (and so {listed(names)})" if names else ""
 
 
-def _told(finding: Finding) -> tuple[str, str, str]:
-    return finding.id, finding.message, finding.name
+def _told(one: FindingResult) -> tuple[str, str, str]:
+    return one.id, one.message, one.subject.name
+
+
+def _told_cause(one: CauseResult) -> tuple[str, str, str]:
+    return one.id, one.message, one.subject.name
 
 
 def _alike(things: Iterable[T], told: Callable[[T], tuple[str, str, str]]) -> list[list[T]]:
@@ -311,14 +324,13 @@ def _fleet(hosts: Sequence[HostResult], page: _Page) -> None:
     """One table of many hosts: verdict and first cause."""
     rows = [[("host", "bold"), ("verdict", "bold"), ("first cause", "bold")]]
     for host in hosts:
-        if host.diagnosis is None:
+        if host.facts is None:
             reason = host.reason.removeprefix(f"{host.name}: ")
             rows.append([(host.name, ""), ("unreachable", "bold red"), (reason, "")])
             continue
-        verdict, causes = host.diagnosis.verdict, host.diagnosis.causes
-        cause = f"{causes[0].finding.id} {causes[0].finding.message}" if causes else ""
-        if verdict is HostVerdict.CANNOT_TELL and host.diagnosis.unread:
-            cause = f"{listed(host.diagnosis.unread)} not read"
-        rows.append([(host.name, ""), (verdict.value, _STYLES[verdict]), (cause, "")])
+        cause = next((f"{cause.id} {cause.message}" for cause in host.diagnosis), "")
+        if host.verdict is HostVerdict.CANNOT_TELL and host.unread:
+            cause = f"{listed([gap.name for gap in host.unread])} not read"
+        rows.append([(host.name, ""), (host.verdict.value, _STYLES[host.verdict]), (cause, "")])
     page.blank()
     page.rows(0, rows)

@@ -1,11 +1,16 @@
-"""Finding -> pytest's report, letter and word, and JUnit's kind. One table."""
+"""The words of outcomes, for every report: label, letter, count. One table."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
 from pytest_vfio.check import Outcome
-from pytest_vfio.judge.policy import Judged
+from pytest_vfio.judge.result import FindingResult, FixResult, HostResult
+from pytest_vfio.steps import Grade
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -39,13 +44,43 @@ _PASSES_BY = {
 
 #: The words under which pytest counts what it would itself call skipped.
 OURS = tuple({one.category: one for one in _PASSES_BY.values() if one.category != one.report})
+#: What the letters of a progress line mean, in the order in which they are told.
+LEGEND = {one.letter: one.category for one in (*_PASSES_BY.values(), *_GATES.values())}
 
 
-def shown(judged: Judged) -> Shown:
-    """How a finding is shown, by its outcome and whether it gates."""
-    return (_GATES if judged.gates else _PASSES_BY)[judged.finding.outcome]
+class Ended(Protocol):
+    """What an outcome is shown by: a finding of a result."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def gates(self) -> bool: ...
 
 
-def label(judged: Judged) -> str:
+def shown(outcome: Outcome, *, gates: bool) -> Shown:
+    """How an outcome is shown, by whether it gates."""
+    return (_GATES if gates else _PASSES_BY)[outcome]
+
+
+def label(one: Ended) -> str:
     """The word for a finding: `warn` for a failure that does not gate."""
-    return shown(judged).word.lower()
+    return shown(one.outcome, gates=one.gates).word.lower()
+
+
+def counts(findings: Iterable[FindingResult]) -> Mapping[str, int]:
+    """How many findings there are of each of pytest's categories, as pytest counts them."""
+    tally = Counter(shown(one.outcome, gates=one.gates).category for one in findings)
+    order = dict.fromkeys(one.category for one in (*_GATES.values(), *_PASSES_BY.values()))
+    return {category: tally[category] for category in order if tally[category]}
+
+
+def verdict(host: HostResult) -> str:
+    """The word for a host: its verdict, or `unreachable`."""
+    return host.verdict.value if host.reachable else "unreachable"
+
+
+def grade(fix: FixResult) -> str:
+    """What carrying out a cure means for the host: `changes boot files, needs a reboot`."""
+    if fix.grade is Grade.MANUAL:
+        return ", ".join(["by hand", *(["needs a reboot"] if fix.reboot else [])])
+    return ", ".join(fix.impacts) or fix.grade.value

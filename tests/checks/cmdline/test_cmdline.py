@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_vfio.check import Outcome, Severity, Verdict
+from pytest_vfio.check import ADVICE, Outcome, Severity, Verdict
 from pytest_vfio.declared import Declared, WantedDevice
 from pytest_vfio.evidence import Extent, Item, Status
 from pytest_vfio.judge import suite
@@ -452,7 +452,8 @@ def test_CMD020_unknown_without_a_command_line():
         "10de.1b80",
         "8086:1572, 10de:1b80",
         "8086,1572",
-        "8086:1572x",
+        "8086:157x",
+        "8086:1572;10de:1b80",
         "",
         "18086:1572",
         "vendor:device",
@@ -484,10 +485,17 @@ def test_CMD021_fails_on_a_list_in_modprobe_d():
         "0x8086:0x1572:103c:22fc",
         "8086:1572:ffffffff:ffffffff:20000:ffff00",
         ",8086:1572",
+        '"8086:1572, 10de:1b80"',
+        '"8086: 1572"',
+        "8086:1572x",
+        "8086:1572:",
     ],
 )
-def test_CMD021_passes_on_a_well_formed_list(ids):
-    """Hex, with or without 0x; subsystem, class and mask; an empty entry is passed over."""
+def test_CMD021_passes_on_a_list_that_the_driver_reads(ids):
+    """Hex, with or without 0x; an empty entry is passed over, as are blanks before a number.
+
+    What stands behind an id that a device has changes nothing.
+    """
     assert Outcome.PASS == verdict("CMD021", f"vfio-pci.ids={ids}").outcome
 
 
@@ -660,6 +668,14 @@ def test_CMD027_fails_where_unsafe_interrupts_are_configured():
     assert Outcome.FAIL == verdict("CMD027", "quiet", UNSAFE).outcome
 
 
+def test_CMD027_fails_as_advice_where_interrupts_are_remapped():
+    """The switch does nothing there."""
+    remapped = {"proc/interrupts": "  24:  1  IR-PCI-MSI 524288-edge  eth0\n"}
+    found = verdict("CMD027", "quiet", {**UNSAFE, **remapped})
+
+    assert (Outcome.FAIL, ADVICE) == (found.outcome, found.severity)
+
+
 def test_CMD027_passes_where_they_are_not():
     """A later N takes it back."""
     off = "vfio_iommu_type1.allow_unsafe_interrupts=N"
@@ -704,7 +720,14 @@ def test_CMD030_fails_on_strict_mode(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["quiet", "iommu.strict=1 iommu.strict=0", "iommu.strict=1 iommu=pt"]
+    "words",
+    [
+        "quiet",
+        "iommu.strict=1 iommu.strict=0",
+        "iommu.strict=1 iommu=pt",
+        "panic=-1 rd.timeout=-5,-2 intel_iommu=on,sp_off console=-",
+        "intel_iommu=on amd_iommu=strict",
+    ],
 )
 def test_CMD030_passes_in_lazy_mode_or_without_translation(words):
     """The last iommu.strict= counts; passthrough needs no flush."""

@@ -194,6 +194,30 @@ def test_FW003_fails_by_the_kernels_words():
     assert Outcome.FAIL == outcome("FW003", OFF, {"dmesg": grepped("dmesg", line)})
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        BUG,
+        "DMAR: Your BIOS is broken; bad RMRR [0x00000000bd800000-0x00000000bfffffff]",
+        "DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR",
+        "ACPI: IORT: [Firmware Bug]: [map (____ptrval____)] conflicting mapping for input ID 0x0",
+    ],
+)
+def test_FW003_passes_what_only_taints(line):
+    """The kernel works around it, and goes on; FW015 reports it."""
+    found = {**NO_TABLES, DMAR: tables.dmar()}
+
+    assert Outcome.PASS == outcome("FW003", found, OFF, log(line))
+    assert Outcome.FAIL == outcome("FW015", found, OFF, log(line))
+
+
+def test_FW003_passes_where_the_same_log_shows_remapping_on():
+    """Interrupts are remapped by the units that the table describes."""
+    lines = ("DMAR: Your BIOS is broken; bad RMRR", "DMAR-IR: Enabled IRQ remapping in xapic mode")
+
+    assert Outcome.PASS == outcome("FW003", {"dmesg": grepped("dmesg", "\n".join(lines))})
+
+
 def test_FW003_passes_where_the_iommu_is_on():
     """What the kernel works around keeps nothing off."""
     assert Outcome.PASS == outcome("FW003", INTEL_ON, log(BUG))

@@ -14,8 +14,7 @@ from pytest_vfio.facts.boot.chain import Boot
 from pytest_vfio.facts.boot.grub import GrubDefaults
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.parse import entries, shellvars
-from pytest_vfio.parse.linediff import differences, relevant
-from pytest_vfio.parse.words import parse
+from pytest_vfio.parse.effects import compare
 from tests.hosts import booting as bootchain
 from tests.hosts.plain import evidence, grepped
 
@@ -310,8 +309,12 @@ def test_a_sound_host_agrees_in_all_three():
     """Configured, generated, running."""
     found = boot()
 
-    assert () == differences(found.configured.words, found.next_entry.words)
-    assert () == differences(found.next_entry.words, found.running.words)
+    for here, there in (
+        (found.configured.words, found.next_entry.words),
+        (found.next_entry.words, found.running.words),
+    ):
+        change = compare(here, there)
+        assert ((), ()) == (change.arriving, change.leaving)
     assert found.by_grub
 
 
@@ -329,39 +332,47 @@ def test_the_saved_entry_is_the_next_one():
         _ = boot({**changes, "boot/grub/grubenv": Status.DENIED}).next_entry
 
 
-def test_a_one_time_entry_comes_before_the_saved_one():
-    """grub-reboot."""
+def test_a_one_time_entry_is_not_the_default():
+    """grub-reboot: the boot after it takes the saved one again."""
     text = bootchain.grub_cfg("iommu=pt").replace('"0"', '"${saved_entry}"')
     changes = {"boot/grub/grub.cfg": text, "boot/grub/grubenv": "saved_entry=0\nnext_entry=1>1\n"}
+    found = boot(changes)
 
-    assert "rec-1" == boot(changes).next_entry.id
-
-
-def test_differences_know_their_direction():
-    """What arrives, what leaves, and harm that is gone."""
-    cases = [
-        ("iommu=pt", "", True, False),
-        ("", "iommu=pt", False, True),
-        ("", "iommu=off", True, False),
-        ("intel_iommu=on intel_iommu=off", "intel_iommu=off intel_iommu=on", True, False),
-        ("intel_iommu=on", "intel_iommu=on intel_iommu=igfx_off", False, True),
-        ("intel_iommu=on", "intel_iommu=1 intel_iommu=on", False, False),
-        ("", "intremap=nosid", True, False),
-        ("", "pci=nomsi,realloc", True, False),
-        ("", "amd_iommu=on", False, False),
-        ("amd_iommu=on", "", False, False),
-    ]
-    for here, there, arriving, leaving in cases:
-        (found,) = differences(parse(here.encode()), parse(there.encode()))
-        assert (arriving, leaving) == (found.arriving, found.leaving), (here, there)
+    assert "gnulinux-simple-1" == found.next_entry.id
+    assert "rec-1" == found.selection.once.id
+    assert "next_entry=1>1" == found.selection.once_quote.line
+    assert boot().selection.once is None
 
 
-def test_only_words_that_decide_about_assignment_count():
-    """console= may differ."""
-    assert relevant("vfio_pci.ids")
-    assert relevant("intel_iommu")
-    assert not relevant("console")
-    assert () == differences(parse(b"console=tty0 a"), parse(b"quiet"))
+CUSTOM = """\
+menuentry 'mine' --id mine {
+	linux /boot/vmlinuz-6.1.0-18-amd64 root=UUID=1 ro intel_iommu=off
+}
+"""
+
+
+@pytest.mark.parametrize("saved", ["mine", "2"])
+def test_entries_of_custom_cfg_are_entries(saved):
+    """They follow those of grub.cfg, and GRUB goes on counting."""
+    text = bootchain.grub_cfg("iommu=pt").replace('"0"', '"${saved_entry}"')
+    changes = {"boot/grub/grub.cfg": text, "boot/grub/grubenv": f"saved_entry={saved}\n"}
+    found = boot({**changes, "boot/grub/custom.cfg": CUSTOM})
+
+    assert "mine" == found.next_entry.id
+    assert found.next_entry.by_hand
+    assert "gnulinux-simple-1" == found.generated.id
+    assert found.selection.unfit is None
+
+
+def test_a_default_that_names_nothing_is_told_and_the_first_entry_is_taken():
+    """Where custom.cfg was not read it may stand there."""
+    text = bootchain.grub_cfg("iommu=pt").replace('"0"', '"${saved_entry}"').replace("single", "3")
+    changes = {"boot/grub/grub.cfg": text, "boot/grub/grubenv": "saved_entry=gone\n"}
+
+    assert "gone" == boot({**changes, "boot/grub/custom.cfg": None}).selection.unfit
+    assert "gnulinux-simple-1" == boot(changes).next_entry.id
+    with pytest.raises(Missing):
+        _ = boot(changes).selection.unfit
 
 
 def test_the_words_to_look_at_are_the_running_ones_else_the_configured():

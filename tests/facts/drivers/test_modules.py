@@ -322,7 +322,7 @@ def test_a_written_list_is_read_back(pairs):
 
     assert pairs == [(pattern.vendor, pattern.device) for pattern in good]
     assert () == bad
-    assert all(pattern.exact for pattern in good)
+    assert all(pattern.rest == "" for pattern in good)
 
 
 BUILTIN = {"modules.builtin": "kernel/vfio-pci.ko\n"}

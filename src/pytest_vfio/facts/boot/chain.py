@@ -11,14 +11,15 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status, Tree
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status
 from pytest_vfio.facts.boot import kdump
 from pytest_vfio.facts.boot.grub import GrubDefaults
+from pytest_vfio.facts.boot.selection import Selection, efi_variable
 from pytest_vfio.facts.kernel.cmdline import Cmdline
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.parse import entries as parsing
+from pytest_vfio.parse.effects import compare
 from pytest_vfio.parse.entries import Entry, GrubCfg
-from pytest_vfio.parse.linediff import differences
 from pytest_vfio.parse.words import Word, named, parse
 
 GRUB, GRUB_BLS, SYSTEMD_BOOT, OSTREE, UKI = "grub", "grub-bls", "systemd-boot", "ostree", "uki"
@@ -96,10 +97,10 @@ class Boot:
     @property
     def _by_firmware(self) -> Loader | None:
         """The variables that a loader, or the stub of a unified image, leaves in EFI."""
-        stub, quote = self._efi_variable("StubInfo")
+        stub, quote = efi_variable(self.evidence, "StubInfo")
         if "systemd-stub" in (stub or ""):
             return Loader(UKI, quote)
-        info, quote = self._efi_variable("LoaderInfo")
+        info, quote = efi_variable(self.evidence, "LoaderInfo")
         if "systemd-boot" in (info or ""):
             return Loader(SYSTEMD_BOOT, quote)
         return self._grub(quote) if "GRUB" in (info or "").upper() else None
@@ -107,7 +108,7 @@ class Boot:
     @property
     def _by_words(self) -> Loader | None:
         """What loaders put on the command line, GRUB's BOOT_IMAGE aside."""
-        for word in self._running_words:
+        for word in self.running_words:
             if word.name == "ostree":
                 return Loader(OSTREE, word.quote)
             if word.name == "initrd" and "\\" in (word.value or ""):
@@ -115,7 +116,8 @@ class Boot:
         return None
 
     @property
-    def _running_words(self) -> tuple[Word, ...]:
+    def running_words(self) -> tuple[Word, ...]:
+        """The words of the running line as far as they are known; none where it is not."""
         try:
             return self.running.all
         except Missing:
@@ -123,10 +125,10 @@ class Boot:
 
     @property
     def _first_word(self) -> Word | None:
-        return next((word for word in self._running_words if word.name == "BOOT_IMAGE"), None)
+        return next((word for word in self.running_words if word.name == "BOOT_IMAGE"), None)
 
     def _grub(self, quote: Quote) -> Loader:
-        if any(word.name == "ostree" for word in self._running_words):
+        if any(word.name == "ostree" for word in self.running_words):
             return Loader(OSTREE, quote)
         if self.grub_cfg is not None and self.grub_cfg.blscfg:
             return Loader(GRUB_BLS, quote)
@@ -143,13 +145,6 @@ class Boot:
             return self.loader.kind in (GRUB, GRUB_BLS)
         except Missing:
             return None
-
-    def _efi_variable(self, name: str) -> tuple[str | None, Quote]:
-        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
-        for path, value in tree.values.items():
-            if path.startswith(f"efivars/{name}") and value.strip():
-                return value.strip(), tree.quote(path)
-        return None, tree.item.quote(name)
 
     @property
     def _bootctl(self) -> Loader | None:
@@ -169,21 +164,29 @@ class Boot:
 
         For a pass the running line has to be whole.
         """
-        if self._running_words:
+        if self.running_words:
             return self.running.words
         return tuple(word for line in self.written for word in line.words)
 
     def mended(self, *words: Word) -> Entry | None:
         """The entry of the next boot, where it is known and has none of these words any more.
 
-        Then not the words are the fault but that they still run.
+        Then not the words are the fault but that they still run. None too where that entry takes
+        something away which the running line has: no reboot into it mends anything.
         """
         try:
             entry = self.next_entry
         except Missing:
             return None
-        left = {(word.name, word.value) for word in entry.words}
-        return None if any((word.name, word.value) in left for word in words) else entry
+        left, run = (
+            {(word.name, word.value, word.after_dashes) for word in line}
+            for line in (entry.words, self.running_words)
+        )
+        asked = {(word.name, word.value, word.after_dashes) for word in words}
+        if asked & left or not asked & run:
+            return None
+        taken = compare(entry.words, self.running_words).leaving
+        return None if any(effect.decides for effect in taken) else entry
 
     # -- configured -------------------------------------------------------------------------
 
@@ -240,7 +243,41 @@ class Boot:
     # -- generated --------------------------------------------------------------------------
 
     @cached_property
+    def selection(self) -> Selection:
+        """Which entry the loader takes: at every ordinary reboot, and once. Raises Missing."""
+        kind = self.loader.kind
+        by_menu = kind == GRUB
+        return Selection(
+            self.evidence,
+            self.entries,
+            menu=self.grub_cfg if by_menu else None,
+            grubenv=self._grubenv_item if kind in (GRUB, GRUB_BLS, OSTREE) else None,
+            settings=self._grub_cfg_item if by_menu else self._one_of(LOADER_CONF),
+            custom=self._custom_item if by_menu else None,
+        )
+
+    @property
+    def next_entry(self) -> Entry:
+        """The default entry, which every ordinary reboot takes. Raises Missing where unknown."""
+        return self.selection.default
+
+    @property
+    def generated(self) -> Entry:
+        """The entry that shows what was generated from the configuration. Raises Missing.
+
+        The default one, unless that is a recovery entry or one that a person wrote: then the first
+        that the generator made for the same kernel.
+        """
+        default = self.next_entry
+        made = [entry for entry in self.entries if not (entry.recovery or entry.by_hand)]
+        if default.by_hand or default.recovery or default not in made:
+            same = [entry for entry in made if entry.release == default.release]
+            return next(iter(same or made), default)
+        return default
+
+    @cached_property
     def _grub_cfg_item(self) -> Item:
+        """The grub.cfg that was read, or the one to read."""
         return self._one_of(GRUB_CFG)
 
     @cached_property
@@ -248,6 +285,17 @@ class Boot:
         """The generated grub.cfg, as far as it was read; None where nothing of it was."""
         item = self._grub_cfg_item
         return parsing.grub_cfg(item, self.grubenv) if item.data else None
+
+    @cached_property
+    def custom(self) -> GrubCfg:
+        """What custom.cfg beside grub.cfg adds, as far as it was read (util/grub.d/41_custom.in)."""
+        first = self.grub_cfg.count if self.grub_cfg else 0
+        return parsing.grub_cfg(self._custom_item, self.grubenv, first=first)
+
+    @property
+    def _custom_item(self) -> Item:
+        """The custom.cfg beside the grub.cfg that was read."""
+        return self.evidence.item(self._grub_cfg_item.name.replace("grub.cfg", "custom.cfg"))
 
     @cached_property
     def grubenv(self) -> dict[str, str]:
@@ -262,6 +310,7 @@ class Boot:
         return self.evidence.item(beside) if item.data else self._one_of(GRUBENV)
 
     def _one_of(self, names: tuple[str, ...]) -> Item:
+        """The first of some items that has content, else one that may have."""
         items = [self.evidence.item(name) for name in names]
         for item in items:
             if item.data:
@@ -297,86 +346,10 @@ class Boot:
         if kind == GRUB:
             if self.grub_cfg is None or not self.grub_cfg.whole:
                 raise Missing(self._grub_cfg_item)
-            return self.grub_cfg.entries
+            return self.grub_cfg.entries + self.custom.entries
         if kind == UKI:
             raise Missing(Lack("efi/EFI/Linux/", Status.NOT_COLLECTED, detail="unified image"))
         entries, missing = self._loader_files
         if missing or not entries:
             raise Missing(*(missing or (self.evidence.item(ENTRY_DIRECTORIES[0]),)))
         return entries
-
-    @cached_property
-    def next_entry(self) -> Entry:
-        """The entry that an ordinary reboot takes. Raises Missing where that cannot be told."""
-        entry = self._grub_default if self.loader.kind == GRUB else self._loader_default
-        if entry is None or not entry.certain:
-            raise Missing(self._grub_cfg_item if self.loader.kind == GRUB else self._loader_conf)
-        return entry
-
-    @property
-    def _grub_default(self) -> Entry | None:
-        default = (self.grub_cfg.default if self.grub_cfg else None) or "0"
-        if not _alike(self.entries):
-            # a one-time entry comes first, whatever the default
-            chosen = self._chosen.get("next_entry")
-            saved = self._chosen.get("saved_entry", "0")
-            default = chosen or (saved if "$" in default else default)
-        return parsing.pick(self.entries, default)
-
-    @property
-    def _chosen(self) -> dict[str, str]:
-        """The environment block, which has to be known. Raises Missing."""
-        item = self._grubenv_item
-        if not item.whole:
-            raise Missing(item)
-        return self.grubenv
-
-    @property
-    def _loader_conf(self) -> Item:
-        return self._one_of(LOADER_CONF)
-
-    @property
-    def _loader_default(self) -> Entry | None:
-        entries = self.entries
-        if _alike(entries):
-            return parsing.newest(entries)
-        if self.loader.kind in (GRUB_BLS, OSTREE):
-            saved = self._chosen.get("next_entry") or self._chosen.get("saved_entry") or ""
-            return next((entry for entry in entries if entry.id == saved), parsing.newest(entries))
-        pattern = self._efi_choice or self._configured_choice or "*"
-        return parsing.newest(entries, pattern) or parsing.newest(entries)
-
-    @property
-    def _efi_choice(self) -> str | None:
-        """The entry that `bootctl set-oneshot` or `set-default` chose. Raises Missing."""
-        tree = Tree.of(self.evidence.item("sys/firmware/efi"))
-        for name in ("LoaderEntryOneShot", "LoaderEntryDefault"):
-            value, _ = self._efi_variable(name)
-            if value is not None:
-                return value
-            if any(path.startswith(f"efivars/{name}") for path in (*tree.values, *tree.unread)):
-                raise Missing(tree.item)  # it is there, its value was not read
-        if not tree.item.whole:
-            raise Missing(tree.item)
-        return None
-
-    @property
-    def _configured_choice(self) -> str | None:
-        """`default` of loader.conf. Raises Missing."""
-        item = self._loader_conf
-        if not item.whole:
-            raise Missing(item)
-        pairs = (line.strip().partition(" ") for line in item.lines)
-        found = [value.strip() for key, _, value in pairs if key == "default"]
-        return found[-1] if found else None
-
-
-def _alike(entries: tuple[Entry, ...]) -> bool:
-    """No entry differs from another in kernel or relevant words, so that any stands for all."""
-    return bool(entries) and all(
-        entry.certain
-        and entry.release == entries[0].release
-        and entry.recovery == entries[0].recovery
-        and not differences(entry.words, entries[0].words)
-        for entry in entries
-    )

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from pytest_vfio.parse.messages.row import Row
 from pytest_vfio.parse.messages.rows import (
+    access,
+    containers,
+    gpus,
+    host_devices,
     iommu_other,
+    kvm_and_modules,
     libvirt_guests,
     libvirt_hostdev,
+    libvirt_xml,
+    nics,
     pci_links,
     pci_resets,
     pci_resources,
+    proxmox,
     qemu_devices,
     qemu_groups,
     qemu_memory,
     qemu_other,
     shell,
+    tools_and_scripts,
     vfio_binding,
     vfio_use,
     vtd_faults,
     vtd_setup,
 )
 
-ROWS: tuple[Row, ...] = (
-    *qemu_groups.ROWS,
-    *qemu_devices.ROWS,
-    *qemu_memory.ROWS,
-    *qemu_other.ROWS,
-    *libvirt_hostdev.ROWS,
-    *libvirt_guests.ROWS,
-    *vfio_binding.ROWS,
-    *vfio_use.ROWS,
-    *pci_resets.ROWS,
-    *pci_resources.ROWS,
-    *pci_links.ROWS,
-    *vtd_faults.ROWS,
-    *vtd_setup.ROWS,
-    *iommu_other.ROWS,
-    *shell.ROWS,
+_FILES = (
+    *(qemu_groups, qemu_devices, qemu_memory, qemu_other),
+    *(libvirt_hostdev, libvirt_guests, libvirt_xml),
+    *(vfio_binding, vfio_use, pci_resets, pci_resources, pci_links),
+    *(vtd_faults, vtd_setup, iommu_other),
+    *(nics, gpus, host_devices, kvm_and_modules, access),
+    *(proxmox, containers, shell, tools_and_scripts),
 )
+
+ROWS: tuple[Row, ...] = tuple(row for file in _FILES for row in file.ROWS)
 BY_ID = {row.id: row for row in ROWS}

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Extent, Item, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.errors import BundleError
 from pytest_vfio.sources.items import ROWS
 
@@ -62,7 +62,7 @@ def read_loose(folder: Path, name: str = "") -> Evidence:
         for item in _items(folder, file, extent):
             items[item.name] = item
     host = name or manifest.name or folder.resolve().name
-    return Evidence(host, "loose", MappingProxyType(items), manifest.collected)
+    return Evidence(host, Source.LOOSE, MappingProxyType(items), manifest.collected)
 
 
 def _present(folder: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from pytest_vfio.evidence import Evidence, Extent, Item, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 
 #: A prompt before a pasted command; what stands behind it is no output.
 _PROMPT = re.compile(r"(?:\[?[\w.-]+@[\w.-]+[^$#]{0,200}[$#]|[$#])\s+\S")
@@ -74,7 +74,7 @@ def carve(text: str, host: str) -> Evidence:
     items = {name: _item(name, lines) for name, lines in pieces.items()}
     if "etc/modprobe.d/pasted.conf" in items:
         items["etc/modprobe.d/"] = _item("etc/modprobe.d/", ["pasted.conf"])
-    return Evidence(host, "paste", MappingProxyType(items))
+    return Evidence(host, Source.PASTE, MappingProxyType(items))
 
 
 def _item(name: str, lines: list[str]) -> Item:

@@ -23,19 +23,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Extent, Item, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources import age
 from pytest_vfio.sources.errors import BundleError
 from pytest_vfio.sources.items import PLAIN_NAMES, ROWS
+from pytest_vfio.write import file_name, write_atomically
 
 HEADER = b"%vfio-probe 1"
 #: Larger streams are not read to their end, in bytes.
@@ -51,9 +50,6 @@ _ABOUT_LIMITS = MappingProxyType({"items": 100_000})
 _NAME = re.compile(rb"[!-~\x80-\xff]{1,4096}")
 _HEADER_LINE = re.compile(rb"^%vfio-probe 1\r?$", re.MULTILINE)
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_SOURCES = frozenset(
-    {"ssh", "local", "recording", "loose", "paste", "sosreport", "libvirt", "testinfra"}
-)
 _STATUSES = sorted((status.value for status in Status), key=len, reverse=True)
 
 
@@ -137,7 +133,7 @@ def parse(data: bytes, *, cut: Status = Status.TRUNCATED) -> Stream:
 
 
 def load_recording(
-    data: bytes, host: str, *, source: str = "recording", live: bool = False
+    data: bytes, host: str, *, source: Source = Source.RECORDING, live: bool = False
 ) -> Evidence:
     """The evidence in a stream that this run wrote or read: what it says about itself is believed.
 
@@ -146,15 +142,15 @@ def load_recording(
     stream = _known(data, host)
     said = stream.about.get("source", "")
     live = live or stream.about.get("live") == "yes"
-    return _evidence(stream, host, said if said in _SOURCES else source, live=live)
+    return _evidence(stream, host, Source(said) if said in list(Source) else source, live=live)
 
 
 def load_bundle(data: bytes, host: str) -> Evidence:
     """The evidence in somebody's recording: it is one, whatever it says. Raises BundleError."""
-    return _evidence(_known(data, host), host, "recording", live=False)
+    return _evidence(_known(data, host), host, Source.RECORDING, live=False)
 
 
-def evidence_of(stream: Stream, host: str, source: str, *, why_cut: str = "") -> Evidence:
+def evidence_of(stream: Stream, host: str, source: Source, *, why_cut: str = "") -> Evidence:
     """The evidence of a host that was read now; `why_cut` says in words why it ends early."""
     return _evidence(stream, host, source, live=True, why_cut=why_cut)
 
@@ -184,25 +180,12 @@ def dump_recording(evidence: Evidence, *, redact: bool = True) -> bytes:
 
 def write_recording(evidence: Evidence, path: Path) -> None:
     """Keep a host's evidence, secrets blackened, for its owner's eyes; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(dump_recording(evidence))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, dump_recording(evidence), private=True)
 
 
 def recording_path(directory: Path, host: str) -> Path:
     """Where a host's recording is kept: `DIR/HOST.vfio`, whatever the host's name contains."""
-    safe = re.sub(r"[^A-Za-z0-9._@+=:-]", lambda found: f"%{ord(found.group()):02X}", host)
-    if safe.startswith("."):
-        safe = f"%2E{safe[1:]}"
-    return directory / f"{safe[:200] or '%'}.vfio"
+    return directory / f"{file_name(host)}.vfio"
 
 
 def _known(data: bytes, host: str) -> Stream:
@@ -211,7 +194,9 @@ def _known(data: bytes, host: str) -> Stream:
     return parse(data)
 
 
-def _evidence(stream: Stream, host: str, source: str, *, live: bool, why_cut: str = "") -> Evidence:
+def _evidence(
+    stream: Stream, host: str, source: Source, *, live: bool, why_cut: str = ""
+) -> Evidence:
     unasked = age.unasked(stream.about.get("items", ""))
     if not stream.done and "items" not in stream.about and not stream.items:
         unasked = frozenset()  # cut before it could say what it knew

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from pytest_vfio.evidence import Evidence, Item, Status
+from pytest_vfio.evidence import Evidence, Item, Source, Status
 from pytest_vfio.sources.live.patience import in_thread
 from pytest_vfio.sources.target import Target, Unreachable
 
@@ -56,7 +56,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
         return Unreachable(target.name, reason, "unreachable", time.monotonic() - began)
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     known = MappingProxyType({item.name: item for item in items})
-    return Evidence(target.name, "libvirt", known, stamp, live=True)
+    return Evidence(target.name, Source.LIBVIRT, known, stamp, live=True)
 
 
 class _Refused(Exception):

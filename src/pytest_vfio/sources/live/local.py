@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pytest_vfio.evidence import Evidence
+from pytest_vfio.evidence import Evidence, Source
 from pytest_vfio.sources.bundles import recording
 from pytest_vfio.sources.errors import TargetError
 from pytest_vfio.sources.live.process import Answer, converse
@@ -20,7 +20,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
     except OSError as error:
         reason = f"{target.name}: cannot start {command[0]}: {error.strerror}"
         return Unreachable(target.name, reason, "no-shell")
-    return evidence(target, answer, "local", limit) or refusal(target, answer)
+    return evidence(target, answer, Source.LOCAL, limit) or refusal(target, answer)
 
 
 def shell(target: Target, *, root: bool = False) -> list[str]:
@@ -34,7 +34,7 @@ def shell(target: Target, *, root: bool = False) -> list[str]:
     return ["sh", "-s"]
 
 
-def evidence(target: Target, answer: Answer, source: str, limit: float) -> Evidence | None:
+def evidence(target: Target, answer: Answer, source: Source, limit: float) -> Evidence | None:
     """The evidence in an answer, None where it has none: said in words where it ends early."""
     stream = answer.stream()
     if stream is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from pytest_vfio.evidence import Evidence
+from pytest_vfio.evidence import Evidence, Source
 from pytest_vfio.sources.errors import TargetError
 from pytest_vfio.sources.live.local import evidence, refusal, shell
 from pytest_vfio.sources.live.process import Answer, converse
@@ -55,7 +55,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
     except OSError as error:
         reason = f"{target.name}: cannot start ssh: {error.strerror}"
         return Unreachable(target.name, reason, "failed")
-    return evidence(target, answer, "ssh", limit) or explained(target, answer)
+    return evidence(target, answer, Source.SSH, limit) or explained(target, answer)
 
 
 def command(target: Target, limit: float) -> list[str]:

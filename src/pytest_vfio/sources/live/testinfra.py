@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import testinfra
 from msgspec.structs import replace
 
-from pytest_vfio.evidence import Evidence
+from pytest_vfio.evidence import Evidence, Source
 from pytest_vfio.sources.bundles.recording import evidence_of, is_recording, parse
 from pytest_vfio.sources.errors import TargetError
 from pytest_vfio.sources.live.patience import in_thread
@@ -82,7 +82,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
             target, f"{target.spec}: no shell, or no answer from it: {told}", "no-shell", began
         )
     stream = parse(result.stdout_bytes)
-    return evidence_of(stream, target.name, "testinfra")
+    return evidence_of(stream, target.name, Source.TESTINFRA)
 
 
 def _run(target: Target) -> Any:

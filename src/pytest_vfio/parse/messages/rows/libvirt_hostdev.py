@@ -275,7 +275,7 @@ ROWS = (
         "vfio-pci cannot be loaded: this kernel has no such module.",
         (
             form(
-                r"Failed to load PCI [a-z]{4,6} module <driver>: (?!administratively)",
+                r"Failed to load PCI [a-z]{4,6} module <driver>: (?!administratively)<why:rest>",
                 "internal error: Failed to load PCI driver module vfio-pci: modprobe: FATAL: "
                 "Module vfio-pci not found",
             ),

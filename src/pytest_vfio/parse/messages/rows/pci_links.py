@@ -132,6 +132,7 @@ ROWS = (
             ),
         ),
         refs=("F117",),
+        weight=HURTS,
         decide=("dmesg | grep pciehp", OF_DEVICE),
         cure="Seat and power of the card; a reset of the card may look like this on a hot-plug slot.",
         over=("link-up",),
@@ -239,7 +240,9 @@ ROWS = (
         PCI,
         "Isolation between ports is weakened by a word on the kernel line.",
         (
-            form(r"disabled ACS redirect", "pci 0000:00:1c.0: disabled ACS redirect"),
+            form(
+                r"(?<!workaround: )disabled ACS redirect", "pci 0000:00:1c.0: disabled ACS redirect"
+            ),
             form(r"Configured ACS to 0x", "pci 0000:00:1c.0: Configured ACS to 0x1"),
         ),
         refs=("F46",),

@@ -33,19 +33,19 @@ ROWS = (
         "There is no room in the host's memory map for a BAR of the device.",
         (
             form(
-                r"BAR <bar>: no space for \[",
+                r"(?<!VF )BAR <bar>: no space for \[mem ",
                 "pci 0000:01:00.0: BAR 1: no space for [mem size 0x400000000 64bit pref]",
             ),
             form(
-                r"BAR <bar> \[[^\]]{1,60}\]: can't assign; no space",
+                r"(?<!VF )BAR <bar> \[mem [^\]]{1,60}\]: can't assign; no space",
                 "pci 0000:01:00.0: BAR 1 [mem size 0x400000000 64bit pref]: can't assign; no space",
             ),
             form(
-                r"BAR <bar>: failed to assign \[",
+                r"(?<!VF )BAR <bar>: failed to assign \[mem ",
                 "pci 0000:01:00.0: BAR 1: failed to assign [mem size 0x400000000 64bit pref]",
             ),
             form(
-                r"BAR <bar> \[[^\]]{1,60}\]: failed to assign",
+                r"(?<!VF )BAR <bar> \[mem [^\]]{1,60}\]: failed to assign",
                 "pci 0000:01:00.0: BAR 1 [mem size 0x400000000 64bit pref]: failed to assign",
             ),
         ),
@@ -153,7 +153,7 @@ ROWS = (
                 "bridge window",
             ),
             form(
-                r"an't claim BAR <bar> \[[^\]]{1,60}\]: no compatible bridge window",
+                r"an't claim BAR \d \[[^\]]{1,60}\]: no compatible bridge window",
                 "pci 0000:01:00.0: can't claim BAR 6 [mem 0xfff80000-0xffffffff pref]: no compatible "
                 "bridge window",
             ),
@@ -173,7 +173,7 @@ ROWS = (
             ),
         ),
         refs=("F109", "F10"),
-        weight=HURTS,
+        weight=HARMLESS,
         decide=("dmesg | grep -e 'no space' -e 'failed to assign'",),
         cure="pci=realloc, after a look whether the device that is wanted is among them.",
     ),
@@ -191,13 +191,6 @@ ROWS = (
                 r"SR-IOV: IOV BARS not allocated",
                 "igb 0000:03:00.0: SR-IOV: IOV BARS not allocated",
             ),
-            form(
-                r"VF BAR <bar>(?: \[[^\]]{1,60}\])?: (?:no space for|can't assign; no space|failed to "
-                r"assign)",
-                "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: can't assign; no space",
-                "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: failed to assign",
-                "pci 0000:03:00.0: VF BAR 0: no space for [mem size 0x00100000 64bit]",
-            ),
         ),
         refs=("F125", "F10", "F12"),
         decide=(
@@ -207,6 +200,82 @@ ROWS = (
         cure="Above 4G decoding and SR-IOV in the firmware's setup, pci=realloc, smaller BARs or "
         "fewer VFs.",
         acts="firmware",
+    ),
+    Row(
+        "vf-bar-no-space",
+        PCI,
+        "There is no room for the BARs of the VFs; it matters when VFs are wanted.",
+        (
+            form(
+                r"VF BAR <bar>(?: \[[^\]]{1,60}\])?: (?:no space for|can't assign; no space|failed to "
+                r"assign)",
+                "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: can't assign; no space",
+                "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: failed to assign",
+                "pci 0000:03:00.0: VF BAR 0: no space for [mem size 0x00100000 64bit]",
+            ),
+            form(
+                r"(?<!VF )BAR (?:[789]|1[0-2]): (?:no space for|failed to assign) \[mem ",
+                "pci 0000:03:00.0: BAR 7: no space for [mem size 0x00100000 64bit]",
+                "pci 0000:03:00.0: BAR 10: failed to assign [mem size 0x00100000 64bit]",
+            ),
+            form(
+                r"(?<!VF )BAR (?:[789]|1[0-2]) \[mem [^\]]{1,60}\]: (?:can't assign; no space|failed to "
+                r"assign)",
+                "pci 0000:03:00.0: BAR 7 [mem size 0x00100000 64bit]: can't assign; no space",
+                "pci 0000:03:00.0: BAR 10 [mem size 0x00100000 64bit]: failed to assign",
+            ),
+        ),
+        refs=("F125", "F10"),
+        weight=HURTS,
+        decide=("lspci -vvs <device> | grep -A 12 SR-IOV",),
+        cure="Above 4G decoding in the firmware's setup, pci=realloc.",
+        over=("bar-assigned",),
+        acts="firmware",
+    ),
+    Row(
+        "bar-no-space-harmless",
+        PCI,
+        "A ROM, an I/O range or a window of a bridge has no place, which passthrough does not need.",
+        (
+            form(
+                r"BAR (?:6|1[345]): no space for \[",
+                "pci 0000:01:00.0: BAR 6: no space for [mem size 0x00080000 pref]",
+                "pcieport 0000:00:1c.0: BAR 13: no space for [io  size 0x1000]",
+            ),
+            form(
+                r"BAR (?:6|1[345]): failed to assign \[",
+                "pci 0000:01:00.0: BAR 6: failed to assign [mem size 0x00080000 pref]",
+                "pcieport 0000:00:1c.0: BAR 13: failed to assign [io  size 0x1000]",
+            ),
+            form(
+                r"BAR [0-5]: no space for \[io ",
+                "pci 0000:01:00.0: BAR 4: no space for [io  size 0x0020]",
+            ),
+            form(
+                r"BAR [0-5]: failed to assign \[io ",
+                "pci 0000:01:00.0: BAR 4: failed to assign [io  size 0x0020]",
+            ),
+            form(
+                r"(?:bridge window|ROM) \[[^\]]{1,60}\]: can't assign; no space",
+                "pci 0000:01:00.0: ROM [mem size 0x00080000 pref]: can't assign; no space",
+                "pcieport 0000:00:1c.0: bridge window [io  size 0x1000]: can't assign; no space",
+            ),
+            form(
+                r"(?:bridge window|ROM) \[[^\]]{1,60}\]: failed to assign",
+                "pci 0000:01:00.0: ROM [mem size 0x00080000 pref]: failed to assign",
+                "pcieport 0000:00:1c.0: bridge window [io  size 0x1000]: failed to assign",
+            ),
+            form(
+                r"BAR [0-5] \[io [^\]]{1,60}\]: can't assign; no space",
+                "pci 0000:01:00.0: BAR 4 [io  size 0x0020]: can't assign; no space",
+            ),
+            form(
+                r"BAR [0-5] \[io [^\]]{1,60}\]: failed to assign",
+                "pci 0000:01:00.0: BAR 4 [io  size 0x0020]: failed to assign",
+            ),
+        ),
+        refs=("F109",),
+        weight=HARMLESS,
     ),
     Row(
         "vf-no-bus",

@@ -216,6 +216,27 @@ ROWS = (
         "driver on it.",
     ),
     Row(
+        "interrupt-pin-impossible",
+        QEMU,
+        "QEMU gave up because the device names an interrupt that cannot be: it answers all ones.",
+        (
+            form(
+                r"pci_irq_handler: Assertion `.{0,20}irq_num",
+                "kvm: ../hw/pci/pci.c:1637: pci_irq_handler: Assertion `0 <= irq_num && irq_num < "
+                "PCI_NUM_PINS' failed.",
+            ),
+            form(
+                r"invalid PCI interrupt pin <pin:count>",
+                "vfio 0000:01:00.0: invalid PCI interrupt pin 255",
+            ),
+        ),
+        refs=("F106", "F105"),
+        decide=("lspci -nnk", "dmesg | tail -30"),
+        cure="Power-cycle the host; then look at how the device resets.",
+        over=STARTED,
+        acts="vendor",
+    ),
+    Row(
         "bar-unreadable",
         QEMU,
         "QEMU cannot read the device's memory or configuration: the device does not answer.",

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from pytest_vfio.evidence import Evidence, Extent, Item, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.bundles.loose import acpi_table
 from pytest_vfio.sources.bundles.sos import names as sosnames
 
@@ -110,7 +110,7 @@ def evidence(report: Report, host: str) -> Evidence:
     items: dict[str, Item] = {}
     for item in _items(report):
         items.setdefault(item.name, item)
-    return Evidence(host, "sosreport", MappingProxyType(items), _collected(report))
+    return Evidence(host, Source.SOSREPORT, MappingProxyType(items), _collected(report))
 
 
 def _items(report: Report) -> Iterator[Item]:
