@@ -26,25 +26,27 @@ FOLDER = "/etc/libvirt/qemu"
 def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
     """Judge the guests on one host, then ask the host about each.
 
-    Those that libvirt refuses are judged by themselves after the others, which know nothing of them.
+    Those that libvirt refuses stand in its folder for a while, judged by themselves: the others have
+    nothing to do with them.
     """
     machine, refused = furnished((one.guest.name, one.xml) for one in plays)
     try:
-        hosts: dict[str, tuple[str, Json]] = {}
-        for left in (False, True):
-            some = [one for one in plays if (one.guest.name in refused) is left]
-            if some and left:
-                machine.shell.must(_leave(some), timeout=900)
-            if some:
-                judging = _scenario(seed, some)
-                host = judge(machine, judging).host
-                hosts |= dict.fromkeys((one.guest.name for one in some), (judging.name, host))
+        taken = [one for one in plays if one.guest.name not in refused]
+        left = [one for one in plays if one.guest.name in refused]
+        host = _judged(machine, seed, taken)
+        if left:
+            machine.shell.must(_leave(left), timeout=900)
+            broken = _judged(machine, seed, left)
+            for one in left:
+                found = truth.ask(machine, one.guest.name, one.guest.cards)
+                yield _told(seed, one, left[0].number, broken, found)
+            machine.shell.must(_take_away(left), timeout=900)
         curable: list[Played] = []
-        for one in plays:
+        for one in taken:
             found = truth.ask(machine, one.guest.name, one.guest.cards)
-            played = _told(seed, one, *hosts[one.guest.name], found)
+            played = _told(seed, one, taken[0].number, host, found)
             if not found.lives:
-                machine, _ = furnished((one.guest.name, one.xml) for one in plays)
+                machine, _ = furnished((one.guest.name, one.xml) for one in taken)
             if played.works or not cure.commands(played.worst.said.fix):
                 yield played
             else:
@@ -55,9 +57,15 @@ def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
         machine.stop()
 
 
-def _scenario(seed: int, plays: Sequence[GuestPlay]) -> Scenario:
-    """Its recording and its inventory are kept under its name."""
-    return scenario(f"oracle-{seed}-{plays[0].number}", [one.guest for one in plays])
+def _judged(machine: Machine, seed: int, plays: Sequence[GuestPlay]) -> Json:
+    if not plays:
+        return {}
+    made = scenario(_name(seed, plays[0].number), [one.guest for one in plays])
+    return judge(machine, made).host
+
+
+def _name(seed: int, number: int) -> str:
+    return f"oracle-{seed}-{number}"
 
 
 def scenario(name: str, guests: Sequence[Guest]) -> Scenario:
@@ -97,7 +105,12 @@ def _leave(plays: Iterable[GuestPlay]) -> str:
     return f"{files}systemctl restart libvirtd\n"
 
 
-def _told(seed: int, play_: GuestPlay, recording: str, host: Json, found: truth.Truth) -> Played:
+def _take_away(plays: Iterable[GuestPlay]) -> str:
+    files = " ".join(f"{FOLDER}/{one.guest.name}.xml" for one in plays)
+    return f"rm {files}\nsystemctl restart libvirtd\n"
+
+
+def _told(seed: int, play_: GuestPlay, first: int, host: Json, found: truth.Truth) -> Played:
     edits = play_.edits
     names = tuple(name for edit in edits for name in edit.names)
     return Played(
@@ -111,5 +124,5 @@ def _told(seed: int, play_: GuestPlay, recording: str, host: Json, found: truth.
         (part(host, play_.guest.name, play_.guest.cards, found, names),),
         host["verdict"],
         revision(),
-        recording,
+        _name(seed, first),
     )
