@@ -23,7 +23,7 @@ LIVE_FILES = dict.fromkeys(
         "/etc/libvirt/qemu.conf",
         "/etc/libvirt/libvirtd.conf",
         "/etc/libvirt/qemu/g1.xml",
-        "/etc/libvirt/qemu/g3.xml",
+        "/etc/libvirt/qemu/g2.xml",
         "/etc/libvirt/qemu/networks/lab.xml",
         "/etc/libvirt/storage/lab.xml",
         "/etc/default/libvirtd",

@@ -1,4 +1,4 @@
-"""An edit of the host itself: three guests, judged and started, after a boot where the edit needs one."""
+"""An edit of the host itself: two guests, judged and started, after a boot where the edit needs one."""
 
 import subprocess
 from collections.abc import Sequence
