@@ -133,8 +133,8 @@ def test_a_file_of_a_tree_that_was_not_asked_for():
     for read in (whole, Tree.of(replace(item, status=Status.DENIED)), Tree.of(OLD.item(item.name))):
         with pytest.raises(Missing) as raised:
             read.get("eth0/speed")
-        assert ["sys/class/net/eth0/speed"] == [one.name for one in raised.value.items]
-        assert () == asked(raised.value.items)
+        assert ["sys/class/net/eth0/speed"] == [lack.name for lack in raised.value.lacking]
+        assert () == asked(raised.value.lacking)
 
 
 TRUTH = {
@@ -157,7 +157,7 @@ def test_what_a_check_says_that_lacks_something(statuses, tmp_path):
     host = hypervisor({})
     host.lacks = items
     (finding,) = Judgement(Suite([check]), host)
-    assert (finding.outcome, list(finding.missing)) == TRUTH[statuses]
+    assert (finding.outcome, [str(lack) for lack in finding.missing]) == TRUTH[statuses]
 
 
 def checks(folder, *functions):

@@ -38,6 +38,21 @@ _JOURNAL = tuple(
 )
 
 ROWS: tuple[Row, ...] = (
+    # -- the kernel log: first, for where anything below hangs it says why
+    command(
+        "dmesg",
+        right=ROOT,
+        source="dmesg",
+        loose="dmesg.txt",
+        sos=(f"{_SOS}kernel/dmesg", f"{_SOS}kernel/dmesg_-T"),
+    ),
+    command(
+        "journal/kernel",
+        limit=15,
+        right=ROOT,
+        source="journalctl -k -b 0 -o short-monotonic --no-pager",
+        sos=_JOURNAL,
+    ),
     # -- files
     file("proc/sys/kernel/osrelease"),
     file("proc/sys/kernel/hostname"),
@@ -184,15 +199,6 @@ ROWS: tuple[Row, ...] = (
             part("locked", "*/driver_override */sriov_numvfs */reset_method"),
         ),
     ),
-    own(
-        "sys/bus/pci/config",
-        limit=3,
-        right=ROOT,
-        source="/sys/bus/pci/devices/*/config of what is awake",
-        function="pci_config",
-        sos=("proc/bus/pci/*/*",),
-        secrets=False,
-    ),
     tree("sys/bus/pci/drivers", secrets=False, parts=(part("names", "*"),)),
     tree(
         "sys/module",
@@ -253,21 +259,6 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     tree(
-        "sys/class/net",
-        secrets=False,
-        parts=(
-            part("links", "./* ./*/master ./*/device ./*/lower_* ./*/upper_* ./*/device/physfn"),
-            part(
-                "values",
-                """
-                */address */operstate */flags */mtu */ifindex */type */addr_assign_type */dev_id
-                */bonding/mode */bonding/slaves */bonding/active_slave */bridge/bridge_id
-                */bridge/stp_state""",
-            ),
-            part("names", "*/lower_* */upper_* */brif/* */bridge */bonding"),
-        ),
-    ),
-    tree(
         "sys/class/block",
         secrets=False,
         parts=(
@@ -319,10 +310,6 @@ ROWS: tuple[Row, ...] = (
         source="systemctl is-enabled"
         " sleep.target suspend.target hibernate.target hybrid-sleep.target",
     ),
-    command("ip/link", source="ip -j -d link show"),
-    command("ip/addr", source="ip -j -d addr show"),
-    command("ip/route4", source="ip -j -4 route show table all"),
-    command("ip/route6", source="ip -j -6 route show table all"),
     command(
         "lsblk",
         source="lsblk -J -o NAME,KNAME,TYPE,FSTYPE,LABEL,UUID,PARTUUID,PARTLABEL,MOUNTPOINT",
@@ -336,20 +323,6 @@ ROWS: tuple[Row, ...] = (
         sos=(f"{_SOS}boot/bootctl_status",),
     ),
     # -- logs
-    command(
-        "dmesg",
-        right=ROOT,
-        source="dmesg",
-        loose="dmesg.txt",
-        sos=(f"{_SOS}kernel/dmesg", f"{_SOS}kernel/dmesg_-T"),
-    ),
-    command(
-        "journal/kernel",
-        limit=15,
-        right=ROOT,
-        source="journalctl -k -b 0 -o short-monotonic --no-pager",
-        sos=_JOURNAL,
-    ),
     command(
         "journal/libvirt",
         limit=15,
@@ -413,6 +386,36 @@ ROWS: tuple[Row, ...] = (
                 "lsinitramfs_-l_.boot.initrd.img",
             )
         ),
+    ),
+    # -- what may wait inside the kernel for somebody else: the lock of all interfaces, of a device
+    tree(
+        "sys/class/net",
+        secrets=False,
+        waits="rtnl",
+        parts=(
+            part("links", "./* ./*/master ./*/device ./*/lower_* ./*/upper_* ./*/device/physfn"),
+            part(
+                "values",
+                """
+                */address */operstate */flags */mtu */ifindex */type */addr_assign_type */dev_id
+                */bonding/mode */bonding/slaves */bonding/active_slave */bridge/bridge_id
+                */bridge/stp_state""",
+            ),
+            part("names", "*/lower_* */upper_* */brif/* */bridge */bonding"),
+        ),
+    ),
+    command("ip/link", limit=5, source="ip -j -d link show", waits="rtnl"),
+    command("ip/addr", limit=5, source="ip -j -d addr show", waits="rtnl"),
+    command("ip/route4", limit=5, source="ip -j -4 route show table all", waits="rtnl"),
+    command("ip/route6", limit=5, source="ip -j -6 route show table all", waits="rtnl"),
+    own(
+        "sys/bus/pci/config",
+        limit=5,
+        right=ROOT,
+        source="/sys/bus/pci/devices/*/config of what is awake",
+        function="pci_config",
+        sos=("proc/bus/pci/*/*",),
+        secrets=False,
     ),
     # -- what others hand over, in place of what the probe reads
     handed_over(
