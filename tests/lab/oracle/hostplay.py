@@ -9,6 +9,7 @@ from tests.lab.oracle import cure, truth
 from tests.lab.oracle.batch import furnished, scenario
 from tests.lab.oracle.compare import Json, Part, part
 from tests.lab.oracle.generate import BLIND, Blind, HostPlay, Typed
+from tests.lab.oracle.ground import SETTINGS
 from tests.lab.oracle.guest import Guest
 from tests.lab.oracle.record import Played
 from tests.lab.oracle.truth import Truth
@@ -25,6 +26,7 @@ def play(seed: int, play_: HostPlay) -> Played:
     judging = scenario(f"oracle-{seed}-{play_.number}", play_.guests)
     machine, _ = furnished((one.name, one.xml) for one in play_.guests)
     try:
+        machine.shell.must(SETTINGS)
         edits = [_make(machine, step) for step in play_.steps]
         names = tuple(word for _, words in edits for word in words)
         before = judge(machine, judging).host if play_.boots else None
