@@ -155,7 +155,7 @@ def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
         actual="Y",
         expected="N",
         evidence=quotes,
-        severity=ADVICE if iommu.remapping_proven else None,
+        severity=DEGRADED if iommu.remapping_proven else None,
         cure=cures.forbid_unsafe_interrupts(modules),
     )
 
