@@ -1,6 +1,16 @@
 """Whether DMA is translated and interrupts are remapped."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    SECURITY,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
