@@ -1,6 +1,16 @@
 """Whether DMA is translated and interrupts are remapped."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    SECURITY,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import iommu as cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -155,7 +165,7 @@ def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
         actual="Y",
         expected="N",
         evidence=quotes,
-        severity=ADVICE if iommu.remapping_proven else None,
+        severity=DEGRADED if iommu.remapping_proven else None,
         cure=cures.forbid_unsafe_interrupts(modules),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_vfio.cures import MANUAL, SAFE, UNSAFE, told
+from pytest_vfio.parse.claims import Claim, Kind
 from pytest_vfio.steps import Cure
 
 COLD = "shut the guest down and start it: a reboot from inside keeps the old devices"
@@ -281,6 +282,17 @@ def group_interface(guest: str) -> Cure:
         (f"virsh edit {guest}", COLD),
         undo=True,
     )
+
+
+def meet(guest: str, claim: Claim) -> Cure:
+    """Something that a guest names and the host lacks."""
+    name = claim.value
+    steps = {
+        Kind.NETWORK: (f"virsh net-start {name}", f"virsh net-autostart {name}"),
+        Kind.POOL: (f"virsh pool-start {name}", f"virsh pool-autostart {name}"),
+        Kind.ACCELERATOR: ("modprobe kvm_intel or kvm_amd, by the processor's vendor",),
+    }.get(claim.kind, (f"virsh edit {guest}: correct {name}, or bring it to the host",))
+    return told(MANUAL, f"give {guest} its {claim.kind.value} {name}", steps)
 
 
 def look_inside(guest: str) -> Cure:

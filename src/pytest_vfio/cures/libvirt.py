@@ -103,3 +103,21 @@ def stop_holder(command: str, pid: int) -> Cure:
             "never unbind a device that is held: the shell that does it cannot be killed",
         ),
     )
+
+
+def mend_hook(path: str) -> Cure:
+    """A hook that ends with an error at every start."""
+    return told(
+        MANUAL,
+        f"let {path} end with 0 where a guest may start",
+        (f"correct {path}, or take its execute permission away: chmod -x {path}",),
+    )
+
+
+def existing_user(name: str) -> Cure:
+    """qemu.conf names a user that the host does not have."""
+    return told(
+        MANUAL,
+        "let qemu.conf name a user that exists",
+        (f'remove user = "{name}" from /etc/libvirt/qemu.conf, and restart libvirt',),
+    )
