@@ -11,7 +11,7 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
-from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import first, known, require
 from pytest_vfio.hypervisor import viability

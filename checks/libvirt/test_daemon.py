@@ -3,7 +3,8 @@
 from collections.abc import Container, Iterator
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.cures import libvirt as libvirt_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.libvirt.daemon import DAEMONS, QEMU_DAEMONS
 from pytest_vfio.facts.libvirt.guests import STORED_FOLDER
@@ -58,7 +59,7 @@ def test_libvirt_runs_or_its_socket_listens(hypervisor: Hypervisor) -> Verdict:
         expected="virtqemud or libvirtd running, or its socket listening",
         evidence=item.quote("no daemon that drives QEMU"),
         acts="libvirt",
-        cure=cures.start_daemon(),
+        cure=libvirt_cures.start_daemon(),
     )
 
 
@@ -82,28 +83,28 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
     """
     node = hypervisor.evidence.item("dev/vfio/vfio")
     if node.status is Status.ABSENT:
-        return _no_vfio("/dev/vfio/vfio does not exist", node.quote("(absent)"))
+        return _no_vfio(hypervisor, "/dev/vfio/vfio does not exist", node.quote("(absent)"))
     said = known(lambda: hypervisor.libvirt.iommu_support)
     if said is not None:  # else libvirt did not answer, and what it looks at is looked at
         supported, quote = said
         if supported:
             return passes("libvirt finds an IOMMU for VFIO", evidence=quote)
-        return _no_vfio("libvirt reports no IOMMU for VFIO", quote)
+        return _no_vfio(hypervisor, "libvirt reports no IOMMU for VFIO", quote)
     if not hypervisor.groups.known and not hypervisor.groups.all:
-        return _no_vfio("there is no IOMMU group", hypervisor.groups.tree.item.quote())
+        return _no_vfio(hypervisor, "there is no IOMMU group", hypervisor.groups.tree.item.quote())
     if node.status is not Status.PRESENT:
         raise Missing(node)
     return passes("there are IOMMU groups and /dev/vfio/vfio", evidence=node.quote(node.text[:200]))
 
 
-def _no_vfio(message: str, quote: Quote) -> Verdict:
+def _no_vfio(hypervisor: Hypervisor, message: str, quote: Quote) -> Verdict:
     return fails(
         f"{message}, so that libvirt refuses to assign devices",
         actual="no support for passthrough",
         expected="an IOMMU group and /dev/vfio/vfio",
         evidence=quote,
         acts="os",
-        cure=cures.load_vfio(),
+        cure=modprobe_cures.load(hypervisor.evidence, "vfio-pci"),
     )
 
 
@@ -149,7 +150,7 @@ def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> V
         expected="dynamic_ownership on, QEMU as root, or a udev rule for the nodes",
         evidence=[owner.quote, *([user.quote] if user else [])],
         acts="libvirt",
-        cure=cures.own_the_node(),
+        cure=libvirt_cures.own_the_node(hypervisor.evidence, hypervisor.libvirt, owner.quote),
     )
 
 
@@ -164,7 +165,7 @@ def _no_user(name: str, quote: Quote, users: Quote) -> Verdict:
         expected="a user of this host",
         evidence=[quote, users],
         acts="libvirt",
-        cure=cures.existing_user(name),
+        cure=libvirt_cures.existing_user(name),
     )
 
 

@@ -16,13 +16,18 @@ from types import MappingProxyType
 import msgspec
 
 from pytest_vfio.declared import Declared, Waiver, WantedDevice, WantedGuest
+from pytest_vfio.mistakes import Mistake
 from pytest_vfio.parse import pciaddress
 
 _ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _NETDEV = re.compile(r"[^\s/:]{1,15}")
 
 
-class InventoryError(Exception):
+#: The group that every host of an inventory is in.
+ALL = "all"
+
+
+class InventoryError(Mistake):
     """The inventory cannot be used: the file, the key, what is wrong, and what would be right."""
 
 
@@ -36,11 +41,17 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class Inventory(msgspec.Struct, frozen=True):
-    """All hosts by name, and the waivers. `file` is where they come from, None if from nowhere."""
+    """All hosts by name, and the waivers. `file` is where they come from, None if from nowhere.
+
+    `groups` are the hosts of each group; `all` are those of the file.
+    """
 
     hosts: Mapping[str, Host] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     waivers: tuple[Waiver, ...] = ()
     file: Path | None = None
+    groups: Mapping[str, tuple[str, ...]] = msgspec.field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def declared(self, name: str) -> Declared:
         """What is declared of a host; nothing for one that is not named."""
@@ -48,9 +59,12 @@ class Inventory(msgspec.Struct, frozen=True):
         return host.declared if host is not None else Declared()
 
     def over(self, shipped: Inventory) -> Inventory:
-        """This inventory, and those hosts of the shipped one that it does not name itself."""
+        """This inventory, and those hosts of the shipped one that it does not name itself.
+
+        The shipped one's groups are not taken: `all` are one's own.
+        """
         hosts = MappingProxyType({**shipped.hosts, **self.hosts})
-        return Inventory(hosts, self.waivers, self.file)
+        return Inventory(hosts, self.waivers, self.file, self.groups)
 
 
 class _Host(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -112,18 +126,30 @@ class _Reader:
 
     def inventory(self, parsed: _File) -> Inventory:
         for name, group in parsed.groups.items():
+            if name == ALL:
+                raise self.fail(f"groups.{name}", "is the name of all hosts of the inventory")
+            if name in parsed.hosts:
+                raise self.fail(f"groups.{name}", "is the name of a host")
             for host in group.hosts:
                 if host not in parsed.hosts:
                     what = f"no such host: {host!r}{nearest(host, parsed.hosts)}"
                     raise self.fail(f"groups.{name}.hosts", what)
         hosts = {name: self.host(name, host, parsed) for name, host in parsed.hosts.items()}
-        return Inventory(MappingProxyType(hosts), tuple(parsed.waivers), self.file)
+        groups = {name: tuple(group.hosts) for name, group in parsed.groups.items()}
+        return Inventory(
+            MappingProxyType(hosts),
+            tuple(parsed.waivers),
+            self.file,
+            MappingProxyType({**groups, ALL: tuple(hosts)}),
+        )
 
     def host(self, name: str, host: _Host, parsed: _File) -> Host:
         layers = [host, *(group for group in parsed.groups.values() if name in group.hosts)]
         connection = next((one.connection for one in layers if one.connection is not None), None)
         bundle = next((one.bundle for one in layers if one.bundle is not None), None)
         where = f"hosts.{name}"
+        if name == ALL:
+            raise self.fail(where, "is the name of all hosts of the inventory")
         if not name or name.startswith("-") or "," in name or not name.isprintable():
             raise self.fail(where, "a host's name is printable, has no comma and no leading dash")
         if host.connection is not None or host.bundle is not None:

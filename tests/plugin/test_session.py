@@ -106,15 +106,6 @@ def test_no_host_is_a_usage_error(run, extra):
     assert "bmt" in line
 
 
-@pytest.mark.parametrize("how", [["--host", "@hosts.txt"], ["--host=@hosts.txt"]], ids=str)
-def test_hosts_come_from_a_file(run, pytester, how):
-    """One host a line, with comments, in the way that people type it."""
-    pytester.path.joinpath("hosts.txt").write_text("# mine\nsick\n\nbmt # recorded\n")
-    run(CHECKS, *how, "-k", "FW002")
-
-    assert [host["name"] for host in document(pytester)["hosts"]] == ["sick", "bmt"]
-
-
 def test_a_session_without_checks_needs_no_host(run, pytester):
     """Ordinary tests run as ever."""
     pytester.makepyfile("def test_one(): assert True")
@@ -295,7 +286,8 @@ def test_print_probe_prints_the_script(run):
     ("arguments", "words"),
     [
         (["--host", ","], "names no host"),
-        (["--host=@nothing"], "cannot read nothing"),
+        (["--hosts-from", "nothing"], "--hosts-from nothing: cannot be read"),
+        (["--hosts-from", "/dev/null"], "names no host"),
         (["--host=-oProxyCommand=id"], "-oProxyCommand=id"),
         (["--bundle", "nowhere"], "nowhere"),
         (["--host", "bmt", "--fail-on", "blocked"], "known: blocker, security, degraded, advice"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from pytest_vfio.check import Check, SubjectKind
+from pytest_vfio.mistakes import Mistake
 
 HOST, DEVICE, GROUP, GUEST, HOSTDEV = SubjectKind
 
@@ -45,7 +46,7 @@ STANDS_ON: Mapping[SubjectKind, tuple[SubjectKind, ...]] = MappingProxyType(
 )
 
 
-class SuiteError(Exception):
+class SuiteError(Mistake):
     """The checks contradict each other: a mistake of whoever wrote them, told in one line."""
 
 

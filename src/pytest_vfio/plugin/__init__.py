@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,14 +17,17 @@ import pytest
 
 from pytest_vfio.check import Check, Severity, SubjectKind
 from pytest_vfio.judge.suite import LAYERS, SuiteError, is_packaged
-from pytest_vfio.printable import printable
+from pytest_vfio.mistakes import Mistake
+from pytest_vfio.plugin import usage
 
 if TYPE_CHECKING:
     from pytest_vfio.hypervisor.hypervisor import Hypervisor
     from pytest_vfio.plugin.session import Session
 
+#: Features that know pytest: each has its options, and registers itself where it is asked for.
+pytest_plugins = ("pytest_vfio.plugin.recording", "pytest_vfio.plugin.workers")
+
 SESSION = pytest.StashKey["Session"]()
-MISTAKE = pytest.StashKey[pytest.UsageError]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,15 +40,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME",
         help="host to judge: a name in the inventory, local, an OpenSSH alias or user@host, a "
-        "testinfra spec (ssh://, docker://, ansible://group), or @FILE with one a line; repeat, "
-        "or separate by commas",
+        "testinfra spec (ssh://, docker://, ansible://group); also a group of the inventory, or all "
+        "of it; repeat, or separate by commas",
+    )
+    group.addoption(
+        "--hosts-from",
+        dest="vfio_hosts_from",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="hosts to judge, one a line as after --host, with # comments; - is standard input",
     )
     group.addoption(
         "--inventory",
         dest="vfio_inventory",
         metavar="FILE",
         help="hosts and what each is meant to pass through; default: inventory.toml beside "
-        "pyproject.toml, else the shipped one, which has bmt",
+        "pyproject.toml or here, else the shipped one, which has bmt",
     )
     group.addoption(
         "--bundle",
@@ -66,24 +76,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="read a host through libvirt's API, read-only; repeat",
     )
     group.addoption(
-        "--print-probe",
-        dest="vfio_print_probe",
-        action="store_true",
-        help="print the script that reads a host, and exit; what it prints on a host is a bundle",
-    )
-    group.addoption(
-        "--record",
-        dest="vfio_record",
-        metavar="DIR",
-        help="keep what was read from each host as a bundle in DIR, secrets redacted",
-    )
-    group.addoption(
         "--fail-on",
         dest="vfio_fail_on",
         default="blocker,security",
         metavar="LIST",
-        help="severities whose failures make the run fail, of blocker, security, degraded, "
-        "advice; default: blocker,security",
+        help="severities whose failures make the run fail, of blocker (always does), security, "
+        "degraded, advice; default: blocker,security; a host's verdict does not depend on it",
     )
     group.addoption(
         "--strict-unknown",
@@ -102,7 +100,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--report-dir",
         dest="vfio_report_dir",
         metavar="DIR",
-        help="folder for the reports; default: reports/ beside pyproject.toml",
+        help="folder for the reports; default: reports/ beside pyproject.toml, or here",
     )
     group.addoption(
         "--explain",
@@ -130,11 +128,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(args: list[str]) -> None:
-    """Keep `--host @FILE` for ourselves: argparse would put the file's lines in its place."""
-    for at in range(len(args) - 1, 0, -1):
-        if args[at - 1] == "--host" and args[at].startswith("@"):
-            args[at - 1 : at + 1] = [f"--host={args[at]}"]
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse `--host @FILE`, before lines of the file that pytest took for options do more."""
+    with usage.told():
+        usage.must_not_expand(early_config.invocation_params.args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -148,11 +145,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _session(config: pytest.Config) -> Session:
-    """The session of this process, started by whoever asks first. Raises pytest.UsageError."""
+    """The session of this process, started by whoever asks first. Raises Mistake."""
     if SESSION not in config.stash:
-        from pytest_vfio.plugin import reading  # noqa: PLC0415 - see above
+        from pytest_vfio.plugin import reading, seeking  # noqa: PLC0415 - see above
 
         with _everything_stays():
+            if _named(config):
+                seeking.must_be_there(config)
             asked = reading.asked(config)
             readings = reading.read(config, asked, meanwhile=_what_judges)
             session = _what_judges().Session(config, asked, readings)
@@ -160,6 +159,12 @@ def _session(config: pytest.Config) -> Session:
         config.stash[SESSION] = session
         config.pluginmanager.register(session, "vfio-session")
     return config.stash[SESSION]
+
+
+def _named(config: pytest.Config) -> bool:
+    """Whether the command line names hosts."""
+    ways = ("vfio_hosts", "vfio_hosts_from", "vfio_bundles", "vfio_libvirt_uris")
+    return any(getattr(config.option, way) for way in ways)
 
 
 def _what_judges() -> ModuleType:
@@ -186,29 +191,29 @@ def _everything_stays() -> Iterator[None]:
 
 
 def _collecting(config: pytest.Config) -> Session | None:
-    """The same while files are collected, where an error would be taken for one in the file."""
-    if MISTAKE not in config.stash:
+    """The same while files are collected; None where it is a mistake to ask."""
+    if usage.kept(config) is None:
         try:
             return _session(config)
-        except pytest.UsageError as error:
-            config.stash[MISTAKE] = error
+        except Mistake as mistake:
+            usage.keep(config, mistake)
     return None
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say what could not be said while files were collected."""
-    if MISTAKE in config.stash:
-        raise config.stash[MISTAKE]
+    usage.tell(config, items)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Where hosts are named, read them before anything is collected."""
-    option = session.config.option
-    named = option.vfio_hosts or option.vfio_bundles or option.vfio_libvirt_uris
-    if named or option.vfio_inventory or "vfio" in getattr(session.config, "workerinput", {}):
-        _session(session.config)
+    config = session.config
+    given = "vfio" in getattr(config, "workerinput", {})
+    if _named(config) or config.option.vfio_inventory or given:
+        with usage.told():
+            _session(config)
 
 
 def pytest_pycollect_makemodule(
@@ -227,8 +232,8 @@ def _collected(collector: pytest.Collector, name: str, check: Check) -> list[pyt
     session = _collecting(collector.config)
     try:
         return [] if session is None else list(session.collected(collector, name, check))
-    except SuiteError as error:
-        collector.config.stash.setdefault(MISTAKE, pytest.UsageError(printable(str(error))))
+    except Mistake as mistake:
+        usage.keep(collector.config, mistake)
         return []
 
 
@@ -248,28 +253,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """xdist: a worker that had checks and no host says so."""
-    if getattr(node, "workeroutput", {}).get("vfio_no_host"):
-        _session(node.config).no_host = True
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """--print-probe and --explain, which need no session and no host."""
-    if config.option.vfio_print_probe:
-        from pytest_vfio import sources  # noqa: PLC0415 - see above
-
-        sys.stdout.write(sources.probe_text())
-        return 0
+    """--explain, which needs no session and no host."""
     if config.option.vfio_explain:
         from rich.console import Console  # noqa: PLC0415 - see above
 
         from pytest_vfio.plugin import explain  # noqa: PLC0415 - see above
 
         console = Console(no_color=config.option.color == "no" or None, highlight=False)
-        explain.show(config.option.vfio_explain, config.args, console)
+        with usage.told():
+            explain.show(config.option.vfio_explain, config.args, console)
         return 0
     return None
 

@@ -7,13 +7,13 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 from rich.text import Text
 
 from pytest_vfio.check import HEADINGS, Check
 from pytest_vfio.inventory import nearest
 from pytest_vfio.judge import suite as suites
+from pytest_vfio.mistakes import Mistake
 from pytest_vfio.plugin import message_page
 
 _ID = re.compile(r"[A-Z]{2,8}\d{3,}")
@@ -23,7 +23,7 @@ def show(what: str, arguments: Iterable[str], console: Console) -> None:
     """Print what there is to say: of a check's id, of a layer's prefix or name, of a message.
 
     Checks are those of the packaged suite, or of the files and folders given. A replaced id shows
-    the page of the check that took its place. Raises pytest.UsageError where nothing is known.
+    the page of the check that took its place. Raises Mistake where nothing is known.
     """
     checks = {check.id: check for check in suites.packaged()}
     id = what.strip().upper()
@@ -44,10 +44,10 @@ def _answer(what: str, checks: dict[str, Check], width: int) -> Iterable[str | T
     if layer := [check for check in checks.values() if _is_of(check, what)]:
         return _list(layer)
     if _ID.fullmatch(id):
-        raise pytest.UsageError(f"--explain {what}: no such check{nearest(id, checks)}")
+        raise Mistake(f"--explain {what}: no such check{nearest(id, checks)}")
     if page := message_page.pages(what, checks.values(), width):
         return page
-    raise pytest.UsageError(
+    raise Mistake(
         f"--explain {what}: no known message is like it; try more of its words, a check's id "
         f"(CMD004), or a layer's prefix (CMD)"
     )

@@ -1,8 +1,9 @@
-"""From the command line and the inventory to the hosts that are to be read, and to workers."""
+"""From the command line and the inventory to the hosts that are to be read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from pytest_vfio import inventory as inventories
 from pytest_vfio import sources
 from pytest_vfio.inventory import Inventory, nearest
+from pytest_vfio.mistakes import Mistake
+from pytest_vfio.plugin import usage
 from pytest_vfio.sources import Reading, Target, Unreachable
 
 
-class HostError(Exception):
+class HostError(Mistake):
     """A host was named in a way that nobody can follow; says what to type instead."""
 
 
@@ -24,10 +27,19 @@ def shipped_inventory() -> Path:
     return inside if inside.is_file() else here.parents[1] / "fixtures" / "inventory.toml"
 
 
-def inventory(given: str | None, root: Path) -> Inventory:
+def home(config: pytest.Config) -> Path:
+    """Where inventory.toml is looked for and reports go: beside pytest's own settings.
+
+    Where there are none, the folder one stands in: pytest's root is then made of whatever paths
+    the command line holds.
+    """
+    return config.invocation_params.dir if config.inipath is None else config.rootpath
+
+
+def inventory(given: str | None, home: Path) -> Inventory:
     """The user's inventory over the shipped one. Raises InventoryError."""
     shipped = inventories.load(shipped_inventory())
-    own = Path(given) if given is not None else root / "inventory.toml"
+    own = Path(given) if given is not None else home / "inventory.toml"
     if given is None and not own.is_file():
         return shipped
     return inventories.load(own).over(shipped)
@@ -48,9 +60,9 @@ def targets(config: pytest.Config, known: Inventory) -> tuple[Target, ...]:
 
 def _named(config: pytest.Config, known: Inventory) -> Iterator[Target]:
     option = config.option
-    for word in option.vfio_hosts:
-        for name in _names(word):
-            yield from sources.expand(_host(name, config, known))
+    for name in _names(config):
+        for host in known.groups.get(name, (name,)):
+            yield from sources.expand(_host(host, config, known))
     for given in option.vfio_bundles:
         name, mark, path = given.partition("=")
         if not mark or "/" in name:
@@ -60,20 +72,35 @@ def _named(config: pytest.Config, known: Inventory) -> Iterator[Target]:
         yield sources.libvirt_target(uri)
 
 
-def _names(word: str) -> Iterator[str]:
-    """The hosts of one --host: separated by commas, or one a line in a file after an @."""
-    if word.startswith("@"):
-        file = Path(word[1:])
-        try:
-            lines = file.read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise HostError(f"--host {word}: cannot read {file}: {error}") from error
-        names = [line.partition("#")[0].strip() for line in lines]
-    else:
+def _names(config: pytest.Config) -> Iterator[str]:
+    """The words for hosts: separated by commas after --host, or one a line with --hosts-from."""
+    for word in config.option.vfio_hosts:
         names = [name.strip() for name in word.split(",")]
-    if not any(names):
-        raise HostError(f"--host {word!r} names no host")
-    yield from filter(None, names)
+        usage.must_name_no_file(word)
+        if not any(names):
+            raise HostError(f"--host {word!r} names no host")
+        yield from filter(None, names)
+    for file in config.option.vfio_hosts_from:
+        names = [line.partition("#")[0].strip() for line in _lines(file, config)]
+        if not any(names):
+            raise HostError(f"--hosts-from {file}: names no host")
+        yield from filter(None, names)
+
+
+def _lines(file: str, config: pytest.Config) -> list[str]:
+    """The lines of a file of hosts, `-` being standard input."""
+    try:
+        if file != "-":
+            return Path(file).read_text("utf-8-sig").splitlines()
+        capture = config.pluginmanager.get_plugin("capturemanager")
+        if capture is not None:
+            capture.suspend_global_capture(in_=True)  # it gives tests an empty one
+        lines = sys.stdin.read().splitlines()
+        if capture is not None:
+            capture.resume_global_capture()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostError(f"--hosts-from {file}: cannot be read: {error}") from error
+    return lines
 
 
 def _host(name: str, config: pytest.Config, known: Inventory) -> Target:
@@ -93,15 +120,6 @@ def _host(name: str, config: pytest.Config, known: Inventory) -> Target:
     )
 
 
-def testinfra_spec(target: Target) -> str | None:
-    """How testinfra reaches the same host; None where it has no connection."""
-    if target.kind == "local":
-        return "local://"
-    if target.kind == "ssh":
-        return target.spec if "://" in target.spec else f"ssh://{target.spec}"
-    return target.spec if target.kind == "testinfra" else None
-
-
 def explained(reading: Reading, known: Inventory) -> Reading:
     """An unreachable host whose name is not in the inventory, with the names that are."""
     if (
@@ -113,28 +131,3 @@ def explained(reading: Reading, known: Inventory) -> Reading:
         reason = f"{reading.reason}; no such host in the inventory{hint}"
         return Unreachable(reading.host, reason, reading.kind, reading.seconds)
     return reading
-
-
-def hand_over(readings: Sequence[Reading], folder: Path) -> None:
-    """Write readings for other processes of this run, unredacted: the folder must be private."""
-    for number, reading in enumerate(readings):
-        path = folder / f"{number:06d}"
-        if isinstance(reading, Unreachable):
-            lines = (reading.host, reading.kind, str(reading.seconds), reading.reason)
-            path.with_suffix(".unreachable").write_text("\0".join(lines))
-        else:
-            path.with_suffix(".vfio").write_bytes(sources.dump_recording(reading, redact=False))
-            path.with_suffix(".name").write_text(reading.host)
-
-
-def handed_over(folder: Path) -> tuple[Reading, ...]:
-    """The readings that another process of this run wrote, in their order."""
-    readings: list[Reading] = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix == ".unreachable":
-            host, kind, seconds, reason = path.read_text().split("\0")
-            readings.append(Unreachable(host, reason, kind, float(seconds)))
-        elif path.suffix == ".vfio":
-            name = path.with_suffix(".name").read_text()
-            readings.append(sources.load_recording(path.read_bytes(), name))
-    return tuple(readings)

@@ -159,6 +159,12 @@ class HostItem(pytest.Item):
         super().__init__(**arguments)
         self.reason = reason
 
+    @classmethod
+    def of(cls, session: pytest.Session, host: str, reason: str) -> HostItem:
+        """The item of a host, and why it is an error."""
+        name = _id(host)
+        return cls.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
+
     def runtest(self) -> None:
         """Always raises."""
         raise Gates(Shown("failed", "error", "E", "ERROR", "error"), self.reason)

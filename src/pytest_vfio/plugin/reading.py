@@ -6,6 +6,7 @@ Imports nothing that judges or reports: that is imported while the hosts answer.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 
 from pytest_vfio import sources
 from pytest_vfio.check import Severity
-from pytest_vfio.inventory import Inventory, InventoryError
-from pytest_vfio.plugin import hosts
-from pytest_vfio.printable import ascii_only, printable
+from pytest_vfio.inventory import Inventory
+from pytest_vfio.mistakes import Mistake
+from pytest_vfio.plugin import hosts, workers
+from pytest_vfio.printable import ascii_only
 from pytest_vfio.report import FORMATS
 from pytest_vfio.sources import Reading, Target
 
@@ -33,22 +35,21 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def asked(config: pytest.Config) -> Asked:
-    """Understand the command line and the inventory. Raises pytest.UsageError.
+    """Understand the command line and the inventory. Raises Mistake.
 
     A worker of xdist is asked for no host: it gets what the controller read.
     """
     started, option = time.time(), config.option
-    try:
-        inventory = hosts.inventory(option.vfio_inventory, config.rootpath)
-        fail_on = _severities(option.vfio_fail_on)
-        reports = _reports(option.vfio_reports)
-        targets = () if _handed(config) else hosts.targets(config, inventory)
-    except (InventoryError, sources.TargetError, hosts.HostError) as error:
-        raise pytest.UsageError(printable(str(error))) from error
+    inventory = hosts.inventory(option.vfio_inventory, hosts.home(config))
+    fail_on = _severities(option.vfio_fail_on)
+    reports = _reports(option.vfio_reports)
+    if reports and not option.collectonly and _handed(config) is None:
+        _must_be_writable(report_folder(config))
+    targets = () if _handed(config) is not None else hosts.targets(config, inventory)
     if targets and option.vfio_parallel < 1:
-        raise pytest.UsageError(f"--parallel-hosts {option.vfio_parallel}: at least 1")
+        raise Mistake(f"--parallel-hosts {option.vfio_parallel}: at least 1")
     if targets and not option.vfio_timeout > 0:
-        raise pytest.UsageError(f"--host-timeout {option.vfio_timeout}: more than 0 seconds")
+        raise Mistake(f"--host-timeout {option.vfio_timeout}: more than 0 seconds")
     return Asked(started, inventory, fail_on, reports, targets)
 
 
@@ -56,9 +57,9 @@ def read(
     config: pytest.Config, asked: Asked, meanwhile: Callable[[], object]
 ) -> tuple[Reading, ...]:
     """Read the hosts, and do something else while they answer."""
-    folder = _handed(config)
-    if folder:
-        return hosts.handed_over(Path(folder))
+    given = _handed(config)
+    if given is not None:
+        return workers.unpacked(given)
     if not asked.targets:
         return ()
     with _watched(config, len(asked.targets)) as progress:
@@ -72,9 +73,10 @@ def read(
     return tuple(hosts.explained(one, asked.inventory) for one in readings)
 
 
-def _handed(config: pytest.Config) -> str:
-    """The folder with the readings of the controller, in a worker."""
-    return str(getattr(config, "workerinput", {}).get("vfio", ""))
+def _handed(config: pytest.Config) -> bytes | None:
+    """The readings of the controller, in a worker."""
+    given: bytes | None = getattr(config, "workerinput", {}).get("vfio")
+    return given
 
 
 def _watched(
@@ -90,22 +92,39 @@ def _watched(
     return progress.watched(number, console(config))
 
 
+def report_folder(config: pytest.Config) -> Path:
+    """Where reports go."""
+    return Path(config.option.vfio_report_dir or hosts.home(config) / "reports")
+
+
+def _must_be_writable(folder: Path) -> None:
+    """Raise Mistake where no report could be written: before hosts are read for nothing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Mistake(f"--report-dir {folder}: {error.strerror}") from error
+
+
 def _severities(text: str) -> frozenset[Severity]:
+    """What makes the run fail: the severities named, and blockers in any case."""
     known = [severity.value for severity in Severity]
     words = list(filter(None, (word.strip() for word in text.split(","))))
+    if not words:
+        raise Mistake(f"--fail-on {text!r}: names no severity; known: {', '.join(known)}")
     for word in words:
         if word not in known:
-            raise pytest.UsageError(
-                f"--fail-on {word}: no such severity; known: {', '.join(known)}"
-            )
-    return frozenset(Severity(word) for word in words)
+            raise Mistake(f"--fail-on {word}: no such severity; known: {', '.join(known)}")
+    return frozenset(Severity(word) for word in words) | {Severity.BLOCKER}
 
 
 def _reports(text: str) -> tuple[str, ...]:
-    names = tuple(filter(None, text.split(",")))
+    names = tuple(filter(None, (name.strip() for name in text.split(","))))
+    known = [*FORMATS, "none"]
+    if not names:
+        raise Mistake(f"--report {text!r}: names no report; known: {', '.join(known)}")
     for name in names:
-        if name not in FORMATS and name != "none":
-            raise pytest.UsageError(
-                f"--report {name}: no such report; known: {', '.join(FORMATS)}, none"
-            )
+        if name not in known:
+            raise Mistake(f"--report {name}: no such report; known: {', '.join(known)}")
     return tuple(name for name in names if name != "none")

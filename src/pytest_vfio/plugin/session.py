@@ -1,7 +1,6 @@
-"""The session as pytest sees it: reading hosts, collecting checks, judging, reporting.
+"""The session as pytest sees it: collecting checks, judging, reporting.
 
-Hosts are read once, in the controller, before collection and before xdist starts its workers; to
-a worker every host is a recording in a private folder.
+Hosts are read once, in the controller, before collection and before xdist starts its workers.
 """
 
 from __future__ import annotations
@@ -10,27 +9,24 @@ import datetime
 import gc
 import importlib.metadata
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Generator, Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_vfio import sources
 from pytest_vfio.check import Check, Severity
-from pytest_vfio.inventory import InventoryError, must_know_checks
+from pytest_vfio.inventory import must_know_checks
 from pytest_vfio.judge.host_run import checks_of
 from pytest_vfio.judge.judgement import Key, subjects_of
 from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.result import RunResult
-from pytest_vfio.judge.suite import SuiteError
-from pytest_vfio.plugin import hosts, protocol
+from pytest_vfio.mistakes import Mistake
+from pytest_vfio.plugin import bridge, protocol, recording, seeking, usage, workers
 from pytest_vfio.plugin.console import console
+from pytest_vfio.plugin.hosts import HostError
 from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish, must_bear
-from pytest_vfio.plugin.reading import Asked
+from pytest_vfio.plugin.reading import Asked, report_folder
 from pytest_vfio.plugin.run import Run, load_checks
 from pytest_vfio.printable import printable
 from pytest_vfio.report import terminal, words, write
@@ -54,19 +50,18 @@ class Session:
         self.files: set[str] = set()
         self.blocked: set[str] = set()
         self.written: list[str] = []
-        self.no_host = False
+        self.unwritten = ""
         self.unwatched = False
-        self.private: Path | None = None
 
     def start(self) -> None:
         """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
-        given = getattr(self.config, "workerinput", {})
-        if "vfio" in given:
-            self.config.option.hosts = given["vfio_testinfra"]
+        bridge.connect(self.config, self.run.targets)
+        if hasattr(self.config, "workerinput"):
             return
         self._announce()
-        self._record()
-        self._bridge_testinfra()
+        evidences = (host.evidence for host in self.run.hosts.values())
+        self.written += recording.record(self.config, evidences)
+        workers.hand_over(self.config, self.run.readings)
 
     def _announce(self) -> None:
         """Before anything else: what is a recording, so that nobody takes it for a live host."""
@@ -79,43 +74,13 @@ class Session:
                     highlight=False,
                 )
 
-    def _record(self) -> None:
-        if not self.config.option.vfio_record:
-            return
-        folder = Path(self.config.option.vfio_record)
-        for host in self.run.hosts.values():
-            path = sources.recording_path(folder, host.name)
-            try:
-                sources.write_recording(host.evidence, path)
-            except OSError as error:
-                raise pytest.UsageError(f"--record {folder}: {error}") from error
-            self.written.append(str(path))
-
-    def _bridge_testinfra(self) -> None:
-        """Let testinfra's own `host` fixture reach the same hosts, unless --hosts says which."""
-        option = self.config.option
-        if hasattr(option, "hosts") and option.hosts is None:
-            specs = [hosts.testinfra_spec(target) for target in self.run.targets]
-            option.hosts = ",".join(filter(None, specs)) or None
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """xdist: hand the readings to a worker, through a private folder."""
-        if self.private is None:
-            self.private = Path(tempfile.mkdtemp(prefix="pytest-vfio-"))
-            hosts.hand_over(self.run.readings, self.private)
-        node.workerinput["vfio"] = str(self.private)
-        node.workerinput["vfio_testinfra"] = getattr(self.config.option, "hosts", None)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
-        """Take the private folder away, and leave pytest's own words to who counts after us."""
+        """Leave pytest's own words to whoever counts after us."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             for word in words.OURS:
                 reporter.stats.setdefault("skipped", []).extend(reporter.stats.pop(word, ()))
-        if self.private is not None:
-            shutil.rmtree(self.private, ignore_errors=True)
 
     def collected(self, collector: pytest.Collector, name: str, check: Check) -> list[CheckItem]:
         """A check as items, one for each host and subject.
@@ -139,18 +104,21 @@ class Session:
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
         """After everybody's selection: add the hosts that are errors, and judge what is left."""
-        self._skip_without_connection(items)
+        about = any(map(seeking.is_about_a_host, items))
         yield
         run = self.run
-        if not run.collected:
-            return
-        if not run.readings:
-            self._no_host(items)
-            return
         try:
+            if run.readings and not run.collected and not about and not session.testsfailed:
+                raise seeking.nothing()
+            if not run.collected:
+                return
+            if not run.readings:
+                raise HostError(self._no_host_message())
             must_know_checks(run.inventory, [*run.suite.checks, *run.suite.replaced])
-        except (SuiteError, InventoryError) as error:
-            raise pytest.UsageError(printable(str(error))) from error
+        except Mistake as mistake:
+            usage.keep(self.config, mistake)
+            usage.tell(self.config, items)
+            return
         items.extend(self._host_items(session))
         chosen: dict[str, list[CheckItem]] = {}
         for item in items:
@@ -176,18 +144,7 @@ class Session:
             reason = self.run.judge(name).ill_judged()
             if reason is not None:
                 sick[name] = reason
-        return [
-            HostItem.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
-            for name, reason in sick.items()
-        ]
-
-    def _no_host(self, items: list[pytest.Item]) -> None:
-        """Checks were collected and there is nothing to judge: a usage error, also in a worker."""
-        if hasattr(self.config, "workeroutput"):
-            self.config.workeroutput["vfio_no_host"] = True
-            items.clear()
-            return
-        raise pytest.UsageError(self._no_host_message())
+        return [HostItem.of(session, host, reason) for host, reason in sick.items()]
 
     def _no_host_message(self) -> str:
         known = ", ".join(self.run.inventory.hosts)
@@ -196,15 +153,6 @@ class Session:
             "OpenSSH alias or user@host, a testinfra spec), or a recording with --bundle PATH; "
             f"the inventory has: {known}"
         )
-
-    def _skip_without_connection(self, items: Iterable[pytest.Item]) -> None:
-        """Testinfra takes the local machine where it has no host: skip such tests instead."""
-        if not self.run.readings or getattr(self.config.option, "hosts", None):
-            return  # nothing was named, or --hosts or the bridge says where to go
-        reason = "no host with a connection, and testinfra's `host` would be this machine"
-        for item in items:
-            if "_testinfra_host" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.skip(reason=reason))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Where there is nothing but checks, dots alone show how far it is: files say no more."""
@@ -254,9 +202,6 @@ class Session:
         """
         if hasattr(self.config, "workerinput"):
             return
-        if self.no_host:
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
-            return
         self._quieten()
         last_failed = self.config.pluginmanager.get_plugin("lfplugin")
         if last_failed is not None:
@@ -266,6 +211,8 @@ class Session:
             return
         self.result = self._result(complete=complete)
         self._write()
+        if self.unwritten and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _quieten(self) -> None:
         """Findings bring their own text: pytest's lists of failures would say it all again."""
@@ -295,26 +242,26 @@ class Session:
         )
 
     def _write(self) -> None:
-        folder = Path(self.config.option.vfio_report_dir or self.config.rootpath / "reports")
+        folder = report_folder(self.config)
         try:
             written = write(self.result, self.asked.reports, folder)
         except OSError as error:
-            raise pytest.UsageError(f"--report-dir {folder}: {error}") from error
+            self.unwritten = f"--report-dir {folder}: {error}"
+            return
         here = self.config.invocation_params.dir
         self.written += [os.path.relpath(path, here) for path in written]
 
     def pytest_terminal_summary(self) -> None:
         """Our own summary, unless nobody wants one."""
-        if self.no_host:
-            console(self.config).print(
-                f"ERROR: {self._no_host_message()}", style="red", markup=False
-            )
         option = self.config.option
         if hasattr(self, "result") and not option.no_summary and self.config.get_verbosity() > -2:
             verbose = self.config.get_verbosity()
             terminal.show(
                 self.result, console(self.config), verbose=verbose > 0, written=self.written
             )
+        if self.unwritten:
+            told = f"ERROR: not every report was written: {self.unwritten}"
+            console(self.config).print(told, style="red", markup=False)
 
     def pytest_report_header(self) -> str | None:
         """Which hosts are judged, and how each was read."""
@@ -323,4 +270,5 @@ class Session:
         told = [f"{host.name} ({host.source})" for host in self.run.hosts.values()]
         told += [f"{host.host} (unreachable)" for host in self.run.unreachable]
         more = "" if len(told) <= 8 else f" and {len(told) - 8} more"
-        return printable(f"hosts: {', '.join(told[:8])}{more}")
+        file = self.run.inventory.file
+        return printable(f"inventory: {file}\nhosts: {', '.join(told[:8])}{more}")

@@ -1,11 +1,13 @@
-"""What is wrong with what the user gave: a usage error each, told in one line."""
+"""What is wrong with the hosts and bundles that a user names."""
 
 from __future__ import annotations
 
+from pytest_vfio.mistakes import Mistake
 
-class TargetError(ValueError):
+
+class TargetError(Mistake):
     """A host is named in a way that nobody can follow."""
 
 
-class BundleError(Exception):
+class BundleError(Mistake):
     """A bundle cannot be read, or holds nothing that is known."""

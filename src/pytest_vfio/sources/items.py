@@ -38,6 +38,21 @@ _JOURNAL = tuple(
 )
 
 ROWS: tuple[Row, ...] = (
+    # -- the kernel log: first, for where anything below hangs it says why
+    command(
+        "dmesg",
+        right=ROOT,
+        source="dmesg",
+        loose="dmesg.txt",
+        sos=(f"{_SOS}kernel/dmesg", f"{_SOS}kernel/dmesg_-T"),
+    ),
+    command(
+        "journal/kernel",
+        limit=15,
+        right=ROOT,
+        source="journalctl -k -b 0 -o short-monotonic --no-pager",
+        sos=_JOURNAL,
+    ),
     # -- files
     file("proc/sys/kernel/osrelease"),
     file("proc/sys/kernel/hostname"),
@@ -67,8 +82,7 @@ ROWS: tuple[Row, ...] = (
     file("etc/sysconfig/libvirt-guests"),
     file("boot/grub/grub.cfg", right=ROOT, loose="grub.cfg"),
     file("boot/grub2/grub.cfg", right=ROOT),
-    file("boot/grub/custom.cfg", right=ROOT, since="0.2"),
-    file("boot/grub2/custom.cfg", right=ROOT, since="0.2"),
+    *(file(f"boot/{name}/custom.cfg", right=ROOT, since="0.2") for name in ("grub", "grub2")),
     file("boot/grub/grubenv", right=ROOT),
     file("boot/grub2/grubenv", right=ROOT),
     file("boot/loader/loader.conf"),
@@ -188,15 +202,6 @@ ROWS: tuple[Row, ...] = (
             part("locked", "*/driver_override */sriov_numvfs */reset_method"),
         ),
     ),
-    own(
-        "sys/bus/pci/config",
-        limit=3,
-        right=ROOT,
-        source="/sys/bus/pci/devices/*/config of what is awake",
-        function="pci_config",
-        sos=("proc/bus/pci/*/*",),
-        secrets=False,
-    ),
     tree("sys/bus/pci/drivers", secrets=False, parts=(part("names", "*"),)),
     tree(
         "sys/module",
@@ -257,21 +262,6 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     tree(
-        "sys/class/net",
-        secrets=False,
-        parts=(
-            part("links", "./* ./*/master ./*/device ./*/lower_* ./*/upper_* ./*/device/physfn"),
-            part(
-                "values",
-                """
-                */address */operstate */flags */mtu */ifindex */type */addr_assign_type */dev_id
-                */bonding/mode */bonding/slaves */bonding/active_slave */bridge/bridge_id
-                */bridge/stp_state""",
-            ),
-            part("names", "*/lower_* */upper_* */brif/* */bridge */bonding"),
-        ),
-    ),
-    tree(
         "sys/class/block",
         secrets=False,
         parts=(
@@ -313,13 +303,8 @@ ROWS: tuple[Row, ...] = (
         function="openers",
     ),
     own(
-        "paths",
-        limit=15,
-        source="stat of what guests, hooks and VFIO nodes name",
-        right=ROOT,
-        function="named_paths",
-        since="0.2",
-    ),  # fmt: skip
+        "paths", source="stat of what guests name", right=ROOT, function="named_paths", since="0.2"
+    ),
     own("users/qemu", limit=5, source="id of QEMU's user", function="qemu_users", since="0.2"),
     # -- commands
     command("uname", limit=5, source="uname -a", loose="uname", sos=(f"{_SOS}kernel/uname_-a",)),
@@ -332,10 +317,6 @@ ROWS: tuple[Row, ...] = (
         source="systemctl is-enabled"
         " sleep.target suspend.target hibernate.target hybrid-sleep.target",
     ),
-    command("ip/link", source="ip -j -d link show"),
-    command("ip/addr", source="ip -j -d addr show"),
-    command("ip/route4", source="ip -j -4 route show table all"),
-    command("ip/route6", source="ip -j -6 route show table all"),
     command(
         "lsblk",
         source="lsblk -J -o NAME,KNAME,TYPE,FSTYPE,LABEL,UUID,PARTUUID,PARTLABEL,MOUNTPOINT",
@@ -349,20 +330,6 @@ ROWS: tuple[Row, ...] = (
         sos=(f"{_SOS}boot/bootctl_status",),
     ),
     # -- logs
-    command(
-        "dmesg",
-        right=ROOT,
-        source="dmesg",
-        loose="dmesg.txt",
-        sos=(f"{_SOS}kernel/dmesg", f"{_SOS}kernel/dmesg_-T"),
-    ),
-    command(
-        "journal/kernel",
-        limit=15,
-        right=ROOT,
-        source="journalctl -k -b 0 -o short-monotonic --no-pager",
-        sos=_JOURNAL,
-    ),
     command(
         "journal/libvirt",
         limit=15,
@@ -426,6 +393,36 @@ ROWS: tuple[Row, ...] = (
                 "lsinitramfs_-l_.boot.initrd.img",
             )
         ),
+    ),
+    # -- what may wait inside the kernel for somebody else: the lock of all interfaces, of a device
+    tree(
+        "sys/class/net",
+        secrets=False,
+        waits="rtnl",
+        parts=(
+            part("links", "./* ./*/master ./*/device ./*/lower_* ./*/upper_* ./*/device/physfn"),
+            part(
+                "values",
+                """
+                */address */operstate */flags */mtu */ifindex */type */addr_assign_type */dev_id
+                */bonding/mode */bonding/slaves */bonding/active_slave */bridge/bridge_id
+                */bridge/stp_state""",
+            ),
+            part("names", "*/lower_* */upper_* */brif/* */bridge */bonding"),
+        ),
+    ),
+    command("ip/link", limit=5, source="ip -j -d link show", waits="rtnl"),
+    command("ip/addr", limit=5, source="ip -j -d addr show", waits="rtnl"),
+    command("ip/route4", limit=5, source="ip -j -4 route show table all", waits="rtnl"),
+    command("ip/route6", limit=5, source="ip -j -6 route show table all", waits="rtnl"),
+    own(
+        "sys/bus/pci/config",
+        limit=5,
+        right=ROOT,
+        source="/sys/bus/pci/devices/*/config of what is awake",
+        function="pci_config",
+        sos=("proc/bus/pci/*/*",),
+        secrets=False,
     ),
     # -- what others hand over, in place of what the probe reads
     handed_over(

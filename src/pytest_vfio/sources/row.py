@@ -46,6 +46,8 @@ class Row(msgspec.Struct, frozen=True):
     the file or the command, as a person would type it, where the name does not tell. `pattern`
     chooses the files of a folder. `ok` are exit codes of a command beyond 0 that mean success, and
     `only` is who has to run for it to be asked. `function` is the probe's own that reads it.
+    `waits` names what it may wait for inside the kernel, deaf to signals: items in a row that wait
+    for the same are read by a process that can be left behind.
 
     `loose` is the name under which people send it. `sos` is where a sosreport has it, by kind:
     further places of a file; what the manifest says was asked for where a folder is whole; the
@@ -65,6 +67,7 @@ class Row(msgspec.Struct, frozen=True):
     ok: str = ""
     only: str = ""
     function: str = ""
+    waits: str = ""
     loose: str = ""
     sos: tuple[str, ...] = ()
     secrets: bool = True

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vfio.evidence import Evidence, Status, Tree
+from pytest_vfio.evidence import Evidence, Missing, Status, Tree
 from pytest_vfio.sources import load_recording, probe_text
 from pytest_vfio.sources.items import PLAIN_NAMES, ROWS
 from tests.hosts import tree as faketree
@@ -262,21 +262,91 @@ def test_a_device_in_d3hot_answers(shell, root, above):
     assert bytes.fromhex(tree.values["0000:01:00.0"]) == faketree.CONFIG
 
 
-def test_a_device_whose_lock_is_held(any_shell, root):
-    """A file that hangs costs five seconds, and all others are read."""
-    faketree.device(root, "0000:00:01.0")
-    faketree.pipe(faketree.device(root, "0000:00:02.0") / "driver_override")
-    faketree.device(root, "0000:00:03.0")
-    began = time.monotonic()
+@pytest.mark.parametrize("file", ["driver_override", "sriov_numvfs", "current_link_speed"])
+def test_a_device_whose_lock_is_held(any_shell, root, file):
+    """A file that hangs costs a few seconds, and all others are read, of all other devices."""
+    for number in (1, 2, 3):
+        faketree.device(root, f"0000:00:0{number}.0")
+    faketree.pipe(root / "sys/devices/pci0000:00/0000:00:02.0" / file)
     read = probe(any_shell, root)
-    assert time.monotonic() - began < 20
     item = read.item("sys/bus/pci/devices")
     tree = Tree.of(item)
     assert item.whole
-    assert tree.get("0000:00:01.0/driver_override") == "(null)"
-    assert tree.unread["0000:00:02.0/driver_override"] == "timed out"
-    assert tree.get("0000:00:03.0/vendor") == "0x8086"
+    for other in ("0000:00:01.0", "0000:00:03.0"):
+        assert tree.get(f"{other}/driver_override") == "(null)"
+        assert tree.get(f"{other}/current_link_speed") == "8.0 GT/s PCIe"
+    assert tree.unread[f"0000:00:02.0/{file}"] == "timed out"
+    assert tree.get("0000:00:02.0/vendor") == "0x8086"
+    assert not [path for path in tree.unread if not path.startswith("0000:00:02.0/")]
     assert read.item("sys/bus/pci/config").whole
+
+
+def test_a_device_that_is_being_reset(any_shell, root):
+    """Its configuration space is closed meanwhile: that of all others is read."""
+    if os.geteuid() != 0:
+        pytest.skip("64 bytes are all for anybody else")
+    for number in range(1, 6):
+        faketree.device(root, f"0000:00:0{number}.0")
+    faketree.pipe(root / "sys/devices/pci0000:00/0000:00:03.0/config")
+    read = probe(any_shell, root)
+    item = read.item("sys/bus/pci/config")
+    tree = Tree.of(item)
+    assert item.whole
+    assert set(tree.values) == {f"0000:00:0{number}.0" for number in (1, 2, 4, 5)}
+    assert all(bytes.fromhex(text) == faketree.CONFIG for text in tree.values.values())
+    assert tree.unread == {"0000:00:03.0": "timed out"}
+    assert Tree.of(read.item("sys/bus/pci/devices")).get("0000:00:03.0/driver_override") == "(null)"
+
+
+def test_interfaces_that_somebody_keeps_locked(any_shell, root):
+    """What would wait for the same lock is not tried, and all else is read."""
+    faketree.device(root, "0000:00:01.0")
+    faketree.write(root, {"sys/class/net/eth0/mtu": "1500\n", "sys/class/net/bond0/mtu": "9000\n"})
+    (root / "sys/class/net/bond0/bonding").mkdir()
+    faketree.pipe(root / "sys/class/net/bond0/bonding/slaves")
+    read = probe(any_shell, root)
+    for name in ("sys/class/net", "ip/link", "ip/addr", "ip/route4", "ip/route6"):
+        assert read.item(name).status is Status.TIMED_OUT, name
+    assert read.item("sys/bus/pci/devices").whole
+    assert read.item("sys/bus/pci/config").whole
+
+
+def test_the_kernel_log_is_read_first(root):
+    """What hangs later is told there; what may wait comes after all else."""
+    names = [line.split()[1] for line in stream(root) if line.startswith("%item ")]
+    assert names[:2] == ["dmesg", "journal/kernel"]
+    late = names[names.index("sys/bus/pci/config") :]
+    assert late == [
+        "sys/bus/pci/config",
+        *("sys/class/net", "ip/link", "ip/addr", "ip/route4", "ip/route6"),
+        "sys/bus/pci/devices",
+    ]
+
+
+def test_a_host_that_hangs_before_its_locks(root):
+    """What was read up to then is judged: devices are there, and what they lack is not known."""
+    faketree.device(root, "0000:00:01.0")
+    lines = "\n".join(stream(root))
+    read = load_recording(lines[: lines.index("%item sys/class/net")].encode(), "h")
+    item = read.item("sys/bus/pci/devices")
+    assert item.status is Status.TRUNCATED
+    assert Tree.of(item).get("0000:00:01.0/vendor") == "0x8086"
+    with pytest.raises(Missing):
+        Tree.of(item).get("0000:00:01.0/driver_override")
+
+
+def stream(root: Path) -> list[str]:
+    """What the probe prints, line by line."""
+    environment = {"PATH": os.environ["PATH"], "PROBE_ROOT": str(root)}
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=probe_text(),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    return done.stdout.splitlines()
 
 
 # -- files

@@ -15,6 +15,9 @@ Every line of a body begins with `|`, so that no content can pass for a line of 
 last line had no line feed is marked `unended`. Spaces in names are written `%20`. What stands
 before the first line is noise of a login; lines that begin with an unknown `%word` are left out.
 
+An item that is given in two parts ends `truncated what may wait for a device comes last`, and goes
+on in one with the flag `more`: what may hang is read last, and the rest is there by then.
+
 `%about items 0.1 NAME...` says what the probe knew: the items of that release, and those named.
 Without that line it was the probe of the first release.
 """
@@ -44,6 +47,8 @@ ITEM_LIMIT = 32 << 20
 #: Further items are left out.
 COUNT_LIMIT = 50_000
 
+#: How an item ends of which there is more at the end of the stream (`READ_ON` in the probe).
+GOES_ON = "what may wait for a device comes last"
 #: More of what a stream says about itself is left out, in characters; else 1000.
 _ABOUT_LIMITS = MappingProxyType({"items": 100_000})
 
@@ -245,13 +250,18 @@ def _begin(line: bytes) -> _Open | None:
 def _close(
     stream: Stream, item: _Open, status: Status, detail: str, extent: Extent = Extent.WHOLE
 ) -> None:
-    """Keep an item. The first of a name counts: a second one has no business there."""
+    """Keep an item. The first of a name counts, unless it says that it goes on in a second."""
     stream.last = item.name
-    if item.name in stream.items or len(stream.items) >= COUNT_LIMIT:
+    before = stream.items.get(item.name)
+    goes_on = before is not None and before.detail == GOES_ON and b"more" in item.flags
+    if (before is not None or b"more" in item.flags) and not goes_on:
+        return
+    if len(stream.items) >= COUNT_LIMIT:
         return
     if item.cut:
         status, detail, extent = Status.TRUNCATED, f"more than {ITEM_LIMIT} bytes", Extent.WHOLE
-    stream.items[item.name] = Item(item.name, status, item.data(), detail, extent)
+    data = item.data() if before is None else before.data + item.data()
+    stream.items[item.name] = Item(item.name, status, data, detail, extent)
 
 
 def _ending(rest: bytes) -> tuple[Status, Extent, str]:

@@ -26,6 +26,7 @@ probe() {
   [ $? -eq 1 ] || GREP_TEXT=
   find_automounts
   read_items
+  pci_rest
   say 'done'
 }
 

@@ -20,6 +20,7 @@ set_limiter() {
     *) LIMITER= ;;
   esac
 }
+IN_TIME=             # for the groups of items that may be left behind: what goes before a grep
 
 limited() {          # SECONDS COMMAND ARGUMENTS, where there is no timeout(1)
   seconds=$1
@@ -54,7 +55,8 @@ dismiss() {
   wait "$watch"
 } 2>/dev/null
 
-# Runs a function that may hang where no signal reaches it. False where it was left behind.
+# Runs a function that may hang where no signal reaches it. False where it was left behind, or gave
+# up by itself.
 guarded() {          # SECONDS FUNCTION
   late=
   trap 'late=1' USR1
@@ -62,15 +64,19 @@ guarded() {          # SECONDS FUNCTION
   job=$!
   alarm "$1" kill -USR1 "$SELF"
   wait "$job"
+  code=$?
   if [ -n "$late" ]; then
     # With this pending it never comes back to write into what follows.
+    kids=
+    { read -r kids <"/proc/$job/task/$job/children"; } 2>/dev/null
     kill -9 "$job" 2>/dev/null
+    [ -z "$kids" ] || kill $kids 2>/dev/null
     trap '' USR1
     return 1
   fi
   dismiss
   trap '' USR1
-  return 0
+  return "$code"
 }
 
 # An item from what a command prints. OK lists exit codes beyond 0 that mean success; what the
@@ -95,6 +101,8 @@ run() {              # NAME SECONDS COMMAND ARGUMENTS
   fi
   code=$?
   say end "$(verdict)"
+  # what waits for the same would wait as long
+  case $code in 124 | 137 | 143) [ -z "$IN_TIME" ] || exit 1 ;; esac
 }
 
 verdict() {          # of `code` and `said`, for %end

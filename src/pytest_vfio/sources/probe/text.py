@@ -17,6 +17,8 @@ _BEFORE = ("process.sh", "files.sh", "trees.sh", "pci.sh", "firmware.sh", "proce
            "paths.sh", "libvirt.sh", "logs.sh", "initramfs.sh")  # fmt: skip
 #: These are looked for first, and then all that were found are read by one process.
 _TOGETHER = frozenset({How.FILE, How.FOLDER, How.LISTING, How.KERNEL})
+#: So long is waited for all that wait for one lock, in seconds: more than for one of them.
+_PATIENCE = 12
 #: How the probe calls the names of files that are read for each PCI device.
 _EACH = {"awake": "AWAKE_FILES", "locked": "LOCKED_FILES"}
 
@@ -37,6 +39,7 @@ def script(rows: Iterable[Row]) -> str:
             *map(_part, _BEFORE),
             "# -- what is read, as the table of items has it " + "-" * 50 + "\n",
             f"KNOWN='{age.known(rows)}'\n",
+            *_groups(rows),
             "read_items() {\n  FOUND=",
             *_reading(rows),
             "}\n",
@@ -51,10 +54,33 @@ def _part(name: str) -> str:
 
 def _reading(rows: tuple[Row, ...]) -> Iterator[str]:
     for together, some in groupby(rows, lambda row: row.how in _TOGETHER):
-        for _, alike in groupby(some, lambda row: (row.how, row.function)):
-            yield from _lines(tuple(alike))
+        for (waits, *_), alike in groupby(some, lambda row: (row.waits, row.how, row.function)):
+            if not waits:
+                yield from _lines(tuple(alike))
         if together:
             yield "  with_found read_files"
+    for lock, names in _waiting(rows).items():
+        words = " ".join(row.name for row in names)
+        yield f"  guarded {_PATIENCE} wait_for_{lock} ||\n    say late {_PATIENCE} {words}"
+
+
+def _waiting(rows: tuple[Row, ...]) -> dict[str, list[Row]]:
+    """The items that may wait inside the kernel, by what they wait for."""
+    waiting: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.waits:
+            waiting.setdefault(row.waits, []).append(row)
+    return waiting
+
+
+def _groups(rows: tuple[Row, ...]) -> Iterator[str]:
+    """A function for those that wait for the same."""
+    for lock, names in _waiting(rows).items():
+        yield f"wait_for_{lock}() {{"
+        yield '  IN_TIME=${LIMITER:+"timeout -k 1 5"}'
+        for row in names:
+            yield from _lines((row,))
+        yield "  return 0\n}\n"
 
 
 def _lines(rows: tuple[Row, ...]) -> Iterator[str]:

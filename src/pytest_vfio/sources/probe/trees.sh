@@ -13,7 +13,8 @@ tree() {             # NAME [FOLDER if it is another]: goes there; false where i
 values() {           # flat? FILES (relative; patterns that matched nothing do no harm)
   say mode value "$1"
   shift
-  said=$(grep $GREP_TEXT -H -e '' -- "$@" 2>&1 >&3 3>&- </dev/null)
+  said=$($IN_TIME grep $GREP_TEXT -H -e '' -- "$@" 2>&1 >&3 3>&- </dev/null)
+  case $?,$IN_TIME in 124,?* | 137,?*) exit 1 ;; esac
   case $said in
     *[Pp]ermi* | *rror* | *nvalid* | *denied* | *upported*) say mode refused; printf '%s\n' "$said" ;;
   esac

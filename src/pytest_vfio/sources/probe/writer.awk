@@ -13,6 +13,7 @@
 #   config   od prints the configuration space, one after the other
 #   file, content, error    paths of files, PATH:LINE of all of them, what grep could not read
 #   tail     the ends of those files, `==> PATH <==` before each
+#   unread X paths that X kept from being read -> PATH!X, for those of which nothing was printed
 #   process, opener         `PID COMM`; `ls -ln /proc/*/fd`
 #   tcp      rows of /proc/net/tcp and tcp6 -> those that sshd has open, as ss(8) prints them
 
@@ -27,7 +28,7 @@ BEGIN {
   if (!at) { data($0); next }
   order = substr($0, at + length(key) + 1)
   # half a line of something that ended badly proves nothing
-  if (at > 1 && (order !~ /^end / || order ~ /^end present/)) data(substr($0, 1, at - 1))
+  if (at > 1 && (order !~ /^(end|late) / || order ~ /^end present/)) data(substr($0, 1, at - 1))
   control(order)
 }
 
@@ -36,19 +37,20 @@ function control(line,   verb, rest, i) {
   verb = substr(line, 1, i - 1)
   rest = substr(line, i + 1)
   leave()
-  if (verb == "item") { print "%item " rest; count++; size = over = 0; failed = ""; mode = "raw" }
+  if (verb == "item") begin(rest)
   else if (verb == "end") {
-    if (over && rest ~ /^present/) rest = "truncated " size
+    if (over && rest ~ /^(present|truncated)/) rest = "truncated " size
     else if (failed != "") rest = failed
-    print "%end " rest
-    fflush()
-    mode = ""
+    finish(rest)
   }
+  else if (verb == "late") late(rest)
   else if (verb == "mode") {
     i = index(rest " ", " ")
     mode = substr(rest, 1, i - 1)
     word = substr(rest, i + 1)
-    if (mode == "config") { slot = 1; hold = ""; again = 0 }
+    if (mode == "address") addresses = 0
+    if (mode == "config") { slot = 1; hold = failed = ""; again = 0 }
+    if (mode == "unread") failed = ""
     if (mode == "file") files = 0
     if (mode == "content" || mode == "tail") slot = 0
   }
@@ -59,6 +61,34 @@ function control(line,   verb, rest, i) {
   else if (verb == "about") print "%about " rest
   else if (verb == "start") print "\n%vfio-probe 1"
   else if (verb == "done") { print "%done " count + 0; fflush(); finished = 1; exit }
+}
+
+function begin(rest,   i) {
+  print "%item " rest
+  count++
+  size = over = 0
+  failed = ""
+  mode = "raw"
+  begun[rest] = 1
+  remember = rest ~ / more$/
+  for (i in printed) delete printed[i]
+}
+
+function finish(rest) {
+  print "%end " rest
+  fflush()
+  mode = ""
+}
+
+# SECONDS NAMES: who was to read these items was left behind; one of them may be open.
+function late(rest,   f, n, i) {
+  n = split(rest, f, " ")
+  if (mode != "") finish("timed out after " f[1] " s")
+  for (i = 2; i <= n; i++)
+    if (!(f[i] in begun)) {
+      begin(f[i])
+      finish("timed out after " f[1] " s")
+    }
 }
 
 function data(line) {
@@ -76,11 +106,13 @@ function data(line) {
   else if (mode == "file") { path[++files] = line; delete from[files]; delete why[files]; weight[files] = 0 }
   else if (mode == "tail") tail(line)
   else if (mode == "tcp") tcp(line)
+  else if (mode == "unread") { if (!(line in printed)) print "|" line "!" word }
   else if (mode == "process") { i = index(line, " "); comm[substr(line, 1, i - 1)] = substr(line, i + 1) }
   else if (mode == "opener") opener(line)
 }
 
 function keep(line) {
+  if (remember) printed[substr(line, 1, index(line, "=") - 1)] = 1
   size += length(line) + 1
   if (size > max) over = 1
   else print "|" line
@@ -90,6 +122,7 @@ function leave(   v) {
   if (mode == "base64") { if (triple) sextets(triple); if (text != "") print "|" text; text = ""; triple = 0 }
   else if (mode == "config") {
     configs()
+    halfway()
     if (slot <= addresses) failed = "failed the configuration space of " addresses - slot + 1 " functions"
   }
   else if (mode == "efi") {
@@ -174,12 +207,25 @@ function configs(   i, found, wide) {
     for (i = 1; i <= 5 && !found; i++)
       if (slot <= addresses && substr(hold, sizes[i] * 2 + 1, wide) == boot "0a") {
         found = 1
-        if (sizes[i]) print "|" address[slot] "=" substr(hold, 1, sizes[i] * 2)
-        if (sizes[i] < 256) print "|" address[slot] "!" (word ? "failed" : "denied")
+        space(sizes[i])
         hold = substr(hold, sizes[i] * 2 + wide + 1)
-        slot++
       }
   } while (found)
+}
+
+# The next function may hang: od has not printed the end of this one yet, but the boot id begins.
+function halfway(   i, rest) {
+  for (i = 2; i <= 5; i++) {
+    rest = substr(hold, sizes[i] * 2 + 1)
+    if (slot <= addresses && length(rest) > 16 && index(boot "0a", rest) == 1) { space(sizes[i]); return }
+  }
+}
+
+function space(size) {
+  printed[address[slot]] = 1
+  if (size) print "|" address[slot] "=" substr(hold, 1, size * 2)
+  if (size < 256) print "|" address[slot] "!" (word ? "failed" : "denied")
+  slot++
 }
 
 # -- files
