@@ -19,7 +19,7 @@ ROWS = (
         "so (a container, a session daemon).",
         (
             form(
-                r"cannot limit locked memory of process <pid:count> to <bytes:count>: ",
+                r"cannot limit locked memory of process <pid:count> to <bytes:count>:",
                 "cannot limit locked memory of process 111 to 9007199254740991: Operation not "
                 "permitted",
             ),
@@ -98,6 +98,19 @@ ROWS = (
         decide=("virsh dumpxml <guest> | grep -A 6 '<hostdev'",),
         cure="Unload its driver in the guest, or shut the guest down.",
         acts="guest",
+    ),
+    Row(
+        "unplug-requested",
+        LIBVIRT,
+        "The guest was asked to let go of the device; whether it did shows in the live XML.",
+        (
+            form(
+                r"Device detach request sent successfully",
+                "Device detach request sent successfully",
+            ),
+        ),
+        refs=("F162",),
+        weight=HARMLESS,
     ),
     Row(
         "pool-exhausted",
@@ -200,7 +213,7 @@ ROWS = (
         "A hook script of libvirt ended with an error, so the guest is not started.",
         (
             form(
-                r"ook script execution failed: ",
+                r"ook script execution failed:",
                 "error: Hook script execution failed: internal error: Child process "
                 "(LC_ALL=C /etc/libvirt/hooks/qemu g1 prepare begin -) unexpected exit status 1",
             ),

@@ -49,7 +49,7 @@ ROWS = (
                 "pci 0000:01:00.0: BAR 1 [mem size 0x400000000 64bit pref]: failed to assign",
             ),
         ),
-        refs=("F109", "F10", "F11"),
+        refs=("F109", "F10", "F11", "F172"),
         decide=("lspci -vvs <device> | grep Region", "dmesg | grep 'root bus resource'"),
         cure="Above 4G decoding in the firmware's setup; pci=realloc; smaller BARs.",
         over=("bar-assigned",),
@@ -207,11 +207,13 @@ ROWS = (
         "There is no room for the BARs of the VFs; it matters when VFs are wanted.",
         (
             form(
-                r"VF BAR <bar>(?: \[[^\]]{1,60}\])?: (?:no space for|can't assign; no space|failed to "
-                r"assign)",
+                r"VF BAR <bar>: no space for \[mem ",
+                "pci 0000:03:00.0: VF BAR 0: no space for [mem size 0x00100000 64bit]",
+            ),
+            form(
+                r"VF BAR <bar> \[[^\]]{1,60}\]: (?:can't assign; no space|failed to assign)",
                 "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: can't assign; no space",
                 "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: failed to assign",
-                "pci 0000:03:00.0: VF BAR 0: no space for [mem size 0x00100000 64bit]",
             ),
             form(
                 r"(?<!VF )BAR (?:[789]|1[0-2]): (?:no space for|failed to assign) \[mem ",

@@ -12,7 +12,7 @@ from pytest_vfio.parse.messages.words import STARTED
 QEMU = Speaker.QEMU
 _MAP = (
     r"(?:failed to setup container for group <group>: )?(?:memory listener initialization failed: )?"
-    r"(?:Region [\w.-]{1,80}: )?[a-z_]{1,20}dma_map\([^)]{1,120}\)"
+    r"(?:Region [\w.-]{1,80}: )?[a-z_]{1,20}dma_map ?\([^)]{1,120}\)"
 )
 
 ROWS = (
@@ -156,6 +156,27 @@ ROWS = (
         acts="guest",
     ),
     Row(
+        "mapping-failed",
+        QEMU,
+        "QEMU could not map the guest's memory for the device; the first such line of a start says why.",
+        (
+            form(
+                rf"{_MAP} = -(?!(?:1|12|14|17|22|28) )<code:count> \(",
+                "vfio 0000:35:00.0: failed to setup container for group 75: memory listener "
+                "initialization failed: Region pc.bios: vfio_container_dma_map (0x5632, 0xfffc0000, "
+                "0x40000, 0x7fdf) = -2 (No such file or directory)",
+            ),
+            form(
+                r"VFIO_MAP_DMA failed: <ENOENT>", "VFIO_MAP_DMA failed: No such file or directory"
+            ),
+        ),
+        refs=("F147", "F59"),
+        decide=("dmesg | tail -20", "grep -i 'max locked' /proc/$(pgrep -of qemu)/limits"),
+        cure="What the first of these lines says.",
+        frame=True,
+        over=STARTED,
+    ),
+    Row(
         "mapping-fatal",
         QEMU,
         "QEMU gave up because memory could not be mapped for the device; the line before says why.",
@@ -272,7 +293,7 @@ ROWS = (
                 "can't open backing store /dev/hugepages for guest RAM: Operation not permitted",
             ),
             form(
-                r"unable to create backing store for hugepages: ",
+                r"unable to create backing store for hugepages:",
                 "unable to create backing store for hugepages: Permission denied",
             ),
         ),
