@@ -201,7 +201,7 @@ def test_no_drop_in_overrides_parameters(hypervisor: Hypervisor) -> Verdict:
                 expected=f'{assignment.name}="${assignment.name} ..."',
                 evidence=assignment.quote,
                 severity=None if prospects.missed(hypervisor, lost) else ADVICE,
-                cure=cures.keep_old_value(f"/{file}", assignment.name),
+                cure=cures.keep_old_value(boot, assignment),
             )
     return passes("no drop-in overrides a parameter", evidence=boot.grub_line.quote)
 

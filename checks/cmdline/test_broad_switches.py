@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
-from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
@@ -54,7 +54,7 @@ def test_no_parameter_is_mangled_or_lacks_its_module(hypervisor: Hypervisor) -> 
                 actual=word.text,
                 expected=right,
                 evidence=word.quote,
-                cure=cures.replace(hypervisor.boot, word.text, right),
+                cure=cmdline_cures.replace(hypervisor.boot, word.text, right),
             )
     require(hypervisor.cmdline)
     return passes("every parameter has its module's name, none is mangled")
@@ -189,7 +189,7 @@ def _none_of(
         expected="no such parameter",
         evidence=word.quote,
         refs=[ref or ("F44" if word.name == "intremap" else "F46")],
-        cure=cures.drop(hypervisor.boot, word.text),
+        cure=cmdline_cures.drop_where(hypervisor.boot, word, lambda one: find((one,)) is not None),
     )
 
 
@@ -224,7 +224,7 @@ def test_no_acs_override_splits_groups(hypervisor: Hypervisor) -> Verdict:
             actual=said.text,
             expected="groups as the hardware isolates them",
             evidence=[said.quote, *(one.quote for one in words)],
-            cure=cures.drop(hypervisor.boot, word),
+            cure=cmdline_cures.drop(hypervisor.boot, word),
         )
     if not words:
         require(hypervisor.cmdline)
@@ -261,7 +261,7 @@ def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> V
                 expected="not set",
                 evidence=option.quote,
                 severity=ADVICE if hypervisor.iommu.remapping_proven else None,
-                cure=module_cures.set_parameter(module, "allow_unsafe_interrupts", "N"),
+                cure=modprobe_cures.unset(hypervisor, module, "allow_unsafe_interrupts"),
             )
     require(hypervisor.cmdline, modules.modprobe)
     return passes("nothing sets allow_unsafe_interrupts")

@@ -13,7 +13,6 @@ from pytest_vfio.check import (
     skips,
 )
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.cures import modules as module_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
 from pytest_vfio.facts.tristate import known, require
@@ -53,7 +52,7 @@ def test_no_parameter_slows_devices_by_strict_invalidation(hypervisor: Hyperviso
         actual=word.text,
         expected="lazy invalidation, or iommu=pt",
         evidence=word.quote,
-        cure=cures.drop(hypervisor.boot, word.text),
+        cure=cures.drop_where(hypervisor.boot, word, lambda one: _strict((one,)) is not None),
     )
 
 
@@ -199,7 +198,7 @@ def test_crash_kernel_gets_no_other_iommu_parameters(hypervisor: Hypervisor) -> 
             actual=other[0].text,
             expected="the same IOMMU parameters in both kernels",
             evidence=[other[0].quote, hypervisor.cmdline.quote],
-            cure=module_cures.remove_line(other[0].quote.source, other[0].text),
+            cure=cures.crash_kernel(other[0].quote.source, other[0].text, other[0].quote.line),
         )
     require(*crash.missing)
     return passes("the crash kernel gets the same IOMMU parameters", evidence=crash.quote)

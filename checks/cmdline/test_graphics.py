@@ -51,7 +51,7 @@ def test_integrated_graphics_is_not_excluded(
             expected="no such option",
             evidence=off[-1].word.quote,
             refs=["F23"],
-            cure=cures.drop(hypervisor.boot, off[-1].word.text),
+            cure=cures.drop_piece(hypervisor.boot, off[-1].word, off[-1].piece),
         )
     cmdline = hypervisor.cmdline
     require(cmdline)

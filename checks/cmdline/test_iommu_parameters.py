@@ -147,7 +147,7 @@ def test_kernel_understands_every_iommu_parameter(hypervisor: Hypervisor) -> Ver
         expected="a value that the kernel acts upon",
         evidence=word.quote,
         refs=[ref],
-        cure=cures.drop(hypervisor.boot, word.text),
+        cure=cures.drop_piece(hypervisor.boot, word, piece),
     )
 
 
@@ -220,7 +220,7 @@ def test_no_parameter_switches_the_iommu_off(hypervisor: Hypervisor) -> Verdict:
         expected="no parameter that switches it off",
         evidence=off.word.quote,
         refs=["F27"] if hidden else ["F22"],
-        cure=cures.drop(hypervisor.boot, off.word.text),
+        cure=cures.drop_piece(hypervisor.boot, off.word, off.piece),
     )
 
 

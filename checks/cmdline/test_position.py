@@ -39,7 +39,7 @@ def test_no_parameter_is_lost_behind_the_separator(hypervisor: Hypervisor) -> Ve
             expected=f"{word.text} before --",
             evidence=word.quote,
             severity=None if missed else ADVICE,
-            cure=cures.replace(hypervisor.boot, f"-- {word.text}", word.text),
+            cure=cures.before_dashes(hypervisor.boot, word.text),
         )
     if behind:
         return passes(f"{behind[0].text} behind -- is not missed")

@@ -1,8 +1,8 @@
 """The list of ids that vfio-pci is to claim."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, Severity, Verdict, check, fails, passes
-from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.cures import modules as module_cures
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import prospects
@@ -49,7 +49,7 @@ def test_no_parameter_is_spelt_vfio_pci_ids(hypervisor: Hypervisor) -> Verdict:
                 actual="vfio-pci-ids=",
                 expected="vfio-pci.ids=",
                 evidence=said.quote,
-                cure=cures.correct_ids("cmdline", ""),
+                cure=cmdline_cures.correct_ids("cmdline", ""),
             )
     require(hypervisor.cmdline)
     return passes("no vfio-pci-ids= on the command line")
@@ -63,8 +63,8 @@ def _severity(hypervisor: Hypervisor) -> Severity | None:
 def _written_right(hypervisor: Hypervisor, text: str, ids: str, right: str) -> Cure:
     """Ids that match what the host depends on are removed instead."""
     if prospects.endangered(hypervisor, ids) is not None:
-        return cures.drop(hypervisor.boot, text)
-    return cures.replace(hypervisor.boot, text, right)
+        return cmdline_cures.drop(hypervisor.boot, text)
+    return cmdline_cures.replace(hypervisor.boot, text, right)
 
 
 @check("CMD021", severity=BLOCKER, refs=["F41", "S09"])
@@ -98,7 +98,7 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
                 expected="vendor:device[,vendor:device]...",
                 evidence=option.quote,
                 severity=_severity(hypervisor),
-                cure=cures.correct_ids(option.origin, option.quote.source),
+                cure=cmdline_cures.correct_ids(option.origin, option.quote.source),
             )
     if modules.configured_ids_missing:
         said = hypervisor.klog.first(r"vfio_pci: invalid id string|\bids: string doesn't fit in")
@@ -109,7 +109,7 @@ def test_every_list_of_ids_is_well_formed(hypervisor: Hypervisor) -> Verdict:
                 expected="vendor:device[,vendor:device]...",
                 evidence=said.quote,
                 severity=_severity(hypervisor),
-                cure=cures.correct_ids("cmdline", ""),
+                cure=cmdline_cures.correct_ids("cmdline", ""),
             )
         raise Missing(*modules.configured_ids_missing)
     if not lists:
@@ -176,7 +176,9 @@ def test_no_id_is_lost_to_a_second_list(hypervisor: Hypervisor) -> Verdict:
             expected=", ".join(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
             evidence=[lost[0].quote, winner.quote],
             severity=_severity(hypervisor),
-            cure=module_cures.one_list(dict.fromkeys(p.text for p in modules.configured_vfio_ids)),
+            cure=modprobe_cures.one_list(
+                hypervisor, dict.fromkeys(p.text for p in modules.configured_vfio_ids)
+            ),
         )
     require(*modules.configured_ids_missing)
     if not force:

@@ -1,8 +1,10 @@
 """Which driver a device to be passed through is on, and what decides that."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
-from pytest_vfio.cures import guests, sriov
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import domain as domain_cures
+from pytest_vfio.cures import override as override_cures
+from pytest_vfio.cures import sriov as sriov_cures
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
 from pytest_vfio.facts.tristate import first, require, search
@@ -68,10 +70,10 @@ def test_device_is_bound_to_a_vfio_driver_where_required(
         proofs = [function.quote("driver"), *when.quotes]
         return passes(f"{function.address} {shown}; {when.why}", evidence=proofs)
     refs = ["F89"] if driver == "pci-stub" else ["F71"] if driver else ["F71", "F78"]
-    cure = cures.bind(function.address, driver)
+    cure = override_cures.bind(hypervisor, function)
     if when.raw and when.guest:
         refs = ["F146", *refs]
-        cure = guests.use_hostdev(when.guest, function.address)
+        cure = domain_cures.use_hostdev(when.guest, function.address)
     return fails(
         f"{function.address} {shown}, expected vfio-pci: {when.why}",
         actual=driver or "no driver",
@@ -116,7 +118,7 @@ def test_driver_override_is_unset_or_names_a_vfio_driver(
         expected="vfio-pci or unset",
         evidence=quote,
         refs=["F79", "F89"] if override == "pci-stub" else ["F79"],
-        cure=cures.clear_override(function.address),
+        cure=override_cures.clear_override(function),
     )
 
 
@@ -149,7 +151,7 @@ def test_no_leftover_override_keeps_a_device_without_a_driver(hypervisor: Hyperv
             actual=function.driver_override,
             expected="unset",
             evidence=function.quote("driver_override"),
-            cure=cures.clear_override(function.address),
+            cure=override_cures.clear_override(function),
         )
     count = len(hypervisor.pci.functions)
     return passes(f"none of {count} functions lacks its driver because of an override")
@@ -188,7 +190,7 @@ def test_no_persistent_override_gives_the_device_to_a_host_driver(
                 actual=pin.driver,
                 expected="vfio-pci or no override",
                 evidence=pin.quote,
-                cure=cures.pin_to_vfio(function.address),
+                cure=override_cures.unpin(hypervisor, pin),
             )
     require(pins)
     ours = pins.of(function.address)
@@ -237,7 +239,7 @@ def test_no_function_of_the_graphics_card_stays_on_a_host_driver(
             actual=shown,
             expected="all functions of the card for one guest",
             evidence=[one.quote("driver") for one in left],
-            cure=cures.whole_card(", ".join(one.address for one in left)),
+            cure=domain_cures.whole_card(", ".join(one.address for one in left)),
         )
     require(found, hypervisor.pci)  # only a whole list shows that there is no other
     return passes(f"no function of the card of {function.address} stays on a host driver")
@@ -278,7 +280,7 @@ def test_vfio_pci_does_not_refuse_the_device_model(
         actual=function.id,
         expected="a device that vfio-pci assigns",
         evidence=lines[-1].quote if lines else function.quote("device"),
-        cure=cures.deny_list(function.address),
+        cure=by_hand_cures.deny_list(function.address),
     )
 
 
@@ -314,5 +316,5 @@ def test_no_vf_keeps_the_device_from_a_vfio_driver(
         actual=f"{count} VFs",
         expected="no VFs",
         evidence=quote,
-        cure=sriov.remove_vfs(function.address),
+        cure=sriov_cures.remove_vfs(function),
     )

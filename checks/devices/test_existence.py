@@ -1,7 +1,7 @@
 """Devices to be passed through have to exist, to answer, and to be the ones that are named."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci import identity
 from pytest_vfio.facts.tristate import first, require

@@ -3,7 +3,8 @@
 import itertools
 
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.facts.tristate import known, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
@@ -43,7 +44,7 @@ def test_ids_match_only_devices_to_be_passed_through(hypervisor: Hypervisor) -> 
             actual=f"{pattern.text} matches {shown}",
             expected="ids that match only devices to be passed through",
             evidence=pattern.quote,
-            cure=cures.narrow_id(pattern.text, pattern.quote.source),
+            cure=override_cures.narrow(hypervisor, pattern),
         )
     require(*hypervisor.modules.configured_ids_missing, caught, hypervisor.intent)
     if not patterns:
@@ -96,7 +97,7 @@ def test_device_that_an_id_matches_is_for_a_guest(
         actual="no guest has it",
         expected="a guest, or left to the host",
         evidence=[patterns[0].quote, function.quote("device")],
-        cure=cures.give_or_release(function.address),
+        cure=by_hand_cures.give_or_release(function.address),
     )
 
 

@@ -3,7 +3,7 @@
 import re
 
 from pytest_vfio.check import ADVICE, BLOCKER, Verdict, check, fails, passes, skips, unknown
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.evidence import Lack, Status
 from pytest_vfio.facts.iommu import irqlines
 from pytest_vfio.facts.kernel import devicelog

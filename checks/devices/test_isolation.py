@@ -1,7 +1,7 @@
 """A device needs an IOMMU group before anything else can be done with it."""
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice

@@ -1,7 +1,8 @@
 """The PCI Express link of a device, and the errors on it."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import firmware as firmware_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction
@@ -67,7 +68,7 @@ def test_link_of_the_device_is_not_degraded(
         actual=shown,
         expected=wanted,
         evidence=quotes,
-        cure=cures.reseat(function.address),
+        cure=firmware_cures.reseat(function.address),
     )
 
 
@@ -124,7 +125,7 @@ def test_link_has_no_fatal_and_few_corrected_errors(
                 actual=said,
                 expected=f"no fatal errors, at most {CORRECTED_AN_HOUR} corrected ones an hour",
                 evidence=end.quote(name),
-                cure=cures.reseat(function.address),
+                cure=firmware_cures.reseat(function.address),
             )
     if not counted:
         return skips(f"the kernel counts no errors of {function.address}")
@@ -167,7 +168,7 @@ def test_kernel_log_reports_no_lost_link(hypervisor: Hypervisor, device: Intende
                 actual=lines[-1].text,
                 expected="a device that stays",
                 evidence=lines[-1].quote,
-                cure=cures.reseat(function.address),
+                cure=firmware_cures.reseat(function.address),
             )
     function.quote("path")
     require(hypervisor.klog)
@@ -206,7 +207,7 @@ def test_ats_is_off_where_it_is_broken(hypervisor: Hypervisor, device: IntendedD
         actual="on",
         expected="off",
         evidence=function.quote("config"),
-        cure=cures.ats(function.address),
+        cure=by_hand_cures.ats(function.address),
     )
 
 
@@ -243,7 +244,7 @@ def test_vfio_hides_no_pasid_or_pri_capability(
         actual=", ".join(hidden),
         expected="nothing hidden",
         evidence=function.quote("config"),
-        cure=cures.nothing_to_do(
+        cure=by_hand_cures.live_with(
             f"use {function.address} without {', '.join(hidden)} in the guest"
         ),
     )

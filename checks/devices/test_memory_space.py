@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import firmware as firmware_cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.kernel import devicelog, iomem
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction
@@ -49,7 +50,7 @@ def test_device_is_not_the_boot_display(hypervisor: Hypervisor, device: Intended
         actual="boot_vga 1",
         expected="boot_vga 0",
         evidence=quote,
-        cure=cures.other_display(function.address),
+        cure=firmware_cures.other_display(function.address),
     )
 
 
@@ -87,7 +88,7 @@ def test_no_boot_framebuffer_stays_in_the_bars(
                 actual=held.name,
                 expected="no framebuffer in its BARs",
                 evidence=held.quote,
-                cure=cures.other_display(function.address),
+                cure=firmware_cures.other_display(function.address),
             )
     iomem.ranges(hypervisor.evidence)
     return passes(f"no boot framebuffer stays in the BARs of {function.address}")
@@ -137,7 +138,7 @@ def test_every_memory_bar_has_an_address(hypervisor: Hypervisor, device: Intende
         actual="unassigned",
         expected="an address",
         evidence=Quote(quote.source, quote.line.split("\n")[min(lost)], quote.status),
-        cure=cures.place_bars(function.address),
+        cure=firmware_cures.place_bars(function.address),
     )
 
 
@@ -186,7 +187,7 @@ def test_kernel_log_reports_no_invalid_option_rom(
             actual=lines[-1].text,
             expected="a ROM that begins with 55 aa",
             evidence=lines[-1].quote,
-            cure=cures.rom(function.address),
+            cure=by_hand_cures.rom(function.address),
         )
     require(hypervisor.klog)
     return passes(f"the kernel logged no invalid option ROM of {function.address}")
@@ -232,5 +233,5 @@ def test_no_bar_is_enlarged_by_resizable_bar(
         actual=size,
         expected="256 MiB, or a guest with room for it",
         evidence=quote,
-        cure=cures.room_in_guest(function.address, size),
+        cure=by_hand_cures.room_in_guest(function.address, size),
     )

@@ -1,7 +1,7 @@
 """Whether a device can be reset between two guests, and what went wrong when it was."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import devices as cures
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor

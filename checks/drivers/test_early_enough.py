@@ -1,7 +1,8 @@
 """Whether vfio-pci comes before the driver that would take the device at boot."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import modules as cures
+from pytest_vfio.cures import initramfs as initramfs_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
 from pytest_vfio.facts.tristate import known, require
@@ -46,7 +47,7 @@ def test_no_built_in_host_driver_takes_the_device_ahead(
             hypervisor.evidence.item("modules.builtin").quote(_module(driver)),
         ],
         severity=_severity(hypervisor, device),
-        cure=cures.pin(device.name),
+        cure=override_cures.pin(hypervisor, device.function),
     )
 
 
@@ -90,7 +91,7 @@ def test_initramfs_does_not_put_the_host_driver_ahead(
         expected=f"{lacking} in the initramfs",
         evidence=[device.function.quote("driver"), image.quote(_module(driver))],
         severity=_severity(hypervisor, device),
-        cure=cures.early(hypervisor.evidence),
+        cure=initramfs_cures.early(hypervisor.evidence, _module(driver)),
     )
 
 
@@ -135,7 +136,7 @@ def test_load_order_does_not_put_the_host_driver_ahead(
         actual=others[0].quote.line if others else "no softdep",
         expected=f"softdep {_module(driver)} pre: vfio-pci",
         evidence=[device.function.quote("driver"), *(dep.quote for dep in others[:1])],
-        cure=cures.softdep(hypervisor.evidence, _module(driver)),
+        cure=initramfs_cures.softdep(hypervisor.evidence, _module(driver)),
     )
 
 

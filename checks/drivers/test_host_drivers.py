@@ -1,7 +1,8 @@
 """The host's own drivers, and the kernel's driver of the IOMMU."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import modules as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.facts.pci.functions import is_vfio_driver
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -54,7 +55,7 @@ def test_running_kernel_has_the_driver_of_its_iommu(hypervisor: Hypervisor) -> V
         actual=f"CONFIG_{lacking} is not set",
         expected=f"CONFIG_{lacking}=y",
         evidence=[kernel.config_quote(lacking), kernel.quote],
-        cure=cures.install_iommu_driver(kernel.release, lacking),
+        cure=by_hand_cures.install_iommu_driver(kernel.release, lacking),
     )
 
 
@@ -92,5 +93,5 @@ def test_no_blacklisted_driver_has_the_device(
         actual=driver,
         expected="vfio-pci, without a blacklist",
         evidence=[bound, quote],
-        cure=cures.remove_line(quote.source, quote.line),
+        cure=modprobe_cures.allow(hypervisor, name, quote),
     )

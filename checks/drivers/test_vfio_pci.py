@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import modules as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.pci.functions import is_vfio_driver
 from pytest_vfio.facts.tristate import ask, known, require
@@ -50,7 +51,7 @@ def test_running_kernel_has_vfio_pci(hypervisor: Hypervisor) -> Verdict:
         actual="no vfio-pci",
         expected="vfio-pci",
         evidence=[_not_there(hypervisor), hypervisor.kernel.quote],
-        cure=cures.install_drivers(release),
+        cure=by_hand_cures.install_drivers(release),
     )
 
 
@@ -101,7 +102,7 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
                 actual=f"options vfio-pci {text}",
                 expected=f"vfio-pci.{text} on the kernel command line",
                 evidence=[option.quote, _item(hypervisor, "modules.builtin", "vfio-pci")],
-                cure=cures.move_to_cmdline(hypervisor.boot, f"vfio-pci.{text}"),
+                cure=modprobe_cures.to_cmdline(hypervisor, f"vfio-pci.{text}"),
             )
     return passes("every option of modprobe.d for vfio-pci is on the command line, too")
 
@@ -135,7 +136,7 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
             expected=f"{name} allowed",
             evidence=quote,
             severity=DEGRADED if loaded else BLOCKER,
-            cure=cures.remove_line(quote.source, quote.line),
+            cure=modprobe_cures.allow(hypervisor, name, quote),
         )
     require(modules.modprobe, hypervisor.cmdline)
     return passes("nothing keeps the drivers of VFIO from loading")
@@ -191,7 +192,7 @@ def test_vfio_has_an_iommu_backend(hypervisor: Hypervisor) -> Verdict:
         actual="no vfio_iommu_type1",
         expected="vfio_iommu_type1",
         evidence=hypervisor.evidence.item("sys/module").quote("(no vfio_iommu_type1)"),
-        cure=cures.load("vfio_iommu_type1", "vfio_pci"),
+        cure=modprobe_cures.load(hypervisor.evidence, "vfio_iommu_type1", "vfio_pci"),
     )
 
 
@@ -233,7 +234,7 @@ def test_no_module_list_names_vfio_virqfd(hypervisor: Hypervisor) -> Verdict:
                 actual=entry.quote.line,
                 expected="no vfio_virqfd",
                 evidence=entry.quote,
-                cure=cures.remove_line(entry.quote.source, "vfio_virqfd"),
+                cure=modprobe_cures.unlist(hypervisor.evidence, entry.quote, "vfio_virqfd"),
             )
     require(*modules.lists_missing)
     return passes("no list names vfio_virqfd")

@@ -11,8 +11,10 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
-from pytest_vfio.cures import firmware as cures
-from pytest_vfio.cures import iommu as iommu_cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import firmware as firmware_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Quote, Tree
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -47,7 +49,7 @@ def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hyper
     """
     platform, iommu = hypervisor.platform, hypervisor.iommu
     if platform.seen_xen_dom0:
-        return _none("the host is Xen's dom0", platform.xen_quote, cures.leave_xen())
+        return _none("the host is Xen's dom0", platform.xen_quote, firmware_cures.leave_xen())
     if iommu.proven_on:
         return passes("the IOMMU is on", evidence=iommu.quote)
     kind = platform.virtualization
@@ -57,7 +59,7 @@ def test_host_is_bare_metal_or_a_virtual_machine_with_an_iommu(hypervisor: Hyper
     if described is not None:
         return passes(f"this {kind} guest has an IOMMU", evidence=described)
     words = f"the host is a {kind} guest without an IOMMU"
-    return _none(words, platform.virtualization_quote, cures.give_guest_an_iommu())
+    return _none(words, platform.virtualization_quote, firmware_cures.give_guest_an_iommu())
 
 
 def _none(words: str, quote: Quote, cure: Cure) -> Verdict:
@@ -140,7 +142,7 @@ def test_thunderbolt_ports_are_protected(hypervisor: Hypervisor) -> Verdict:
             expected="1, or security level secure or dponly",
             evidence=[tree.quote(f"{domain}/iommu_dma_protection") for domain in open_ones],
             acts="firmware",
-            cure=cures.protect_ports(),
+            cure=firmware_cures.protect_ports(),
         )
     require(tree.item)
     for domain in domains:  # a file that could not be read is not a protected port
@@ -175,7 +177,7 @@ def test_memory_encryption_does_not_keep_the_iommu_off(hypervisor: Hypervisor) -
             actual="SME active",
             expected="an IOMMU that works with SME, or no SME",
             evidence=said.quote,
-            cure=iommu_cures.split_memory_encryption(),
+            cure=cmdline_cures.drop(hypervisor.boot, "mem_encrypt=on"),
         )
     if hypervisor.iommu.proven_on:
         return passes("the IOMMU is on", evidence=hypervisor.iommu.quote)
@@ -213,7 +215,7 @@ def test_kernel_is_not_locked_down(hypervisor: Hypervisor) -> Verdict:
         actual=level,
         expected="none",
         evidence=quote,
-        cure=iommu_cures.work_under_lockdown(),
+        cure=by_hand_cures.work_under_lockdown(),
     )
 
 
@@ -243,7 +245,7 @@ def test_kernel_log_reports_no_rejected_module(hypervisor: Hypervisor) -> Verdic
         actual="rejected",
         expected="signed modules only",
         evidence=said.quote,
-        cure=iommu_cures.sign_modules(),
+        cure=modprobe_cures.sign("the module"),
     )
 
 
@@ -274,5 +276,5 @@ def test_kernel_is_not_tainted(hypervisor: Hypervisor) -> Verdict:
         actual=words,
         expected="no oops, machine check or lockup",
         evidence=platform.taint_quote,
-        cure=iommu_cures.reboot_after_crash(),
+        cure=by_hand_cures.reboot_after_crash(),
     )

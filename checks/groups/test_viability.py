@@ -11,7 +11,9 @@ from pytest_vfio.check import (
     skips,
     unknown,
 )
-from pytest_vfio.cures import groups as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import libvirt as libvirt_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.evidence import Lack
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
 from pytest_vfio.facts.tristate import require, search
@@ -49,14 +51,18 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
         shown = ", ".join(f"{one.address} on {one.driver}" for one in staying)
         bridge = hypervisor.pci.known[staying[0].address].header_type != 0
         virtual = any(_is_virtual(one) for one in group.functions)
-        free = cures.free_members([one.address for one in staying])
+        free = override_cures.take(
+            hypervisor, [hypervisor.pci.known[one.address] for one in staying]
+        )
         return fails(
             f"group {group.number} is not viable: {shown}",
             actual=shown,
             expected="vfio-pci, pci-stub or no driver",
             evidence=[one.quote for one in staying],
             refs=["F93"] if bridge else ["F92", "F138"] if virtual else ["F92"],
-            cure=cures.free_bridge(staying[0].address, staying[0].driver) if bridge else free,
+            cure=override_cures.unbind_bridge(staying[0].address, staying[0].driver)
+            if bridge
+            else free,
         )
     require(found)
     waiting = ", ".join(one.address for one in found.known)
@@ -112,7 +118,7 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
             expected="one endpoint, or all for the same guest",
             evidence=reason.quotes or [group.functions[0].seen],
             refs=[reason.ref],
-            cure=cures.separate(),
+            cure=by_hand_cures.separate(),
         )
     require(found, group)  # only a whole group shows that there is no other member
     if len(ends) < 2:
@@ -160,7 +166,7 @@ def test_device_node_of_the_group_exists(hypervisor: Hypervisor, group: Group) -
             actual="no node",
             expected=f"/dev/vfio/{group.number}",
             evidence=[item.quote(" ".join(names) or "(empty)"), bound[0].quote("driver")],
-            cure=cures.vfio_node(group.number),
+            cure=libvirt_cures.vfio_node(group.number),
         )
     require(found, *group.unseen)
     return skips(f"no member of group {group.number} is on a VFIO driver: the node comes with it")
@@ -191,6 +197,6 @@ def test_group_belongs_to_a_real_iommu(hypervisor: Hypervisor, group: Group) -> 
             actual=NOIOMMU,
             expected="a group of a real IOMMU",
             evidence=quote,
-            cure=cures.real_iommu(),
+            cure=by_hand_cures.real_iommu(),
         )
     return passes(f"group {group.number} belongs to a real IOMMU", evidence=quote)

@@ -1,7 +1,7 @@
 """What an assigned device needs from the guest's firmware and definition."""
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.hostdevs import Hostdev

@@ -1,7 +1,7 @@
 """A device has to be in the XML of the guest that is to have it, at its right address, once."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
 from pytest_vfio.facts.tristate import require

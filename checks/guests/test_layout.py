@@ -1,7 +1,7 @@
 """How the guest's machine has to be built for an assigned device."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.facts.libvirt import layout
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import require

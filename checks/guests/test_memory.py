@@ -1,7 +1,8 @@
 """A guest's memory is pinned while it has a device: it has to be allowed, and to be available."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import domain as domain_cures
+from pytest_vfio.cures import memory as memory_cures
 from pytest_vfio.facts.libvirt import layout
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import require
@@ -42,7 +43,7 @@ def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> 
                 evidence=[document.quote("hard_limit"), document.quote("memory")],
                 acts="libvirt",
                 severity=DEGRADED if limit >= (document.memory or 0) else None,  # RAM itself fits
-                cure=cures.drop_hard_limit(guest.name),
+                cure=domain_cures.drop_hard_limit(guest, limit),
             )
     require(guest)
     if not seen:
@@ -78,7 +79,7 @@ def test_guest_does_not_rely_on_ballooning(hypervisor: Hypervisor, guest: Domain
                 expected=f"{most} KiB",
                 evidence=document.quote("memory"),
                 acts="guest",
-                cure=cures.fit_memory(guest.name),
+                cure=domain_cures.fit_memory(guest, most, now),
             )
     require(guest)
     if not seen:
@@ -116,6 +117,8 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
                 actual=f"{need.there} pages",
                 expected=f"{need.wanted} pages",
                 evidence=[document.quote("hugepages"), need.quote],
-                cure=cures.reserve_hugepages(need.size, need.wanted),
+                cure=memory_cures.reserve_hugepages(
+                    hypervisor.boot, need.size, need.wanted, need.there
+                ),
             )
     return passes(f"the host's hugepages hold {guest.name}", evidence=backed[0].quote("hugepages"))

@@ -1,7 +1,7 @@
 """One device, or one group, belongs to one guest at a time."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import guests as cures
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.facts.libvirt import layout
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.groups import Group

@@ -1,8 +1,9 @@
 """What the guest's state, its log and the guest itself report of its devices."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import guests as cures
-from pytest_vfio.cures import libvirt
+from pytest_vfio.cures import domain as domain_cures
+from pytest_vfio.cures import libvirt as libvirt_cures
+from pytest_vfio.cures import sriov as sriov_cures
 from pytest_vfio.evidence import Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import require
@@ -56,7 +57,7 @@ def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain)
         evidence=list({sign.known.ref: sign.quote for sign in signs}.values()),
         refs=dict.fromkeys(sign.known.ref for sign in signs),
         acts=last.known.acts,
-        cure=libvirt.look_into_log(),
+        cure=libvirt_cures.look_into_log(),
     )
 
 
@@ -101,7 +102,7 @@ def test_shutdown_of_the_host_does_not_suspend_the_guest(
         expected="ON_SHUTDOWN=shutdown",
         evidence=[quote, staying[0].quote],
         acts="os",
-        cure=cures.shut_down_instead(quote.source),
+        cure=domain_cures.shut_down_instead(quote.source, quote.line),
     )
 
 
@@ -136,7 +137,7 @@ def test_guest_is_not_paused(hypervisor: Hypervisor, guest: Domain) -> Verdict:
             evidence=[guest.quote, *error],
             acts="guest",
             severity=BLOCKER if error else None,
-            cure=cures.resume(guest.name),
+            cure=domain_cures.resume(guest.name),
         )
     require(*guest.lacks("running"))
     if guest.running and guest.state is None:
@@ -186,7 +187,7 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
         refs=["F171"],
         acts="guest",
         severity=BLOCKER,
-        cure=cures.look_inside(hostdev.guest),
+        cure=domain_cures.look_inside(hostdev.guest),
     )
 
 
@@ -227,5 +228,5 @@ def test_udev_creates_the_vf_of_the_autostart_guest(
         expected="created by udev, or ordered before libvirt",
         evidence=[domain.autostart_quote, function.quote("physfn")],
         refs=["F159"],
-        cure=cures.make_vfs_early(function.physfn),
+        cure=sriov_cures.make_vfs_early(function.physfn, hypervisor.pci.known.get(function.physfn)),
     )

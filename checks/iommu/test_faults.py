@@ -1,7 +1,7 @@
 """Accesses that the IOMMU refused, and commands that it did not finish."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
-from pytest_vfio.cures import iommu as cures
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.iommu.faults import Fault
 from pytest_vfio.facts.tristate import require

@@ -1,7 +1,8 @@
 """What the units can do."""
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import iommu as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import domain as domain_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -53,7 +54,7 @@ def test_iommu_units_map_as_many_address_bits_as_the_cpu_has(hypervisor: Hypervi
         expected=f"{cpu} bits",
         evidence=quote,
         acts="guest",
-        cure=cures.limit_guest_addresses(bits),
+        cure=domain_cures.limit_addresses(bits),
     )
 
 
@@ -85,7 +86,7 @@ def test_kernel_log_reports_no_unit_with_different_features(hypervisor: Hypervis
         expected="alike",
         evidence=said.quote,
         acts="firmware",
-        cure=cures.update_kernel_or_firmware(),
+        cure=by_hand_cures.update_kernel_or_firmware(),
     )
 
 

@@ -3,7 +3,7 @@
 import re
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import iommu as cures
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import require

@@ -1,7 +1,9 @@
 """Whether DMA is translated and interrupts are remapped."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import iommu as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
@@ -51,7 +53,7 @@ def test_iommu_is_on(hypervisor: Hypervisor) -> Verdict:
         expected="a unit in /sys/class/iommu",
         evidence=[iommu.quote, gave_up.quote] if gave_up is not None else iommu.quote,
         refs=["F50"],
-        cure=cures.read_the_log(),
+        cure=by_hand_cures.read_the_log(),
     )
 
 
@@ -87,7 +89,7 @@ def test_interrupts_are_remapped(hypervisor: Hypervisor) -> Verdict:
         actual="off",
         expected="IR- chips, or an ITS",
         evidence=iommu.interrupt_quote,
-        cure=cures.restore_interrupt_remapping(),
+        cure=by_hand_cures.restore_interrupt_remapping(),
     )
 
 
@@ -123,7 +125,7 @@ def test_linux_does_not_refuse_this_platform_iommu(hypervisor: Hypervisor) -> Ve
         expected="a platform whose IOMMU Linux uses",
         evidence=said.quote,
         acts="vendor",
-        cure=cures.force_amd(),
+        cure=by_hand_cures.force_amd(),
     )
 
 
@@ -156,7 +158,7 @@ def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
         expected="N",
         evidence=quotes,
         severity=ADVICE if iommu.remapping_proven else None,
-        cure=cures.forbid_unsafe_interrupts(modules),
+        cure=modprobe_cures.forbid_unsafe_interrupts(hypervisor, modules),
     )
 
 
@@ -187,7 +189,7 @@ def test_vfio_no_iommu_mode_is_off(hypervisor: Hypervisor) -> Verdict:
         actual="no-IOMMU mode",
         expected="N",
         evidence=quotes,
-        cure=cures.leave_noiommu_mode(),
+        cure=modprobe_cures.leave_noiommu_mode(hypervisor),
     )
 
 
@@ -222,5 +224,5 @@ def test_firmware_does_not_force_the_iommu_on(hypervisor: Hypervisor) -> Verdict
         actual="forced on",
         expected="on by the command line or the kernel's default",
         evidence=said.quote,
-        cure=cures.ask_for_iommu(),
+        cure=cmdline_cures.add(hypervisor.boot, "intel_iommu=on"),
     )

@@ -1,7 +1,8 @@
 """libvirt has to run, and to let QEMU open the VFIO nodes."""
 
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.cures import libvirt as libvirt_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing, Quote, Status
 from pytest_vfio.facts.libvirt.daemon import DAEMONS, QEMU_DAEMONS
 from pytest_vfio.facts.libvirt.guests import STORED_FOLDER
@@ -56,7 +57,7 @@ def test_libvirt_runs_or_its_socket_listens(hypervisor: Hypervisor) -> Verdict:
         expected="virtqemud or libvirtd running, or its socket listening",
         evidence=item.quote("no daemon that drives QEMU"),
         acts="libvirt",
-        cure=cures.start_daemon(),
+        cure=libvirt_cures.start_daemon(),
     )
 
 
@@ -82,25 +83,25 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
         supported, quote = said
         if supported:
             return passes("libvirt finds an IOMMU for VFIO", evidence=quote)
-        return _no_vfio("libvirt reports no IOMMU for VFIO", quote)
+        return _no_vfio(hypervisor, "libvirt reports no IOMMU for VFIO", quote)
     node = hypervisor.evidence.item("dev/vfio/vfio")
     if node.status is Status.ABSENT:
-        return _no_vfio("/dev/vfio/vfio does not exist", node.quote())
+        return _no_vfio(hypervisor, "/dev/vfio/vfio does not exist", node.quote())
     if not hypervisor.groups.known and not hypervisor.groups.all:
-        return _no_vfio("there is no IOMMU group", hypervisor.groups.tree.item.quote())
+        return _no_vfio(hypervisor, "there is no IOMMU group", hypervisor.groups.tree.item.quote())
     if node.status is not Status.PRESENT:
         raise Missing(node)
     return passes("there are IOMMU groups and /dev/vfio/vfio", evidence=node.quote(node.text[:200]))
 
 
-def _no_vfio(message: str, quote: Quote) -> Verdict:
+def _no_vfio(hypervisor: Hypervisor, message: str, quote: Quote) -> Verdict:
     return fails(
         f"{message}, so that libvirt refuses to assign devices",
         actual="no support for passthrough",
         expected="an IOMMU group and /dev/vfio/vfio",
         evidence=quote,
         acts="os",
-        cure=cures.load_vfio(),
+        cure=modprobe_cures.load(hypervisor.evidence, "vfio-pci"),
     )
 
 
@@ -139,5 +140,5 @@ def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> V
         expected="dynamic_ownership on, QEMU as root, or a udev rule for the nodes",
         evidence=[owner.quote, *([user.quote] if user else [])],
         acts="libvirt",
-        cure=cures.own_the_node(),
+        cure=libvirt_cures.own_the_node(hypervisor.evidence, hypervisor.libvirt, owner.quote),
     )

@@ -3,7 +3,7 @@
 import itertools
 
 from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import libvirt as cures
+from pytest_vfio.cures import sriov as cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import pools
 from pytest_vfio.hypervisor.hypervisor import Hypervisor

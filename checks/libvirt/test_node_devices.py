@@ -46,7 +46,7 @@ def test_libvirt_knows_the_device(hypervisor: Hypervisor, device: IntendedDevice
         expected=f"a node device for {device.address}",
         evidence=hypervisor.evidence.item(nodedevs.ITEM).quote(f"no {device.address}"),
         acts="libvirt",
-        cure=cures.refresh_node_devices(),
+        cure=cures.refresh_node_devices(hypervisor.libvirt),
     )
 
 
@@ -89,7 +89,7 @@ def test_libvirt_and_the_kernel_agree_on_the_device(
         expected=f"{field} {seen.value}",
         evidence=[listed.quote(_VIEWS[field]), seen.quote],
         acts="libvirt",
-        cure=cures.refresh_node_devices(),
+        cure=cures.refresh_node_devices(hypervisor.libvirt),
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import safety
+from pytest_vfio.cures import modprobe as modprobe_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.drivers.modules import IdPattern, Modules
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
@@ -113,7 +114,7 @@ def test_no_blacklist_disables_a_driver_the_host_depends_on(hypervisor: Hypervis
                     actual=f"{name} is blacklisted",
                     expected=f"{name} allowed to load",
                     evidence=[refused[name], *hypervisor.protected.quotes(address)],
-                    cure=safety.unblacklist(name, refused[name].source),
+                    cure=modprobe_cures.allow(hypervisor, name, refused[name]),
                 )
     if not modules.blacklisted and not refused:
         return passes("no driver is blacklisted")
@@ -152,7 +153,7 @@ def test_no_override_takes_a_device_the_host_depends_on(hypervisor: Hypervisor) 
                 actual=f"override to {pin.driver}",
                 expected="no override of what the host depends on",
                 evidence=[pin.quote, *hypervisor.protected.quotes(pin.address)],
-                cure=safety.remove_pin(pin.address, pin.quote.source),
+                cure=override_cures.unpin(hypervisor, pin),
             )
     if hypervisor.pins.all and not pins:
         return passes("no persistent override names a VFIO driver")
@@ -193,7 +194,7 @@ def test_every_override_names_a_device_to_be_passed_through(hypervisor: Hypervis
                 actual=actual,
                 expected="overrides of devices to be passed through only",
                 evidence=pin.quote,
-                cure=safety.remove_pin(pin.address, pin.quote.source),
+                cure=override_cures.unpin(hypervisor, pin),
             )
     if not hypervisor.pins.all:
         return skips("there is no persistent override")
@@ -232,7 +233,7 @@ def test_denylist_of_vfio_pci_is_not_disabled(hypervisor: Hypervisor) -> Verdict
             actual="disable_denylist=Y",
             expected="disable_denylist=N",
             evidence=proofs,
-            cure=safety.keep_denylist(proofs[0].source),
+            cure=modprobe_cures.unset(hypervisor, "vfio_pci", "disable_denylist"),
         )
     if running is not None:
         return passes("vfio-pci keeps its denylist", evidence=proofs)
@@ -261,7 +262,7 @@ def _hit(hypervisor: Hypervisor, patterns: Iterable[IdPattern], when: str = "") 
                 actual=f"{pattern.text} matches {function.address}",
                 expected="ids that match only devices to be passed through",
                 evidence=[pattern.quote, *hypervisor.protected.quotes(function.address)],
-                cure=safety.pin_by_address(function.address, pattern.quote.source),
+                cure=override_cures.narrow(hypervisor, pattern),
             )
     return None
 

@@ -1,7 +1,7 @@
 """Devices that the host itself needs must not be given to a guest."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import safety
+from pytest_vfio.cures import by_hand as cures
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.holding import held
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -54,7 +54,7 @@ def test_host_does_not_depend_on_the_device(
             expected="a device that carries nothing of the host",
             evidence=hypervisor.protected.quotes(device.name),
             refs=dict.fromkeys(REFS[use.kind] for use in hypervisor.protected.uses[device.name]),
-            cure=safety.another_device(device.name),
+            cure=cures.another_device(device.name),
         )
     function = device.function
     hypervisor.protected.path(device.name)  # raises where it is not known
@@ -98,7 +98,7 @@ def test_host_depends_on_no_other_member_of_the_group(
             actual=paths,
             expected="a group that the host does not depend on",
             evidence=[quote for one in taken for quote in hypervisor.protected.quotes(one)],
-            cure=safety.another_slot(taken),
+            cure=cures.another_slot(taken),
         )
     if len(group.all_members) == 1:
         return passes(f"group {group.number} has no other member than {group.members[0]}")
@@ -138,7 +138,7 @@ def test_group_holds_no_isa_bridge_and_no_smbus_controller(
             actual=names,
             expected="a group without an ISA bridge or SMBus controller",
             evidence=[f.quote("class_code") for f in chipset],
-            cure=safety.another_slot([f.address for f in chipset]),
+            cure=cures.another_slot([f.address for f in chipset]),
         )
     members = group.all_members
     if len(members) > 1:
@@ -180,7 +180,7 @@ def test_host_does_not_depend_on_the_adapter_of_the_vfs(
             actual=own[0].path,
             expected="VFs on an adapter that the host does not depend on",
             evidence=own[0].quote,
-            cure=safety.fixed_vfs(parent),
+            cure=cures.fixed_vfs(parent),
         )
     hypervisor.protected.path(parent)  # raises where it is not known
     return passes(f"the host does not depend on {parent}, the adapter of the VFs")
@@ -226,5 +226,5 @@ def test_host_has_no_address_and_no_volume_on_the_device(
         expected="nothing of the host on it",
         evidence=[one.quote for one in found],
         refs=dict.fromkeys(REFS[one.kind] for one in found),
-        cure=safety.free_device(device.name, what),
+        cure=cures.free_device(device.name, what),
     )

@@ -1,7 +1,9 @@
 """What happens at the next start of a guest or of the host, or after the host slept."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import safety
+from pytest_vfio.cures import domain as domain_cures
+from pytest_vfio.cures import libvirt as libvirt_cures
+from pytest_vfio.cures import override as override_cures
 from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.pci.functions import is_vfio_driver
@@ -47,7 +49,7 @@ def test_autostart_guest_takes_no_device_the_host_depends_on(
                     *hypervisor.protected.quotes(address),
                 ],
                 acts="libvirt",
-                cure=safety.no_autostart(guest.name),
+                cure=domain_cures.no_autostart(guest.name),
             )
     require(*guest.lacks("autostart", "stored"))
     if not guest.autostart:
@@ -88,7 +90,7 @@ def test_host_does_not_depend_on_the_guest_device(
         expected="guests that name only what the host does not depend on",
         evidence=[hostdev.quote, *hypervisor.protected.quotes(hostdev.address)],
         acts="libvirt",
-        cure=safety.detach_from_guest(hostdev.guest, hostdev.address),
+        cure=domain_cures.detach_from_guest(hostdev.guest, hostdev.address, path),
     )
 
 
@@ -120,7 +122,7 @@ def test_host_cannot_sleep_while_devices_are_assigned(hypervisor: Hypervisor) ->
             actual=f"a sleep target is {open_to[0]}",
             expected="masked",
             evidence=[item.quote(open_to[0]), running[0].quote],
-            cure=safety.no_sleep(),
+            cure=libvirt_cures.no_sleep(),
         )
     if not running:
         require(hypervisor.guests)
@@ -175,7 +177,7 @@ def test_binding_to_vfio_is_configured_persistently(
         actual="no id, no persistent override, no guest with managed='yes'",
         expected="a binding that outlasts a reboot",
         evidence=function.quote("driver"),
-        cure=safety.keep_binding(where),
+        cure=override_cures.pin(hypervisor, function),
     )
 
 

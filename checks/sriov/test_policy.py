@@ -1,8 +1,8 @@
 """What the host sets for VFs: the PF's link, MAC addresses, trust; and their IOMMU groups."""
 
 from pytest_vfio.check import ADVICE, DEGRADED, SECURITY, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import groups as group_cures
-from pytest_vfio.cures import sriov as cures
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import sriov as sriov_cures
 from pytest_vfio.evidence import Missing, Tree
 from pytest_vfio.facts.pci import vfinfo
 from pytest_vfio.facts.pci.functions import PciFunction
@@ -64,7 +64,7 @@ def test_interface_of_the_pf_is_up(hypervisor: Hypervisor, device: IntendedDevic
         actual=f"flags {flags}",
         expected="up",
         evidence=quote,
-        cure=cures.bring_up(name),
+        cure=sriov_cures.bring_up(name, physical.address),
     )
 
 
@@ -116,7 +116,7 @@ def test_vf_is_neither_trusted_nor_allowed_to_spoof(
             actual=shown,
             expected=word,
             evidence=policy.quote,
-            cure=cures.set_policy(policy.interface, policy.number, word),
+            cure=sriov_cures.set_policy(policy.interface, policy.number, word, shown),
         )
     return passes(f"{function.address} is neither trusted nor free to spoof", evidence=policy.quote)
 
@@ -160,7 +160,7 @@ def test_vf_has_a_fixed_mac_address_where_a_guest_needs_one(
         actual=policy.mac or "no MAC",
         expected="an administrative MAC",
         evidence=[policy.quote, plain[0].quote],
-        cure=cures.set_policy(policy.interface, policy.number, "mac ADDRESS"),
+        cure=sriov_cures.set_mac(policy.interface, policy.number, plain[0].guest),
     )
 
 
@@ -191,7 +191,7 @@ def test_vf_is_alone_in_its_group(hypervisor: Hypervisor, group: Group) -> Verdi
             actual=f"{len(group.members)} members",
             expected="a group of its own",
             evidence=virtual[0].quote("group"),
-            cure=group_cures.separate(),
+            cure=by_hand_cures.separate(),
         )
     require(found, *group.unseen)
     if not virtual:

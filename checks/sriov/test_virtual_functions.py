@@ -1,7 +1,8 @@
 """Virtual functions: wanted, possible, created, and with which drivers."""
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import sriov as cures
+from pytest_vfio.cures import override as override_cures
+from pytest_vfio.cures import sriov as sriov_cures
 from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, is_vfio_driver
 from pytest_vfio.facts.tristate import require, search
@@ -52,7 +53,7 @@ def test_pf_has_as_many_vfs_as_the_inventory_wants(
         actual=now,
         expected=wanted,
         evidence=quote,
-        cure=cures.make_vfs(function.address, wanted, now),
+        cure=sriov_cures.make_vfs(function, wanted, now),
     )
 
 
@@ -91,7 +92,7 @@ def test_device_is_not_an_sr_iov_capable_pf(
         actual=f"a PF with up to {total} VFs",
         expected="VFs created on the host, if VFs are wanted",
         evidence=quote,
-        cure=cures.vfs_on_host(function.address),
+        cure=sriov_cures.vfs_on_host(function.address),
     )
 
 
@@ -132,7 +133,7 @@ def test_memory_space_is_reserved_for_the_vfs(
         actual="no IOV resources",
         expected="IOV resources with addresses",
         evidence=[quote, *(line.quote for line in lines[-1:])],
-        cure=cures.room_for_vfs(function.address),
+        cure=sriov_cures.room_for_vfs(function.address),
     )
 
 
@@ -182,7 +183,7 @@ def test_wanted_vfs_fit_into_the_bus_numbers(
         actual=f"bus {needed:02x}",
         expected=f"at most bus {int(last):02x}",
         evidence=[function.quote("vf_offset"), bridge.quote("subordinate_bus")],
-        cure=cures.bus_numbers(function.address),
+        cure=sriov_cures.bus_numbers(function.address),
     )
 
 
@@ -220,7 +221,7 @@ def test_adapter_offers_as_many_vfs_as_the_inventory_wants(
         expected=wanted,
         evidence=quote,
         refs=["F127"] if total is not None else ["F12"],
-        cure=cures.enable_sriov(function.address),
+        cure=sriov_cures.enable_sriov(function.address),
     )
 
 
@@ -264,7 +265,7 @@ def test_pf_is_not_on_a_vfio_driver_while_its_vfs_are_wanted(
         actual=function.driver,
         expected="its host driver",
         evidence=function.quote("driver"),
-        cure=cures.host_driver(function.address),
+        cure=override_cures.host_driver(function),
     )
 
 
@@ -300,7 +301,7 @@ def test_graphics_device_has_no_vfs(hypervisor: Hypervisor, device: IntendedDevi
         actual=f"{count} VFs",
         expected="the VFs instead of the PF",
         evidence=quote,
-        cure=cures.assign_vfs_only(function.address),
+        cure=sriov_cures.assign_vfs_only(function.address),
     )
 
 
@@ -339,7 +340,7 @@ def test_host_drivers_do_not_take_the_vfs(
             actual=f"{held.address} on {held.driver}",
             expected="no host driver on VFs",
             evidence=[function.quote("vf_autoprobe"), held.quote("driver")],
-            cure=cures.no_autoprobe(function.address),
+            cure=sriov_cures.no_autoprobe(function.address),
         )
     require(found)
     return passes(f"no VF of {function.address} is on a host driver")

@@ -11,7 +11,7 @@ from pytest_vfio.check import (
     passes,
     skips,
 )
-from pytest_vfio.cures import tuning
+from pytest_vfio.cures import domain as cures
 from pytest_vfio.evidence import Lack, Missing, Status
 from pytest_vfio.facts.host.memory import cpuset
 from pytest_vfio.facts.libvirt.guests import Domain
@@ -61,7 +61,7 @@ def test_guest_is_placed_on_the_numa_node_of_its_device(
                 expected=f"node {node}",
                 evidence=[domain.quote("vcpu"), function.quote("numa_node")],
                 acts="libvirt",
-                cure=tuning.pin_guest(hostdev.guest, node),
+                cure=cures.pin_guest(hostdev.guest, node),
                 severity=severity,
             )
     require(guest)
@@ -98,7 +98,7 @@ def test_large_guest_uses_hugepages(
                 expected="hugepages",
                 evidence=domain.quote("memory"),
                 acts="libvirt",
-                cure=tuning.hugepages(guest.name),
+                cure=cures.hugepages(guest.name),
             )
     require(guest)
     if not guest.hostdevs:
@@ -147,7 +147,7 @@ def test_pinned_memory_of_the_guests_fits_into_the_host_memory(
         expected=f"less than {total // MIB} MiB",
         evidence=[guest.documents[0].quote("memory"), hypervisor.memory.total_quote],
         acts="libvirt",
-        cure=tuning.smaller_guests(),
+        cure=cures.smaller_guests(),
         severity=None if alone else DEGRADED,
     )
 

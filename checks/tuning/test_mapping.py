@@ -1,7 +1,9 @@
 """How well the guest's accesses to a device, and the device's to memory, are mapped."""
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import tuning
+from pytest_vfio.cures import by_hand as by_hand_cures
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Quote
 from pytest_vfio.facts.tristate import ask, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -47,7 +49,7 @@ def test_every_small_bar_begins_at_a_page_boundary(
         actual=f"{first.start:#x}, inside a page",
         expected="the start of a page",
         evidence=function.quote("resources"),
-        cure=tuning.mappable_bars(device.name),
+        cure=by_hand_cures.mappable_bars(device.name),
     )
 
 
@@ -73,14 +75,16 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
     modules = hypervisor.modules
     for word in hypervisor.cmdline.seen("intel_iommu"):
         if "sp_off" in word.pieces:
-            return _small(word.text, word.quote, tuning.drop_word(word.text))
+            return _small(
+                word.text, word.quote, cmdline_cures.drop_piece(hypervisor.boot, word, "sp_off")
+            )
     for unit in hypervisor.iommu.seen_units:
         if unit.cap is not None and not unit.large_pages:
             return _small(f"{unit.name} has no large pages", unit.quote_cap, None)
     value, unread = ask(modules.parameter, "vfio_iommu_type1", "disable_hugepages")
     if value in ("Y", "1"):
         quote = modules.parameter_quote("vfio_iommu_type1", "disable_hugepages")
-        cure = tuning.module_option("vfio_iommu_type1", "disable_hugepages=0")
+        cure = modprobe_cures.unset(hypervisor, "vfio_iommu_type1", "disable_hugepages", live=value)
         return _small("vfio_iommu_type1 has disable_hugepages=Y", quote, cure)
     require(*unread, hypervisor.cmdline, *hypervisor.iommu.unread_units)
     if value is None:

@@ -1,7 +1,8 @@
 """Devices, vCPUs, memory and interrupts on the same NUMA node."""
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import tuning
+from pytest_vfio.cures import firmware as firmware_cures
+from pytest_vfio.cures import memory as memory_cures
 from pytest_vfio.facts.pci.functions import PciFunction
 from pytest_vfio.facts.tristate import ask, require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -53,7 +54,7 @@ def test_device_has_a_numa_node(hypervisor: Hypervisor, device: IntendedDevice) 
         expected="the node of its slot",
         evidence=proofs,
         acts="vendor",
-        cure=tuning.tell_the_node(device.name),
+        cure=firmware_cures.node_of_slot(device.name),
     )
 
 
@@ -97,7 +98,7 @@ def test_at_least_half_of_the_interrupts_are_handled_on_its_node(
         actual=f"{far} of {total} on other nodes",
         expected=f"CPUs of node {node}",
         evidence=proof,
-        cure=tuning.local_interrupts(device.name, node),
+        cure=memory_cures.local_interrupts(device.name, node),
     )
 
 

@@ -3,7 +3,8 @@
 import re
 
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
-from pytest_vfio.cures import tuning
+from pytest_vfio.cures import cmdline as cmdline_cures
+from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing, Quote
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -39,14 +40,18 @@ def test_interrupts_are_posted_to_running_guests(hypervisor: Hypervisor) -> Verd
     module, option = ("kvm_intel", "enable_apicv") if kind == "intel" else ("kvm_amd", "avic")
     nopost = [word for word in hypervisor.cmdline.seen("intremap") if "nopost" in word.pieces]
     if kind == "intel" and nopost:
-        return _not_posted(nopost[0].text, nopost[0].quote, tuning.drop_word(nopost[0].text))
+        return _not_posted(
+            nopost[0].text,
+            nopost[0].quote,
+            cmdline_cures.drop_piece(hypervisor.boot, nopost[0], "nopost"),
+        )
     for unit in hypervisor.iommu.seen_units:
         if unit.posts_interrupts is False:
             return _not_posted(f"{unit.name} cannot post interrupts", unit.quote_cap, None)
     value = hypervisor.modules.parameter(module, option)
     if value in ("N", "0"):
         quote = hypervisor.modules.parameter_quote(module, option)
-        cure = tuning.module_option(module, f"{option}=1")
+        cure = modprobe_cures.set_option(module, f"{option}=1")
         return _not_posted(f"{module} has {option}={value}", quote, cure)
     _must_be_read(hypervisor, kind)
     if value is None:
@@ -85,7 +90,7 @@ def test_kernel_log_reports_no_payload_size_mismatch(
             expected="one payload size on the whole path",
             evidence=lines[0].quote,
             acts="firmware",
-            cure=tuning.payload(),
+            cure=cmdline_cures.add(hypervisor.boot, "pci=pcie_bus_safe"),
         )
     require(hypervisor.klog)
     return passes(f"the kernel has set the payload size of {device.name}")

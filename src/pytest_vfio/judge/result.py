@@ -286,7 +286,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """All that is to be reported of one run.
 
     `product` is name and version; `started` is UTC; `complete` is false where the run was stopped
-    before its end. `idle` are sentences on waivers that cover nothing.
+    before its end. `idle` are sentences on waivers that cover nothing. `pool` says, in the words of
+    the command line, which hosts the run is about: it tells the runs of several pools apart.
     """
 
     schema: Literal[2] = SCHEMA
@@ -298,3 +299,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[CheckId, CheckResult]
     hosts: tuple[HostResult, ...]
     idle: tuple[str, ...] = ()
+    pool: str = ""

@@ -15,6 +15,8 @@ from typing import ClassVar
 
 import msgspec
 
+from pytest_vfio.steps.shell import command
+
 
 class Grade(enum.Enum):
     """How much consent a step takes. Ordered: a cure has the grade of its worst step."""
@@ -106,11 +108,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class ByHand(Step, frozen=True):
-    """What only a person can do or decide, in words that can be followed."""
+    """What only a person can do or decide, in words that can be followed.
+
+    `argv` is the command to begin with, where there is one: an editor, or what shows more.
+    """
 
     kind = "by_hand"
     words: str
     reboot: bool = False
+    argv: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -119,8 +125,8 @@ class ByHand(Step, frozen=True):
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """None: nothing here can be pasted."""
-        return ()
+        """What to begin with."""
+        return (command(self.argv),) if self.argv else ()
 
     @property
     def impacts(self) -> frozenset[Impact]:

@@ -40,10 +40,15 @@ class _FileStep(Step, frozen=True):
 
 
 class WriteFile(_FileStep, frozen=True):
-    """Write a file of our own that was not there before."""
+    """Write a file of our own that was not there before.
+
+    `folder`: its folder may be missing and is made. `runs`: it is a program.
+    """
 
     kind = "write_file"
     lines: tuple[str, ...]
+    folder: bool = False
+    runs: bool = False
 
     @property
     def title(self) -> str:
@@ -52,27 +57,32 @@ class WriteFile(_FileStep, frozen=True):
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The first line makes the file, the others follow."""
-        return tuple(
-            put(line, self.path, append=number > 0) for number, line in enumerate(self.lines)
-        )
+        """A here-document where there are several lines; each command is a line to paste."""
+        made = [command(("mkdir", "-p", self._folder))] if self.folder else []
+        mode = [command(("chmod", "0755", self.path))] if self.runs else []
+        return (*made, *_written(self.lines, self.path), *mode)
+
+    @property
+    def _folder(self) -> str:
+        return self.path.rpartition("/")[0]
 
     @property
     def before(self) -> tuple[str, ...]:
         """Nobody else's file is replaced, and the folder is there."""
-        folder = self.path.rpartition("/")[0]
-        return (f"[ ! -e {word(self.path)} ]", f"[ -d {word(folder)} ]")
+        there = () if self.folder else (f"[ -d {word(self._folder)} ]",)
+        return (f"[ ! -e {word(self.path)} ]", *there)
 
     @property
     def after(self) -> tuple[str, ...]:
         """Every line is there, and no other."""
         text = command(("printf", "%s\\n", *self.lines))
-        return (f'[ "$({text})" = "$(cat {word(self.path)})" ]',)
+        mode = (f"[ -x {word(self.path)} ]",) if self.runs else ()
+        return (f'[ "$({text})" = "$(cat {word(self.path)})" ]', *mode)
 
     @property
     def undo(self) -> tuple[Step, ...]:
         """The file goes again."""
-        return (DeleteFile(self.path, self.lines),)
+        return (DeleteFile(self.path, self.lines, self.folder, self.runs),)
 
 
 class DeleteFile(_FileStep, frozen=True):
@@ -80,6 +90,8 @@ class DeleteFile(_FileStep, frozen=True):
 
     kind = "delete_file"
     lines: tuple[str, ...]
+    folder: bool = False
+    runs: bool = False
 
     @property
     def title(self) -> str:
@@ -88,8 +100,10 @@ class DeleteFile(_FileStep, frozen=True):
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The file alone."""
-        return (command(("rm", self.path)),)
+        """The file, and a folder that was made for it and has nothing else."""
+        folder = self.path.rpartition("/")[0]
+        empty = (command(("rmdir", "--ignore-fail-on-non-empty", folder)),) if self.folder else ()
+        return (command(("rm", self.path)), *empty)
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -104,7 +118,7 @@ class DeleteFile(_FileStep, frozen=True):
     @property
     def undo(self) -> tuple[Step, ...]:
         """The same lines again."""
-        return (WriteFile(self.path, self.lines),)
+        return (WriteFile(self.path, self.lines, self.folder, self.runs),)
 
 
 class AddLine(_FileStep, frozen=True):
@@ -158,7 +172,7 @@ class RemoveLine(_FileStep, frozen=True):
     @property
     def commands(self) -> tuple[str, ...]:
         """Every line that reads so."""
-        return (sed((f"/^{pattern(self.line)}$/d",), self.path),)
+        return (sed(f"/^{pattern(self.line)}$/d", self.path),)
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -190,7 +204,7 @@ class CommentOut(_FileStep, frozen=True):
     @property
     def commands(self) -> tuple[str, ...]:
         """Every line that reads so."""
-        return (sed((f"s/^{pattern(self.line)}$/#&/",), self.path),)
+        return (sed(f"s/^{pattern(self.line)}$/#&/", self.path),)
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -222,7 +236,7 @@ class Uncomment(_FileStep, frozen=True):
     @property
     def commands(self) -> tuple[str, ...]:
         """Every line that reads so."""
-        return (sed((f"s/^#({pattern(self.line)})$/\\1/",), self.path),)
+        return (sed(f"s/^#({pattern(self.line)})$/\\1/", self.path),)
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -240,113 +254,188 @@ class Uncomment(_FileStep, frozen=True):
         return (CommentOut(self.path, self.line),)
 
 
-class RemoveWords(_FileStep, frozen=True):
-    """Take words out of a line of words, where they stand.
+class _WordStep(_FileStep, frozen=True):
+    """A step about words in a line of words.
 
-    `variable` is the shell variable that holds the line (`GRUB_CMDLINE_LINUX`); empty where the
-    file is the line itself (`/etc/kernel/cmdline`).
+    `variable` is the shell variable that holds the line (`GRUB_CMDLINE_LINUX`), and `mark` what
+    opens its value: a quote, a bracket, or nothing. Without a variable the file is the line itself
+    (`/etc/kernel/cmdline`), or consists of such lines (`/etc/modprobe.d`).
     """
 
-    kind = "remove_words"
     words: tuple[str, ...]
     variable: str = ""
+    mark: str = '"'
+
+    @property
+    def place(self) -> str:
+        """Variable and file."""
+        return f"{self.variable} in {self.path}" if self.variable else self.path
+
+    @property
+    def _start(self) -> str:
+        """What stands before a line's first word, as a regular expression."""
+        return f"^[^#]*\\b{self.variable}\\+?=" if self.variable else "^"
+
+    @property
+    def _lines(self) -> str:
+        """The sed address of the lines that count."""
+        return f"/{self._start}/" if self.variable else "/^[[:blank:]]*(#|$)/!"
+
+    @property
+    def _edges(self) -> tuple[str, str]:
+        """What stands before a word, and behind it."""
+        if not self.variable:
+            return "(^|[[:blank:]])", "([[:blank:]]|$)"
+        opens = self.mark or "="
+        closes = {"(": ")", "": ""}.get(self.mark, self.mark)
+        return f"([{opens}[:blank:]])", f"([{closes}[:blank:]]|$)"
+
+    def _has(self, text: str) -> str:
+        """A test: a line that counts has the word."""
+        (front, back), one = self._edges, pattern(text).replace("\\/", "/")
+        if not self.variable:
+            expression = f"^([^#]*[[:blank:]])?{one}{back}"
+        else:
+            front = front if self.mark else ""
+            expression = f"{self._start}(.*{front})?{one}{back}"
+        return command(("grep", "-qE", "-e", expression, self.path))
+
+
+class RemoveWords(_WordStep, frozen=True):
+    """Take words out of a line, where they stand. `first`: its undo puts them to the front."""
+
+    kind = "remove_words"
+    first: bool = False
 
     @property
     def title(self) -> str:
         """What is done."""
-        return f"remove {' '.join(self.words)} from {_place(self)}"
+        return f"remove {' '.join(self.words)} from {self.place}"
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Each word, with the blanks before or behind it."""
-        lines, start = _lines(self.variable), _start(self.variable)
-        tail = "\\3" if self.variable else "\\2"  # the group behind those of `start`
-        script = [":again"]
-        for text in self.words:
-            one = pattern(text)
-            script += [
-                f"{lines}s/({start}|[[:blank:]]){one}[[:blank:]]+/\\1/",
-                f"{lines}s/[[:blank:]]+{one}([\"']|$)/\\1/",
-                f"{lines}s/({start}){one}([\"']|$)/\\1{tail}/",
-            ]
-        return (sed((*script, "t again"), self.path),)
+        """Every time that a word is there; a blank may stay behind."""
+        front, back = self._edges
+        scripts = (f"{self._lines}s/{front}{pattern(text)}{back}/\\1\\2/" for text in self.words)
+        return tuple(sed(f":a;{script};ta", self.path) for script in scripts)
+
+    def replacing(self, new: str) -> str:
+        """The same with another word in the place of the first."""
+        front, back = self._edges
+        script = f"{self._lines}s/{front}{pattern(self.words[0])}{back}/\\1{_replacement(new)}\\2/"
+        return sed(f":a;{script};ta", self.path)
 
     @property
     def before(self) -> tuple[str, ...]:
         """Every word is there."""
-        return tuple(_has(self, text) for text in self.words)
+        return tuple(self._has(text) for text in self.words)
 
     @property
     def after(self) -> tuple[str, ...]:
         """None of them is."""
-        return tuple(f"! {_has(self, text)}" for text in self.words)
+        return tuple(f"! {self._has(text)}" for text in self.words)
 
     @property
     def undo(self) -> tuple[Step, ...]:
-        """At the end of the line again."""
-        return (AddWords(self.path, self.words, self.variable),)
+        """In the line again, at its end or its front."""
+        return (AddWords(self.path, self.words, self.variable, self.mark, self.first),)
 
 
-class AddWords(_FileStep, frozen=True):
-    """Add words at the end of a line of words. `variable` is as with RemoveWords."""
+class AddWords(_WordStep, frozen=True):
+    """Add words to a line: at its end, or as its `first`."""
 
     kind = "add_words"
-    words: tuple[str, ...]
-    variable: str = ""
+    first: bool = False
 
     @property
     def title(self) -> str:
         """What is done."""
-        return f"add {' '.join(self.words)} to {_place(self)}"
+        return f"add {' '.join(self.words)} to {self.place}"
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Before the closing quote of the last assignment, or at the end of the line."""
-        text = " ".join(self.words).replace("\\", "\\\\").replace("/", "\\/").replace("&", "\\&")
-        lines = _lines(self.variable)
-        if not self.variable:
-            return (sed((f"{lines}s/[[:blank:]]*$/ {text}/",), self.path),)
-        script = (f"{lines}s/([\"'])[[:blank:]]*$/ {text}\\1/", f"{lines}s/([=\"']) /\\1/")
+        """Inside the quotes of an assignment, or into the line itself."""
+        text, lines = _replacement(" ".join(self.words)), self._lines
+        closes = {"(": "\\)"}.get(self.mark, self.mark) if self.variable else ""
+        if self.first:
+            opens = {"(": "\\("}.get(self.mark, self.mark) if self.variable else ""
+            return (sed(f"{lines}s/{self._start}{opens}/&{text} /", self.path),)
+        script = f"{lines}s/{closes}[[:blank:]]*$/ {text}{closes[-1:]}/"
         return (sed(script, self.path),)
 
     @property
     def before(self) -> tuple[str, ...]:
         """None of the words is there: nothing is written twice."""
-        return tuple(f"! {_has(self, text)}" for text in self.words)
+        return tuple(f"! {self._has(text)}" for text in self.words)
 
     @property
     def after(self) -> tuple[str, ...]:
         """All of them are."""
-        return tuple(_has(self, text) for text in self.words)
+        return tuple(self._has(text) for text in self.words)
 
     @property
     def undo(self) -> tuple[Step, ...]:
         """Out again."""
-        return (RemoveWords(self.path, self.words, self.variable),)
+        return (RemoveWords(self.path, self.words, self.variable, self.mark, self.first),)
 
 
-def _place(step: RemoveWords | AddWords) -> str:
-    return f"{step.variable} in {step.path}" if step.variable else step.path
+class ReplaceWord(_FileStep, frozen=True):
+    """Write a word in place of another, where it stands. `variable` and `mark` as in _WordStep."""
+
+    kind = "replace_word"
+    old: str
+    new: str
+    variable: str = ""
+    mark: str = '"'
+
+    @property
+    def _old(self) -> RemoveWords:
+        return RemoveWords(self.path, (self.old,), self.variable, self.mark)
+
+    @property
+    def _new(self) -> RemoveWords:
+        return RemoveWords(self.path, (self.new,), self.variable, self.mark)
+
+    @property
+    def title(self) -> str:
+        """What is done."""
+        return f"replace {self.old} by {self.new} in {self._old.place}"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Every time that it is there, between blanks and quotes."""
+        return (self._old.replacing(self.new),)
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The old word is there, the new one is not: the undo knows which to take."""
+        return (*self._old.before, *self._new.after)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The other way round."""
+        return (*self._old.after, *self._new.before)
+
+    @property
+    def undo(self) -> tuple[Step, ...]:
+        """The old word again."""
+        return (ReplaceWord(self.path, self.new, self.old, self.variable, self.mark),)
 
 
-def _lines(variable: str) -> str:
-    """The sed address of the lines that count."""
-    return f"/{_start(variable)}/" if variable else "/^[[:blank:]]*(#|$)/!"
+def _written(lines: tuple[str, ...], path: str) -> tuple[str, ...]:
+    """The lines of a shell script that make a file of these lines."""
+    plain = all(line.isprintable() and line != "EOF" for line in lines)
+    if len(lines) == 1 or not plain:
+        return tuple(put(line, path, append=number > 0) for number, line in enumerate(lines))
+    return (f"cat > {word(path)} <<'EOF'", *lines, "EOF")
 
 
-def _start(variable: str) -> str:
-    """What stands before the first word of a line that counts; one group for a variable."""
-    if not variable:
-        return "^"
-    return f"^[[:blank:]]*(export[[:blank:]]+)?{variable}\\+?=[\"']?"
+def mark_of(line: str) -> str:
+    """What opens the value of an assignment: a quote, a bracket, or nothing."""
+    first = line.partition("=")[2][:1]
+    return first if first in ('"', "'", "(") else ""
 
 
-def _has(step: RemoveWords | AddWords, text: str) -> str:
-    """A test: a line that counts has the word."""
-    one = pattern(text).replace("\\/", "/")
-    if step.variable:
-        start = _start(step.variable)
-        expression = f"{start}(.*[[:blank:]])?{one}([[:blank:]\"']|$)"
-    else:
-        expression = f"^([^#]*[[:blank:]])?{one}([[:blank:]]|$)"
-    return command(("grep", "-qE", "-e", expression, step.path))
+def _replacement(text: str) -> str:
+    """A text as the right side of sed's `s`."""
+    return text.replace("\\", "\\\\").replace("/", "\\/").replace("&", "\\&").replace("\n", "\\n")

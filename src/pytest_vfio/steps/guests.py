@@ -6,22 +6,31 @@ settings set. The connection is named, so that nothing depends on who calls.
 
 from __future__ import annotations
 
-from pytest_vfio.steps import Impact, Step
+from pytest_vfio.steps import ByHand, Impact, Step
 from pytest_vfio.steps.shell import command, word
 
 VIRSH = ("virsh", "-c", "qemu:///system")
 
 
-def hostdev_xml(address: str, *, managed: bool = True) -> str:
-    """The `<hostdev>` element of a PCI function, on one line."""
+def source_xml(address: str) -> str:
+    """The `<address>` element of a source, as libvirt prints it."""
     domain, bus, rest = address.split(":")
     slot, _, function = rest.partition(".")
     place = f"domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'"
-    how = "yes" if managed else "no"
+    return f"<address {place}/>"
+
+
+def hostdev_xml(address: str, *, managed: bool = True) -> str:
+    """The `<hostdev>` element of a PCI function, on one line, without a single quote in it."""
+    place = source_xml(address).replace("'", '"')
     return (
-        f"<hostdev mode='subsystem' type='pci' managed='{how}'>"
-        f"<source><address {place}/></source></hostdev>"
+        f'<hostdev mode="subsystem" type="pci" managed="{_yes(managed)}">'
+        f"<source>{place}</source></hostdev>"
     )
+
+
+def _yes(truth: bool) -> str:
+    return "yes" if truth else "no"
 
 
 class AttachDevice(Step, frozen=True):
@@ -128,58 +137,85 @@ class SetGuest(Step, frozen=True):
         return (SetGuest(self.guest, self.what, self.setting, self.back, self.arguments),)
 
 
-class StopGuest(Step, frozen=True):
-    """Shut a guest down, so that its next start takes its stored definition and its devices."""
+class SetManaged(Step, frozen=True):
+    """Whether libvirt detaches a function at the guest's start and gives it back at its stop."""
 
-    kind = "stop_guest"
+    kind = "set_managed"
+    guest: str
+    address: str
+    on: bool
+
+    @property
+    def title(self) -> str:
+        """What is done."""
+        return f"set managed='{_yes(self.on)}' for {self.address} in {self.guest}"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The definition goes from libvirt to libvirt, with its secrets, and past no file.
+
+        virsh prints an element a line, so that the block of one hostdev can be told from others.
+        """
+        place = source_xml(self.address).removesuffix("/>").replace("'", ".")
+        script = (
+            "/<hostdev / {held = 1} "
+            'held {block = block $0 "\\n"; if (!/<\\/hostdev>/) next; '
+            f"if (block ~ /{place}/) "
+            f'sub(/managed=.{_yes(not self.on)}./, "managed=\\"{_yes(self.on)}\\"", block); '
+            'printf "%s", block; block = ""; held = 0; next} '
+            "{print}"
+        )
+        read = virsh("dumpxml", f"--domain={self.guest}", "--inactive", "--security-info")
+        write = virsh("define", "--file=/dev/stdin")
+        return (f"{read} | awk {word(script)} | {write}",)
+
+    @property
+    def undo(self) -> tuple[Step, ...]:
+        """The other word again."""
+        return (SetManaged(self.guest, self.address, not self.on),)
+
+
+class ColdStart(Step, frozen=True):
+    """Shut a guest down and start it: only then it has its stored definition and its devices."""
+
+    kind = "cold_start"
     guest: str
 
     @property
     def title(self) -> str:
         """What is done."""
-        return f"shut {self.guest} down"
+        return f"shut {self.guest} down and start it (a reboot from inside keeps the old devices)"
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Cleanly; a reboot from inside would keep the old devices."""
-        return (virsh("shutdown", f"--domain={self.guest}"),)
+        """A guest takes its time to go down."""
+        domain = f"--domain={self.guest}"
+        state = virsh("domstate", domain)
+        return (
+            virsh("shutdown", domain),
+            f"until {state} | grep -qx 'shut off'; do sleep 1; done",
+            virsh("start", domain),
+        )
 
     @property
     def undo(self) -> tuple[Step, ...]:
-        """Started again."""
-        return (StartGuest(self.guest),)
+        """Nothing of its own: what is stored again comes with another start."""
+        return ()
 
     @property
     def impacts(self) -> frozenset[Impact]:
         """What runs in it ends."""
         return frozenset((Impact.GUEST,))
 
-
-class StartGuest(Step, frozen=True):
-    """Start a guest."""
-
-    kind = "start_guest"
-    guest: str
-
     @property
-    def title(self) -> str:
-        """What is done."""
-        return f"start {self.guest}"
+    def derived(self) -> bool:
+        """What was taken back acts with another start."""
+        return True
 
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """libvirt's own."""
-        return (virsh("start", f"--domain={self.guest}"),)
 
-    @property
-    def undo(self) -> tuple[Step, ...]:
-        """Shut down again."""
-        return (StopGuest(self.guest),)
-
-    @property
-    def impacts(self) -> frozenset[Impact]:
-        """Its devices leave the host."""
-        return frozenset((Impact.GUEST,))
+def edit(guest: str, words: str) -> ByHand:
+    """A change of a definition that libvirt has no command for: its editor, and what to write."""
+    return ByHand(words, argv=(*VIRSH, "edit", f"--domain={guest}"))
 
 
 def virsh(*arguments: str) -> str:

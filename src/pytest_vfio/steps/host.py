@@ -103,6 +103,46 @@ class SetVfs(Step, frozen=True):
         return frozenset((Impact.DETACHES,)) if self.now else frozenset()
 
 
+class SetOverride(Step, frozen=True):
+    """Write driver_override of a function; empty is none. Nothing is bound or unbound by it."""
+
+    kind = "set_override"
+    address: str
+    old: str
+    new: str
+
+    @property
+    def title(self) -> str:
+        """What is done."""
+        verb = f"set driver_override of {self.address} to {self.new}"
+        return verb if self.new else f"clear driver_override of {self.address} (now {self.old})"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """An empty line clears it."""
+        return (put(self.new, _override(self.address)),)
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """It is what was read."""
+        return (_overridden(self.address, self.old),)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """It is what was written."""
+        return (_overridden(self.address, self.new),)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file."""
+        return (_override(self.address),)
+
+    @property
+    def undo(self) -> tuple[Step, ...]:
+        """The old one."""
+        return (SetOverride(self.address, self.new, self.old),)
+
+
 class Identity(msgspec.Struct, frozen=True):
     """What has to stand at an address before it is touched, as far as it is known."""
 
@@ -111,22 +151,31 @@ class Identity(msgspec.Struct, frozen=True):
 
     def tests(self, address: str) -> tuple[str, ...]:
         """Shell tests that hold for this very device, by what can be read before a driver binds."""
-        found = []
-        for value, names in (
-            (self.id, ("vendor", "device")),
-            (self.subsystem, ("subsystem_vendor", "subsystem_device")),
-        ):
-            for name, number in zip(names, (value or "").split(":"), strict=False):
-                if number:
-                    found.append(_reads(f"{DEVICES}/{address}/{name}", f"0x{number}"))
-        return tuple(found)
+        return tuple(
+            _reads(f"{DEVICES}/{address}/{name}", number) for name, number in self.attributes
+        )
+
+    @property
+    def attributes(self) -> tuple[tuple[str, str], ...]:
+        """(file in sysfs, its content)."""
+        names = (("vendor", "device"), ("subsystem_vendor", "subsystem_device"))
+        return tuple(
+            (name, f"0x{number}")
+            for value, pair in zip((self.id, self.subsystem), names, strict=True)
+            for name, number in zip(pair, (value or "").split(":"), strict=False)
+            if number
+        )
+
+
+#: Stands for whichever driver the kernel finds.
+ANY_DRIVER = "*"
 
 
 class Bind(Step, frozen=True):
     """Change the driver of one function by its address; other devices of its model stay.
 
-    `old` and `new` are drivers, None for none; `old_override` and `new_override` what
-    driver_override says, empty for nothing.
+    `old` and `new` are drivers, None for none, ANY_DRIVER for the one that the kernel finds;
+    `old_override` and `new_override` are what driver_override says, empty for nothing.
     """
 
     kind = "bind"
@@ -142,6 +191,8 @@ class Bind(Step, frozen=True):
         """What is done."""
         if self.new is None:
             return f"unbind {self.address} from {self.old}"
+        if self.new == ANY_DRIVER:
+            return f"give {self.address} back to its host driver (now {self.old or 'no driver'})"
         return f"bind {self.address} to {self.new} (now {self.old or 'no driver'})"
 
     @property
@@ -152,8 +203,10 @@ class Bind(Step, frozen=True):
     def commands(self) -> tuple[str, ...]:
         """Override, unbind, probe. An unbind waits while something holds the device."""
         found = []
+        if self.new == "vfio-pci":
+            found.append(command(("modprobe", "vfio-pci")))
         if self.new_override != self.old_override:
-            found.append(put(self.new_override, f"{self._device}/driver_override"))
+            found.append(put(self.new_override, _override(self.address)))
         if self.old is not None and self.old != self.new:
             found.append(put(self.address, f"{self._device}/driver/unbind"))
         if self.new is not None and self.old != self.new:
@@ -162,26 +215,31 @@ class Bind(Step, frozen=True):
 
     @property
     def before(self) -> tuple[str, ...]:
-        """It is the device that was meant, its driver is the one that was read, the new is loaded."""
-        loaded = (f"[ -d {word(f'{DRIVERS}/{self.new}')} ]",) if self.new is not None else ()
-        return (*self.identity.tests(self.address), self._bound(self.old), *loaded)
+        """It is the device that was meant, with the driver and the override that were read."""
+        return (
+            *self.identity.tests(self.address),
+            self._bound(self.old),
+            _overridden(self.address, self.old_override),
+        )
 
     @property
     def after(self) -> tuple[str, ...]:
         """drivers_probe says nothing where it binds nothing: the link is read."""
-        return (self._bound(self.new),)
+        return (self._bound(self.new), _overridden(self.address, self.new_override))
 
     def _bound(self, driver: str | None) -> str:
         link = f"{self._device}/driver"
         if driver is None:
             return f"[ ! -e {word(link)} ]"
+        if driver == ANY_DRIVER:
+            return f"[ -e {word(link)} ]"
         return f'[ "$(readlink -f {word(link)})" = {word(f"{DRIVERS}/{driver}")} ]'
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What is written."""
+        """What keeps its value."""
         changed = self.new_override != self.old_override
-        return (f"{self._device}/driver_override",) if changed else ()
+        return (_override(self.address),) if changed else ()
 
     @property
     def undo(self) -> tuple[Step, ...]:
@@ -196,6 +254,15 @@ class Bind(Step, frozen=True):
         """Whoever uses the driver loses the device; a host driver may take what a guest has on it."""
         lost = self.old is not None or self.new not in (None, "vfio-pci")
         return frozenset((Impact.DETACHES,)) if lost else frozenset()
+
+
+def _override(address: str) -> str:
+    return f"{DEVICES}/{address}/driver_override"
+
+
+def _overridden(address: str, driver: str) -> str:
+    """A test: driver_override says so; the kernel prints `(null)` for none."""
+    return _reads(_override(address), driver or "(null)")
 
 
 class LoadModules(Step, frozen=True):

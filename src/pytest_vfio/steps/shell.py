@@ -36,7 +36,7 @@ def _pieces(text: str) -> Iterable[str]:
         if printable:
             run += shlex.quote(piece)
         else:
-            octal = "".join(f"\\0{byte:03o}" for byte in piece.encode("utf-8", "surrogateescape"))
+            octal = "".join(f"\\0{byte:03o}" for byte in piece.encode("utf-8", "surrogatepass"))
             run += f"\"$(printf '%b' '{octal}')\""
     yield run
 
@@ -65,10 +65,9 @@ def holds(path: str, line: str) -> str:
     return f"grep -qxF -e {word(line)} {word(path)}"
 
 
-def sed(script: Iterable[str], path: str) -> str:
+def sed(script: str, path: str) -> str:
     """Edit a file in place with extended regular expressions."""
-    expressions = [part for expression in script for part in ("-e", expression)]
-    return command(("sed", "-i", "-E", *expressions, path))
+    return command(("sed", "-i", "-E", script, path))
 
 
 def pattern(text: str) -> str:

@@ -870,4 +870,7 @@ def test_the_cure_is_a_reboot_where_the_next_boot_has_the_word_no_more():
     words = "intel_iommu=on iommu=pt nointremap"
     configured = {"boot/grub/grub.cfg": grub_cfg(words), "etc/default/grub": default_grub(words)}
     found = verdict("CMD024", words, configured)
-    assert ("take nointremap out of /etc/default/grub", "update-grub") == what_to_do(found)
+    edit, *others = what_to_do(found)
+    assert ["update-grub", "systemctl reboot"] == others
+    assert edit.startswith("sed -i")
+    assert edit.endswith("/etc/default/grub")

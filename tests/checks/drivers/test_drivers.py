@@ -212,7 +212,9 @@ def test_DRV005_fails_where_the_host_driver_is_built_in():
     found = device("DRV005", IDS, BUILT_NIC)
 
     assert (Outcome.FAIL, "i40e") == (found.outcome, found.actual)
-    assert f"driverctl set-override {NIC} vfio-pci" in what_to_do(found)
+    rule = what_to_do(found)[0]
+    assert f'KERNEL=="{NIC}"' in rule
+    assert 'ATTR{driver_override}="vfio-pci"' in rule
 
 
 def test_DRV005_passes_where_it_is_a_module_or_vfio_pci_is_built_in():

@@ -71,7 +71,7 @@ def test_GST001_fails_where_the_guest_names_others():
     verdict = device("GST001", {**tree(), **host(domain("a", hostdev(OTHER)))})
 
     assert (FAIL, "a does not name 0000:12:00.0") == (verdict.outcome, verdict.message)
-    assert "bus='0x12' slot='0x00'" in " ".join(what_to_do(verdict))
+    assert 'bus="0x12" slot="0x00"' in " ".join(what_to_do(verdict))
 
 
 def test_GST001_fails_and_says_that_a_number_was_decimal():
