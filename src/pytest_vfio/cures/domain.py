@@ -11,7 +11,7 @@ from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.parse.claims import Claim, Kind
 from pytest_vfio.parse.pciaddress import address as canonical
 from pytest_vfio.steps import ByHand, Cure, Step, by_hand
-from pytest_vfio.steps.files import AddLine, ReplaceWord
+from pytest_vfio.steps.files import AddLine
 from pytest_vfio.steps.guests import (
     VIRSH,
     AttachDevice,
@@ -24,6 +24,7 @@ from pytest_vfio.steps.guests import (
     hostdev_xml,
     source_xml,
 )
+from pytest_vfio.steps.words import ReplaceWord
 
 COLD = "then shut the guest down and start it: a reboot from inside keeps the old devices"
 
