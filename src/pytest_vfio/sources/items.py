@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pytest_vfio.sources.row import (
+    MOST,
     ROOT,
     Row,
     command,
@@ -59,7 +60,7 @@ ROWS: tuple[Row, ...] = (
     file("proc/sys/kernel/tainted"),
     file("proc/sys/kernel/dmesg_restrict"),
     file("proc/sys/kernel/random/boot_id"),
-    file("proc/cmdline", loose="cmdline"),
+    file("proc/cmdline", loose="cmdline", most=64 << 10),
     file("proc/version"),
     file("proc/uptime"),
     file("proc/bootconfig"),
@@ -87,7 +88,7 @@ ROWS: tuple[Row, ...] = (
     file("boot/loader/loader.conf"),
     file("boot/efi/loader/loader.conf", right=ROOT),
     file("efi/loader/loader.conf", right=ROOT),
-    file("etc/kernel/cmdline"),
+    file("etc/kernel/cmdline", most=64 << 10),
     file("etc/kernel/proxmox-boot-uuids"),
     file("run/ostree-booted"),
     file("etc/modules"),
@@ -414,6 +415,7 @@ ROWS: tuple[Row, ...] = (
         right=ROOT,
         source="/sys/bus/pci/devices/*/config of what is awake",
         function="pci_config",
+        most=32 << 20,
         sos=("proc/bus/pci/*/*",),
         secrets=False,
     ),
@@ -440,3 +442,21 @@ PLAIN_NAMES: tuple[str, ...] = tuple(row.name for row in ROWS if row.live)
 def row_of(name: str) -> Row | None:
     """The row of an item, or of the folder whose file it is."""
     return BY_NAME.get(name) or BY_NAME.get(name[: name.rfind("/") + 1])
+
+
+def most_of(name: str) -> int:
+    """So much of an item is kept, in bytes."""
+    row = row_of(name)
+    return MOST if row is None else row.most
+
+
+def item_name(name: str) -> str:
+    """A file's name as a part of an item's: what is no text, or would act on a terminal, is `\\xNN`.
+
+    A file system takes any bytes for a name, and Python hands on those that are no UTF-8 as halves
+    of characters, which nothing can write.
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -16,8 +16,6 @@ from pytest_vfio.sources.row import How, Row
 VIRSH = "sos_commands/virsh/virsh_-r_"
 #: The parts of a tree that are contents of files.
 _CONTENTS = ("values", "flat")
-#: As much of one file is kept, in bytes.
-LIMIT = 64 << 20
 
 
 def _shape(pattern: str) -> str:
