@@ -111,7 +111,9 @@ def test_a_mistake_in_the_manifest_is_named(folder, manifest, words):
 
 def test_a_folder_with_nothing_known_says_what_is_known(folder):
     """An empty folder is an error with the names that would be read."""
-    with pytest.raises(BundleError, match=r"no file in it is known; known are dmesg.txt, cmdline, .*domain/"):
+    with pytest.raises(
+        BundleError, match=r"no file in it is known; known are dmesg.txt, cmdline, .*domain/"
+    ):
         read_loose(folder)
 
 
