@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_vfio.sources.errors import TargetError
-from pytest_vfio.sources.items import item_name
+from pytest_vfio.sources.table import item_name
 
 
 class Target(msgspec.Struct, frozen=True):

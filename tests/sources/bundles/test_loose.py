@@ -14,7 +14,7 @@ from pytest_vfio.evidence import Extent, Missing, Status
 from pytest_vfio.sources import dump_recording, load_recording
 from pytest_vfio.sources.bundles.loose import FILES, FOLDERS, read_loose
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import most_of
+from pytest_vfio.sources.table import most_of
 
 
 @pytest.fixture

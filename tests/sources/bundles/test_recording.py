@@ -19,8 +19,8 @@ from pytest_vfio.sources import (
 )
 from pytest_vfio.sources.bundles.recording import is_recording, load_bundle, parse
 from pytest_vfio.sources.bundles.redact import redacted
-from pytest_vfio.sources.items import BY_NAME, PLAIN_NAMES
 from pytest_vfio.sources.row import FIRST
+from pytest_vfio.sources.table import BY_NAME, PLAIN_NAMES
 
 STREAM = b"""Last login: yesterday
 %vfio-probe 1

@@ -19,7 +19,8 @@ import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import ROWS, item_name, most_of
+from pytest_vfio.sources.items import ROWS
+from pytest_vfio.sources.table import item_name, most_of
 
 #: Loose file -> item. What is a folder ends with a slash.
 FILES: Mapping[str, str] = MappingProxyType(

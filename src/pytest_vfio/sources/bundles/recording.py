@@ -36,7 +36,8 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources import age
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import PLAIN_NAMES, ROWS, most_of
+from pytest_vfio.sources.items import ROWS
+from pytest_vfio.sources.table import PLAIN_NAMES, most_of
 from pytest_vfio.write import file_name, write_atomically
 
 HEADER = b"%vfio-probe 1"

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.bundles.loose import acpi_table
 from pytest_vfio.sources.bundles.sos import names as sosnames
-from pytest_vfio.sources.items import most_of
+from pytest_vfio.sources.table import most_of
 
 
 class Report(msgspec.Struct, dict=True):

@@ -23,7 +23,7 @@ from pytest_vfio.evidence import Evidence
 from pytest_vfio.sources.bundles.sos import items as sositems
 from pytest_vfio.sources.bundles.sos.items import Report
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import item_name
+from pytest_vfio.sources.table import item_name
 
 #: More than this is not read: of one file, of all that are wanted, of the unpacked archive (in
 #: bytes); further files are not looked at.
