@@ -33,6 +33,10 @@ sosreport has files under their own paths, and what commands print under the nam
 An item that came after release 0.1 says so: a recording made before could not ask for it, and the
 checks that need it are left out for such a recording, which is neither pass nor unknown.
 
+Passwords, their hashes, keys and tokens are left out of a kept recording (`--record`), by the shapes
+that `pytest_vfio.redaction` knows. MAC addresses, serial numbers, UUIDs, host names and the machine-id
+are kept: devices are told apart by them. Look at a recording before you hand it on.
+
 *Used by* are the layers of the checks that were seen to ask for it on the recorded hosts in
 `fixtures/`; what a check reads stands in [its page](checks.md). An item that no check uses yet is
 kept in recordings for later ones.

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from typing import get_args
 
-from tests.lab import cache, lab, workshop
+from tests.lab import cache, lab, row, workshop
+from tests.lab.again import judge_again
 from tests.lab.hosts import HOSTS
 from tests.lab.oracle import batch, hostplay, record
 from tests.lab.oracle.edit import Place
 from tests.lab.oracle.generate import GuestPlay, plays
 from tests.lab.oracle.ground import CARDS, NAME
-from tests.lab.oracle.page import page, summary
+from tests.lab.oracle.page import disagreements, page, summary
 from tests.lab.oracle.record import Played
 from tests.lab.suite import CHECKOUT
 
@@ -33,11 +34,16 @@ def main() -> int:
     parser.add_argument(
         "--page", type=int, nargs="+", metavar="SEED", help="only write the page, of these seeds"
     )
+    parser.add_argument(
+        "--again", type=int, nargs="+", metavar="SEED", help="only judge what is recorded once more"
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if arguments.page:
         return _page(arguments.page)
+    if arguments.again:
+        return _again(arguments.again)
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     with (cache.root() / "oracle.lock").open("w") as alone:
@@ -79,6 +85,18 @@ def _each(seed: int, edits: int, done: set[int], places: list[str]) -> Iterator[
 
 def _page(seeds: list[int]) -> int:
     (CHECKOUT / "docs/oracle.md").write_text(page(record.kept(seeds)))
+    return 0
+
+
+def _again(seeds: list[int]) -> int:
+    """What is recorded, judged by the suite as it is now: no host, and nothing is kept."""
+    now = [
+        record.judged_again(
+            one, judge_again(batch.inventory(one.recording), one.recording).host, row.revision()
+        )
+        for one in record.kept(seeds)
+    ]
+    print("\n".join([*disagreements(now), summary(now)]))
     return 0
 
 

@@ -1,22 +1,23 @@
 """Many guests on one restored host: edited, judged once, started one after the other."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
 
-from tests.lab import lab
+from tests.lab import cache, lab
 from tests.lab.fault import Intent, Scenario
 from tests.lab.hosts import HOSTS
 from tests.lab.machine import Machine
-from tests.lab.oracle import ground, truth
-from tests.lab.oracle.compare import judged, said_of
+from tests.lab.oracle import cure, ground, truth
+from tests.lab.oracle.compare import Json, part
 from tests.lab.oracle.generate import GuestPlay
 from tests.lab.oracle.ground import NAME, VIRSH
 from tests.lab.oracle.guest import Guest
 from tests.lab.oracle.record import Played
 from tests.lab.parts import NIC
 from tests.lab.row import revision
-from tests.lab.suite import judge
+from tests.lab.suite import judge, recording
 
 SLOT = "oracle"
 FOLDER = "/etc/libvirt/qemu"
@@ -25,30 +26,58 @@ FOLDER = "/etc/libvirt/qemu"
 def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
     """Judge the guests on one host, then ask the host about each.
 
-    Those that libvirt refuses are judged by themselves after the others, which know nothing of them.
+    Those that libvirt refuses stand in its folder for a while, judged by themselves: the others have
+    nothing to do with them.
     """
     machine, refused = furnished((one.guest.name, one.xml) for one in plays)
     try:
-        hosts: dict[str, Any] = {}
-        for left in (False, True):
-            some = [one for one in plays if (one.guest.name in refused) is left]
-            if some and left:
-                machine.shell.must(_leave(some), timeout=900)
-            if some:
-                host = judge(machine, _scenario(seed, some)).host
-                hosts |= dict.fromkeys((one.guest.name for one in some), host)
-        for one in plays:
+        taken = [one for one in plays if one.guest.name not in refused]
+        left = [one for one in plays if one.guest.name in refused]
+        host = _judged(machine, seed, taken)
+        if left:
+            machine.shell.must(_leave(left), timeout=900)
+            broken = _judged(machine, seed, left)
+            for one in left:
+                found = truth.ask(machine, one.guest.name, one.guest.cards)
+                yield _told(seed, one, left[0].number, broken, found)
+            machine.shell.must(_take_away(left), timeout=900)
+        curable: list[Played] = []
+        for one in taken:
             found = truth.ask(machine, one.guest.name, one.guest.cards)
-            yield _told(seed, one, hosts[one.guest.name], found)
+            played = _told(seed, one, taken[0].number, host, found)
             if not found.lives:
-                machine, _ = furnished((one.guest.name, one.xml) for one in plays)
+                machine, _ = furnished((one.guest.name, one.xml) for one in taken)
+            if played.works or not cure.commands(played.worst.said.fix):
+                yield played
+            else:
+                curable.append(played)
+        for played in curable:  # last: they change the host
+            yield replace(played, cure=cure.tried(machine, played.worst))
     finally:
         machine.stop()
 
 
-def _scenario(seed: int, plays: Sequence[GuestPlay]) -> Scenario:
-    wanted = intent(one.guest for one in plays)
-    return Scenario(f"oracle-{seed}-{plays[0].number}", NAME, intent=wanted)
+def _judged(machine: Machine, seed: int, plays: Sequence[GuestPlay]) -> Json:
+    if not plays:
+        return {}
+    made = scenario(_name(seed, plays[0].number), [one.guest for one in plays])
+    return judge(machine, made).host
+
+
+def _name(seed: int, number: int) -> str:
+    return f"oracle-{seed}-{number}"
+
+
+def scenario(name: str, guests: Sequence[Guest]) -> Scenario:
+    """What is judged; the inventory stays beside the recording."""
+    made = Scenario(name, NAME, intent=intent(guests))
+    inventory(name).write_text(made.intent.toml(name, bundle=recording(made).name))
+    return made
+
+
+def inventory(name: str) -> Path:
+    """What a recorded host is for, as a file beside the recording."""
+    return cache.folder("recordings") / f"{name}.toml"
 
 
 def intent(guests: Iterable[Guest]) -> Intent:
@@ -60,28 +89,28 @@ def intent(guests: Iterable[Guest]) -> Intent:
 def furnished(guests: Iterable[tuple[str, str]]) -> tuple[Machine, list[str]]:
     """The host restored, with guests of these names and XML; and the names that libvirt refuses."""
     machine = lab.restore(HOSTS[NAME], slot=SLOT)
-    defined = "".join(_define(name, xml) for name, xml in guests)
-    return machine, machine.shell.must(ground.RELOAD + defined, timeout=900).split()
-
-
-def _define(name: str, xml: str) -> str:
-    """As ``virsh edit`` would."""
-    return (
-        f"printf %s {shlex.quote(xml)} >/tmp/{name}.xml\n"
-        f"{VIRSH} define /tmp/{name}.xml >/dev/null 2>&1 || echo {name}\nrm /tmp/{name}.xml\n"
+    guests = list(guests)
+    files = "".join(f"printf %s {quote(xml)} >/tmp/{name}.xml\n" for name, xml in guests)
+    lines = "".join(f"define /tmp/{name}.xml\n" for name, _ in guests)
+    script = (
+        f"{ground.RELOAD}{files}printf %s {quote(lines)} | {VIRSH} 2>&1 || true\nrm /tmp/g*.xml"
     )
+    said = machine.shell.must(script, timeout=900)
+    return machine, [name for name, _ in guests if f"from /tmp/{name}.xml" not in said]
 
 
 def _leave(plays: Iterable[GuestPlay]) -> str:
     """What libvirt refuses stands in its folder, as an editor leaves it, and the daemon reads it."""
-    files = "".join(
-        f"printf %s {shlex.quote(one.xml)} >{FOLDER}/{one.guest.name}.xml\n" for one in plays
-    )
+    files = "".join(f"printf %s {quote(one.xml)} >{FOLDER}/{one.guest.name}.xml\n" for one in plays)
     return f"{files}systemctl restart libvirtd\n"
 
 
-def _told(seed: int, play_: GuestPlay, host: Any, found: truth.Truth) -> Played:
-    said = said_of(host, play_.guest.name, play_.guest.cards)
+def _take_away(plays: Iterable[GuestPlay]) -> str:
+    files = " ".join(f"{FOLDER}/{one.guest.name}.xml" for one in plays)
+    return f"rm {files}\nsystemctl restart libvirtd\n"
+
+
+def _told(seed: int, play_: GuestPlay, first: int, host: Json, found: truth.Truth) -> Played:
     edits = play_.edits
     names = tuple(name for edit in edits for name in edit.names)
     return Played(
@@ -92,13 +121,8 @@ def _told(seed: int, play_: GuestPlay, host: Any, found: truth.Truth) -> Played:
         edits[0].blind,
         tuple(edit.what for edit in edits),
         names,
-        found.works,
-        found.lives,
-        found.said,
-        said.sentence,
-        f"{said.cause}: {said.words}" if said.cause else "",
+        (part(host, play_.guest.name, play_.guest.cards, found, names),),
         host["verdict"],
-        judged(said, found, names),
-        revision=revision(),
-        seconds=found.seconds,
+        revision(),
+        _name(seed, first),
     )

@@ -33,6 +33,25 @@ class Said:
     """The check that is the first cause of what is the matter with this guest."""
     words: str
     """That cause's message and evidence."""
+    fix: Mapping[str, Any] | None = None
+    """That cause's cure."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was said and what is true of one guest."""
+
+    guest: str
+    cards: tuple[str, ...]
+    said: Said
+    truth: Truth
+    outcome: Outcome
+
+
+def part(host: Json, guest: str, cards: Sequence[str], truth: Truth, names: Iterable[str]) -> Part:
+    """A guest's verdict in ``results.json`` beside the truth."""
+    said = said_of(host, guest, cards)
+    return Part(guest, tuple(cards), said, truth, judged(said, truth, names))
 
 
 def said_of(host: Json, guest: str, cards: Sequence[str]) -> Said:
@@ -44,7 +63,14 @@ def said_of(host: Json, guest: str, cards: Sequence[str]) -> Said:
     lines = [f"{quote['source']} {quote['line']}" for quote in finding.get("evidence", ())]
     words = " ".join([finding.get("message", ""), *lines])
     because = worst.get("no_because") or ("cannot" if worst["assignable"] == "no" else "")
-    return Said(worst["assignable"], because, worst["sentence"], finding.get("id", ""), words)
+    return Said(
+        worst["assignable"],
+        because,
+        worst["sentence"],
+        finding.get("id", ""),
+        words,
+        finding.get("fix"),
+    )
 
 
 def judged(said: Said, truth: Truth, names: Iterable[str]) -> Outcome:

@@ -40,6 +40,30 @@ MODPROBE = "/etc/modprobe.d/vfio.conf"
 RULE = "/etc/udev/rules.d/10-vfio.rules"
 RELOAD = "systemctl restart vfs.service; udevadm settle\n"
 """Virtual functions are not part of a saved machine."""
+QEMU_CONF = """
+user = "libvirt-qemu"
+group = "libvirt-qemu"
+dynamic_ownership = 1
+remember_owner = 1
+stdio_handler = "logd"
+max_files = 4096
+max_processes = 4096
+namespaces = [ "mount" ]
+hugetlbfs_mount = "/dev/hugepages"
+cgroup_controllers = [ "cpu", "devices", "memory", "blkio", "cpuset", "cpuacct" ]
+"""
+LIBVIRTD_CONF = """
+unix_sock_group = "libvirt"
+unix_sock_ro_perms = "0777"
+unix_sock_rw_perms = "0770"
+max_clients = 5000
+max_workers = 20
+"""
+"""What the daemon does anyway, written down, so that there is something to edit."""
+SETTINGS = (
+    f"cat >>/etc/libvirt/qemu.conf <<'LAB_END'{QEMU_CONF}LAB_END\n"
+    f"cat >>/etc/libvirt/libvirtd.conf <<'LAB_END'{LIBVIRTD_CONF}LAB_END\n"
+)
 
 
 SETUP = (

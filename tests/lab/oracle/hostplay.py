@@ -1,16 +1,15 @@
-"""An edit of the host itself: three guests, judged and started, after a boot where the edit needs one."""
+"""An edit of the host itself: two guests, judged and started, after a boot where the edit needs one."""
 
 import subprocess
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from tests.lab.fault import Scenario
 from tests.lab.machine import Machine
-from tests.lab.oracle import truth
-from tests.lab.oracle.batch import furnished, intent
-from tests.lab.oracle.compare import OUTCOMES, Outcome, Said, judged, said_of
-from tests.lab.oracle.generate import BLIND, Blind, HostPlay
-from tests.lab.oracle.ground import NAME
+from tests.lab.oracle import cure, truth
+from tests.lab.oracle.batch import furnished, scenario
+from tests.lab.oracle.compare import Json, Part, part
+from tests.lab.oracle.generate import BLIND, Blind, HostPlay, Typed
+from tests.lab.oracle.ground import SETTINGS
 from tests.lab.oracle.guest import Guest
 from tests.lab.oracle.record import Played
 from tests.lab.oracle.truth import Truth
@@ -22,39 +21,41 @@ BOOT = 420.0
 LOST = Truth(starts=False, has=False, lives=False, said="the host did not come back")
 
 
-@dataclass(frozen=True)
-class _Part:
-    """What was said and what is true of one guest."""
-
-    guest: Guest
-    said: Said
-    truth: Truth
-    outcome: Outcome
-
-
 def play(seed: int, play_: HostPlay) -> Played:
     """Restore, edit, boot if need be, judge, ask."""
-    name = f"oracle-{seed}-{play_.number}"
-    scenario = Scenario(name, NAME, intent=intent(play_.guests))
+    judging = scenario(f"oracle-{seed}-{play_.number}", play_.guests)
     machine, _ = furnished((one.name, one.xml) for one in play_.guests)
     try:
+        machine.shell.must(SETTINGS)
         edits = [_make(machine, step) for step in play_.steps]
         names = tuple(word for _, words in edits for word in words)
-        foretold, back = "", True
-        host: Any = None
-        if play_.boots:
-            host = judge(machine, scenario).host
-            foretold = _foretold(host)
-            back = _boot(machine)
-        if back:
-            host = judge(machine, scenario).host
-        parts = [_part(machine, host, one, names, back=back) for one in play_.guests]
+        before = judge(machine, judging).host if play_.boots else None
+        back = not play_.boots or _boot(machine)
+        host = before if before and not back else judge(machine, judging).host
+        parts = tuple(_part(machine, host, one, names, back=back) for one in play_.guests)
+        played = Played(
+            seed,
+            play_.number,
+            "boot" if play_.boots else "host",
+            tuple(step.kind for step in play_.steps),
+            play_.steps[0].kind in BLIND,
+            tuple(what for what, _ in edits),
+            names,
+            parts,
+            host["verdict"],
+            revision(),
+            judging.name,
+            foretold=_foretold(before) if before else "",
+        )
+        if machine.pid() is None or played.works or not cure.commands(played.worst.said.fix):
+            return played
+        return replace(played, cure=cure.tried(machine, played.worst))
     finally:
         machine.stop()
-    return _told(seed, play_, [what for what, _ in edits], names, host, parts, foretold)
 
 
-def _make(machine: Machine, step: Any) -> tuple[str, tuple[str, ...]]:
+def _make(machine: Machine, step: Typed | Blind) -> tuple[str, tuple[str, ...]]:
+    """What was edited, and the words of a right cause."""
     if isinstance(step, Blind):
         return step.edit.play(machine.shell)
     machine.shell.run(step.script, timeout=900)
@@ -72,55 +73,16 @@ def _boot(machine: Machine) -> bool:
     return True
 
 
-def _foretold(host: Any) -> str:
+def _foretold(host: Json) -> str:
     """What the suite said of the next boot before it: the worst of the devices."""
-    said = [
-        d.get("next_boot", "") for d in (host["facts"] or {}).get("devices", []) if d["intended"]
-    ]
+    devices = (host["facts"] or {}).get("devices", [])
+    said = [one.get("next_boot", "") for one in devices if one["intended"]]
     return next((word for word in ("no", "unknown", "yes") if word in said), "")
 
 
-def _part(
-    machine: Machine, host: Any, guest: Guest, names: tuple[str, ...], *, back: bool
-) -> _Part:
-    said = said_of(host, guest.name, guest.cards)
+def _part(machine: Machine, host: Json, guest: Guest, names: Sequence[str], *, back: bool) -> Part:
     alive = back and machine.pid() is not None
     found = truth.ask(machine, guest.name, guest.cards) if alive else LOST
     if alive and not found.lives:
         machine.stop()
-    return _Part(guest, said, found, judged(said, found, names))
-
-
-def _told(
-    seed: int,
-    play_: HostPlay,
-    what: list[str],
-    names: tuple[str, ...],
-    host: Any,
-    parts: list[_Part],
-    foretold: str,
-) -> Played:
-    worst = min(parts, key=lambda part: (OUTCOMES.index(part.outcome), part.truth.works))
-    return Played(
-        seed,
-        play_.number,
-        "boot" if play_.boots else "host",
-        tuple(step.kind for step in play_.steps),
-        play_.steps[0].kind in BLIND,
-        tuple(what),
-        names,
-        all(part.truth.works for part in parts),
-        all(part.truth.lives for part in parts),
-        worst.truth.said,
-        worst.said.sentence,
-        f"{worst.said.cause}: {worst.said.words}" if worst.said.cause else "",
-        host["verdict"],
-        worst.outcome,
-        foretold=foretold,
-        revision=revision(),
-        seconds=sum(part.truth.seconds for part in parts),
-        guests=tuple(
-            {"guest": p.guest.name, "outcome": p.outcome} | asdict(p.said) | asdict(p.truth)
-            for p in parts
-        ),
-    )
+    return part(host, guest.name, guest.cards, found, names)

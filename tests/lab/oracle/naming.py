@@ -62,7 +62,7 @@ def of_xml(before: str, after: str) -> tuple[str, ...]:
         if "hostdev" in tags:
             words.update(dict.fromkeys(("hostdev", *_addresses(before), *_addresses(after))))
         words.update(dict.fromkeys(part for part in (*tags[-2:], key) if _telling(part)))
-        words.update(dict.fromkeys(_values(value)))
+        words.update(dict.fromkeys([value] if tags[1:] == ["name"] else _values(value)))
     return tuple(words)
 
 

@@ -20,7 +20,6 @@ name what was edited.
 
 def page(plays: Sequence[Played]) -> str:
     """The whole page."""
-    wrong = [played for played in plays if not played.agrees]
     return "\n".join(
         [
             HEAD + summary(plays),
@@ -39,25 +38,30 @@ def page(plays: Sequence[Played]) -> str:
             "",
             *_table(("first cause", "plays"), Counter(map(_cause, plays)).most_common()),
             "",
+            *_cures(plays),
             "## Disagreements",
             "",
-            *_table(
-                ("play", "kinds", "edit", "outcome", "said", "true"),
-                [
-                    (
-                        _name(p),
-                        ", ".join(p.kinds),
-                        _short(" & ".join(p.what)),
-                        p.outcome,
-                        _short(_said(p)),
-                        _short(_true(p)),
-                    )
-                    for p in wrong
-                ],
-            ),
+            *disagreements(plays),
             "",
         ]
     )
+
+
+def disagreements(plays: Iterable[Played]) -> list[str]:
+    """Every play in which the suite was wrong, as the rows of a table."""
+    rows = [
+        (
+            _name(played),
+            ", ".join(played.kinds),
+            _short(" & ".join(played.what)),
+            played.outcome,
+            _short(_said(played)),
+            _short(_true(played)),
+        )
+        for played in plays
+        if not played.agrees
+    ]
+    return _table(("play", "kinds", "edit", "outcome", "said", "true"), rows)
 
 
 def summary(plays: Sequence[Played]) -> str:
@@ -84,6 +88,18 @@ def summary(plays: Sequence[Played]) -> str:
         f"- blind to meaning: {_share(plays, lambda p: p.blind)}",
     ]
     return "\n".join(lines)
+
+
+def _cures(plays: Iterable[Played]) -> list[str]:
+    tried = Counter(p.cure.partition(":")[0] for p in plays if p.cure)
+    foretold = Counter((p.foretold, p.works) for p in plays if p.foretold)
+    lines = []
+    if tried:
+        lines += [*_table(("cure typed", "plays"), tried.most_common()), ""]
+    if foretold:
+        rows = [(said, "works" if works else "fails", n) for (said, works), n in foretold.items()]
+        lines += [*_table(("said of the next boot", "true after it", "plays"), sorted(rows)), ""]
+    return lines
 
 
 def _right(played: Played) -> bool:
@@ -113,7 +129,7 @@ def _truth(played: Played) -> str:
 
 
 def _cause(played: Played) -> str:
-    return played.cause.partition(":")[0] or "none"
+    return played.worst.said.cause or "none"
 
 
 def _name(played: Played) -> str:
@@ -121,11 +137,16 @@ def _name(played: Played) -> str:
 
 
 def _said(played: Played) -> str:
-    return f"{played.said} [{played.cause}]" if played.outcome == "wrong cause" else played.said
+    said = played.worst.said
+    return (
+        f"{said.sentence} [{said.cause}: {said.words}]"
+        if played.outcome == "wrong cause"
+        else said.sentence
+    )
 
 
 def _true(played: Played) -> str:
-    return played.truth or _truth(played)
+    return played.worst.truth.said or _truth(played)
 
 
 def _short(text: str, most: int = 300) -> str:

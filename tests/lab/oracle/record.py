@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.lab import cache
+from tests.lab.oracle.compare import OUTCOMES, Json, Outcome, Part, Said, part
+from tests.lab.oracle.truth import Truth
 
 
 @dataclass(frozen=True)
 class Played:
-    """One play: what was edited, what was true, what was said, and whether they agree."""
+    """One play: what was edited, and of each guest what was said, what is true, and whether they agree."""
 
     seed: int
     number: int
@@ -21,26 +23,46 @@ class Played:
     """Whether the first edit was."""
     what: tuple[str, ...]
     names: tuple[str, ...]
-    works: bool
-    lives: bool
-    truth: str
-    """What libvirt or the host said."""
-    said: str
-    """The suite's sentence."""
-    cause: str
+    parts: tuple[Part, ...]
     verdict: str
-    outcome: str
+    revision: str
+    recording: str
+    """The name of the recording that was judged."""
+    cure: str = ""
+    """What came of the first cause's steps, where it has any that a shell can take."""
     foretold: str = ""
     """What was said of a boot before it: yes, no, unknown, or nothing."""
-    revision: str = ""
-    seconds: float = 0.0
-    guests: tuple[dict[str, Any], ...] = field(default=())
-    """Each guest's part, where an edit of the host is judged by several."""
+
+    @property
+    def worst(self) -> Part:
+        """The guest by which the play is told."""
+        return min(self.parts, key=lambda p: (OUTCOMES.index(p.outcome), p.truth.works))
+
+    @property
+    def outcome(self) -> Outcome:
+        """Agreement, or the worst of what is wrong."""
+        return self.worst.outcome
 
     @property
     def agrees(self) -> bool:
         """Whether the suite was right."""
         return self.outcome == "agreement"
+
+    @property
+    def works(self) -> bool:
+        """Whether every guest starts with its functions, on a host that lives."""
+        return all(one.truth.works for one in self.parts)
+
+    @property
+    def lives(self) -> bool:
+        """Whether the host lives."""
+        return all(one.truth.lives for one in self.parts)
+
+
+def judged_again(played: Played, host: Json, revision: str) -> Played:
+    """The same play with another verdict on what was recorded; the truth stays."""
+    parts = tuple(part(host, p.guest, p.cards, p.truth, played.names) for p in played.parts)
+    return replace(played, parts=parts, verdict=host["verdict"], revision=revision)
 
 
 def file(seed: int) -> Path:
@@ -60,13 +82,16 @@ def kept(seeds: Iterable[int]) -> list[Played]:
     for seed in seeds:
         if file(seed).exists():
             for line in file(seed).read_text().splitlines():
-                played = _read(line)
+                played = _read(json.loads(line))
                 found.setdefault((played.seed, played.number), played)
-    return list(found.values())
+    return sorted(found.values(), key=lambda p: (p.seed, p.number))
 
 
-def _read(line: str) -> Played:
-    raw = json.loads(line)
-    for key in ("kinds", "what", "names", "guests"):
-        raw[key] = tuple(raw[key])
-    return Played(**raw)
+def _read(raw: dict[str, Any]) -> Played:
+    texts = {key: tuple(raw[key]) for key in ("kinds", "what", "names")}
+    return Played(**raw | texts | {"parts": tuple(map(_part, raw["parts"]))})
+
+
+def _part(raw: dict[str, Any]) -> Part:
+    said, truth = Said(**raw["said"]), Truth(**raw["truth"])
+    return Part(**raw | {"cards": tuple(raw["cards"]), "said": said, "truth": truth})

@@ -103,6 +103,15 @@ def test_a_device_is_named_in_its_one_form():
     assert {message.device for message in recognise(lines)} == {"0000:0a:00.0"}
 
 
+def test_typographic_marks_and_no_break_spaces_are_plain_ones():
+    """What a forum made prettier is what was said."""
+    said = recognise(
+        ["vfio-pci 0000:b3:00.0:\xa0BAR 1: can\u2019t reserve [mem 0xe0000000-0xefffffff]"]
+    )
+
+    assert [message.row.id for message in said] == ["bar-reserved-elsewhere"]
+
+
 def test_group_and_guest_are_named():
     """A message that says which group or which guest it is about, names it."""
     (group,) = recognise(["vfio 0000:01:00.0: group 13 is not viable"])

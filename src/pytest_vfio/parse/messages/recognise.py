@@ -38,7 +38,7 @@ _PREFIX = re.compile(
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:[+-]\d\d:?\d\d|Z)?:?"
     r"|(?:[^\s:]{1,253} )?kernel(?:\[\d{1,10}\])?:"
     r"|[\w./-]{0,80}(?:qemu-system-\w{1,20}|qemu-kvm|libvirtd|virtqemud|QEMU)(?:\[\d{1,10}\])?:"
-    r"|(?:kvm|error|\d{1,10}): "
+    r"|(?:error|\d{1,10}): |kvm: (?=-|vfio|VFIO|\.\./)"
     r"|error : [\w:]{1,80} :)"
 )
 

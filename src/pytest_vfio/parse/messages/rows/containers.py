@@ -222,6 +222,46 @@ ROWS = (
         cure="-22 in the log: no IOMMU group, so the IOMMU is off. -16: in use.",
     ),
     Row(
+        "vmm-container-refused",
+        CONTAINER,
+        "The kernel refuses to put the group behind the IOMMU for the guest: most often interrupt "
+        "remapping is missing, or firmware keeps memory of its own in the device.",
+        (
+            form(
+                r"failed to set container's IOMMU driver type as VfioType1V2: ",
+                "failed to set container's IOMMU driver type as VfioType1V2: Operation not permitted "
+                "(os error 1)",
+            ),
+            form(
+                r"failed to add vfio group into vfio container",
+                "failed to add vfio group into vfio container",
+            ),
+        ),
+        refs=("F53", "F15"),
+        decide=("dmesg | grep -e vfio -e DMAR -e AMD-Vi", "grep IR- /proc/interrupts"),
+        cure="What the kernel's log says decides.",
+    ),
+    Row(
+        "no-iommu-group-available",
+        KUBERNETES,
+        "The device has no IOMMU group: no IOMMU of the node translates for it.",
+        (
+            form(
+                r"has no iommuGroup available",
+                'admission webhook "pcidevices.harvesterhci.io" denied the request: pcidevice '
+                "hv-000001000 has no iommuGroup available",
+            ),
+            form(
+                r"<device> has no IOMMU group",
+                "0000:01:00.0 has no IOMMU group",
+            ),
+        ),
+        refs=("F49", "F03", "F04", "F21"),
+        decide=("ls /sys/class/iommu", "cat /proc/cmdline", "dmesg | grep -e DMAR -e AMD-Vi"),
+        cure="Switch the IOMMU on: in the firmware's setup, and on the kernel line where the kernel does "
+        "not by itself.",
+    ),
+    Row(
         "dpdk-no-vfio",
         CONTAINER,
         "DPDK finds no VFIO that it can use.",

@@ -105,8 +105,10 @@ ROWS = (
         "So many faults came that the IOMMU lost some.",
         (
             form(
-                r"AMD-Vi: IOMMU [Ee]vent log (?:overflow|restarting)",
+                r"AMD-Vi: IOMMU (?:[Ee]vent|PPR|GA) [Ll]og (?:overflow|restarting)",
                 "AMD-Vi: IOMMU Event log restarting",
+                "AMD-Vi: IOMMU PPR log overflow",
+                "AMD-Vi: IOMMU GA Log restarting",
                 "AMD-Vi: IOMMU event log overflow",
             ),
         ),
@@ -180,6 +182,10 @@ ROWS = (
             form(
                 r"AMD-Vi: Can not reserve memory region",
                 "AMD-Vi: Can not reserve memory region fd200000-fd280000 for mmio",
+            ),
+            form(
+                r"This is a BIOS bug\. Please contact your hardware vendor",
+                "AMD-Vi: This is a BIOS bug. Please contact your hardware vendor",
             ),
             form(r"IVRS invalid checksum", "AMD-Vi: [Firmware Bug]: IVRS invalid checksum"),
             form(r"IVRS table error", "AMD-Vi: IVRS table error: AE_NOT_FOUND"),

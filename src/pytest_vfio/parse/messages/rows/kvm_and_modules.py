@@ -257,6 +257,50 @@ ROWS = (
         cure="Stop who has the device; else a reboot.",
     ),
     Row(
+        "no-memory-to-pin",
+        KERNEL,
+        "The host found no memory at that moment for QEMU or the device.",
+        (
+            form(
+                r"(?:qemu[a-z0-9_-]{0,20}|kvm|CPU \d{1,4}/KVM): page allocation failure",
+                "qemu-system-x86: page allocation failure: order:9, mode:0x140dca",
+                "kvm: page allocation failure: order:4, mode:0x40cc0",
+                "CPU 0/KVM: page allocation failure: order:4, mode:0x40cc0",
+            ),
+        ),
+        refs=("F189",),
+        decide=("free -g", "grep Huge /proc/meminfo"),
+        cure="Huge pages reserved at boot; smaller guests.",
+    ),
+    Row(
+        "setpci-refused",
+        KERNEL,
+        "A write to the device's configuration was refused: kernel lockdown, or no rights.",
+        (
+            form(
+                r"setpci: pcilib: sysfs_write: write failed: ",
+                "setpci: pcilib: sysfs_write: write failed: Operation not permitted",
+            ),
+        ),
+        refs=("F88",),
+        weight=HURTS,
+        decide=("cat /sys/kernel/security/lockdown", "id"),
+        cure="As root; under lockdown there is no way.",
+    ),
+    Row(
+        "x2apic-after-resume",
+        KERNEL,
+        "Firmware switched x2APIC on while the host slept, and the kernel off again.",
+        (
+            form(
+                r"x2apic: re-enabled by firmware during resume",
+                "x2apic: re-enabled by firmware during resume. Disabling",
+            ),
+        ),
+        refs=("F69",),
+        weight=HARMLESS,
+    ),
+    Row(
         "out-of-memory",
         KERNEL,
         "The host ran out of memory and killed QEMU; a guest with an assigned device pins all of its "

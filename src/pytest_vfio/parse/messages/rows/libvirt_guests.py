@@ -100,6 +100,19 @@ ROWS = (
         acts="guest",
     ),
     Row(
+        "unplug-requested",
+        LIBVIRT,
+        "The guest was asked to let go of the device; whether it did shows in the live XML.",
+        (
+            form(
+                r"Device detach request sent successfully",
+                "Device detach request sent successfully",
+            ),
+        ),
+        refs=("F162",),
+        weight=HARMLESS,
+    ),
+    Row(
         "pool-exhausted",
         LIBVIRT,
         "The network has no free VF left for the guest.",

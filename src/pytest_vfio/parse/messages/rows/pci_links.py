@@ -160,6 +160,10 @@ ROWS = (
                 "pci 0000:01:00.0: unknown header type 7f, ignoring device",
             ),
             form(
+                r"\(rev ff\)",
+                "01:00.0 VGA compatible controller: NVIDIA Corporation GA102 (rev ff) (prog-if ff)",
+            ),
+            form(
                 r"!!! Unknown header type <type:number>",
                 "\t!!! Unknown header type 7f",
             ),
@@ -242,6 +246,11 @@ ROWS = (
         (
             form(
                 r"(?<!workaround: )disabled ACS redirect", "pci 0000:00:1c.0: disabled ACS redirect"
+            ),
+            form(
+                r"Can't parse (?:disable_acs_redir|ACS command line) parameter",
+                "PCI: Can't parse disable_acs_redir parameter: x",
+                "Can't parse ACS command line parameter",
             ),
             form(r"Configured ACS to 0x", "pci 0000:00:1c.0: Configured ACS to 0x1"),
         ),

@@ -115,6 +115,22 @@ ROWS = (
         acts="vendor",
     ),
     Row(
+        "power-state-refused",
+        PCI,
+        "The device did not go to sleep when it was told to; by itself that only costs power.",
+        (
+            form(
+                r"efused to change power state from D0 to <to:word>",
+                "vfio-pci 0000:66:00.4: Refused to change power state from D0 to D3hot",
+            ),
+        ),
+        refs=("F91",),
+        weight=HURTS,
+        decide=("dmesg | grep <device>",),
+        cure="vfio-pci.disable_idle_d3=1 for such a device.",
+        acts="vendor",
+    ),
+    Row(
         "reset-methods-off",
         PCI,
         "Somebody switched off every way to reset the device.",
@@ -172,7 +188,7 @@ ROWS = (
                 "Invalid ROM contents",
             ),
         ),
-        refs=("F110",),
+        refs=("F110", "F14"),
         weight=HARMLESS,
         decide=("cat /sys/bus/pci/devices/<device>/boot_vga",),
         cure="Nothing, unless the guest's screen stays dark: then a ROM file of the same card, or "

@@ -49,7 +49,7 @@ ROWS = (
                 "pci 0000:01:00.0: BAR 1 [mem size 0x400000000 64bit pref]: failed to assign",
             ),
         ),
-        refs=("F109", "F10", "F11"),
+        refs=("F109", "F10", "F11", "F172"),
         decide=("lspci -vvs <device> | grep Region", "dmesg | grep 'root bus resource'"),
         cure="Above 4G decoding in the firmware's setup; pci=realloc; smaller BARs.",
         over=("bar-assigned",),

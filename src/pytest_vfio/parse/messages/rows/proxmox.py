@@ -199,6 +199,26 @@ ROWS = (
         over=("proxmox-task-ok",),
     ),
     Row(
+        "proxmox-bridge-without-port",
+        PROXMOX,
+        "A bridge of the host has no physical port: its adapter is on vfio-pci, in a guest, or has "
+        "another name now.",
+        (
+            form(
+                r"no physical interface on bridge '<bridge:word>'",
+                "no physical interface on bridge 'vmbr0'",
+            ),
+            form(
+                r"bridge '<bridge:word>' does not exist",
+                "bridge 'vmbr1' does not exist",
+            ),
+        ),
+        refs=("F201", "F190", "F19"),
+        decide=("ip link", "lspci -nnk -d ::0200", "cat /etc/network/interfaces"),
+        cure="Give the bridge an adapter that stays with the host, under its present name.",
+        over=("proxmox-task-ok",),
+    ),
+    Row(
         "proxmox-start-timeout",
         PROXMOX,
         "QEMU took longer to start than Proxmox waits: pinning the memory of a large guest takes its "

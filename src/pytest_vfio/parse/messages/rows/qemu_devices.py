@@ -16,6 +16,22 @@ _SETUP = r"(?:failed to setup container for group <group>: )?"
 
 ROWS = (
     Row(
+        "fd-without-iommufd",
+        QEMU,
+        "The device is handed over as a file descriptor, which needs iommufd.",
+        (
+            form(
+                r"Use FD passing only with iommufd backend",
+                "vfio 0000:01:00.0: Use FD passing only with iommufd backend",
+            ),
+        ),
+        refs=("F166",),
+        decide=("ls -l /dev/iommu",),
+        cure="-object iommufd and iommufd= at the device, or host= instead of fd=.",
+        over=STARTED,
+        acts="libvirt",
+    ),
+    Row(
         "device-already-attached",
         QEMU,
         "One guest names the same device twice.",
@@ -237,6 +253,27 @@ ROWS = (
         acts="vendor",
     ),
     Row(
+        "bar-busy",
+        QEMU,
+        "The guest cannot reach a BAR of the device because something of the host holds that memory, most "
+        "often the framebuffer that firmware left on the card.",
+        (
+            form(
+                r"\(<device>:region<bar>\+0x[0-9a-f]{1,16}, (?:0x[0-9a-f]{1,16}, ?)?<size:count>\) "
+                r"failed: <EBUSY>",
+                "vfio_region_write(0000:08:00.0:region1+0x345990, 0x13801,8) failed: Device or resource "
+                "busy",
+            ),
+        ),
+        refs=("F108", "F184"),
+        decide=(
+            "sudo grep -e <device> -e efifb -e BOOTFB -e simple /proc/iomem",
+            "cat /proc/cmdline",
+        ),
+        cure="Another card as firmware's display; or free the framebuffer: video=efifb:off on older "
+        "kernels, initcall_blacklist=sysfb_init on newer.",
+    ),
+    Row(
         "bar-unreadable",
         QEMU,
         "QEMU cannot read the device's memory or configuration: the device does not answer.",
@@ -247,7 +284,7 @@ ROWS = (
             ),
             form(
                 r"\(<device>:region<bar>\+0x[0-9a-f]{1,16}, (?:0x[0-9a-f]{1,16}, ?)?<size:count>\) "
-                r"failed: ",
+                r"failed: (?!<EBUSY>)",
                 "vfio_region_write(0000:01:00.0:region1+0x110, 0x3,4) failed: Bad address",
                 "vfio_region_read(0000:01:00.0:region0+0x0, 4) failed: Input/output error",
             ),

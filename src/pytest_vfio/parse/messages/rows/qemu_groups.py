@@ -44,6 +44,10 @@ ROWS = (
                 "vfio error: 0000:01:00.0: group 1 is not viable",
             ),
             form(
+                r"(?<!VFIO )group is not viable",
+                "Error booting VM: VfioCreate(GroupViable): group is not viable",
+            ),
+            form(
                 r"lease ensure all devices within the iommu_group are bound to their vfio bus",
                 "Please ensure all devices within the iommu_group are bound to their vfio bus "
                 "driver.",

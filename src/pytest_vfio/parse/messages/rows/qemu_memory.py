@@ -12,7 +12,7 @@ from pytest_vfio.parse.messages.words import STARTED
 QEMU = Speaker.QEMU
 _MAP = (
     r"(?:failed to setup container for group <group>: )?(?:memory listener initialization failed: )?"
-    r"(?:Region [\w.-]{1,80}: )?[a-z_]{1,20}dma_map\([^)]{1,120}\)"
+    r"(?:Region [\w.-]{1,80}: )?[a-z_]{1,20}dma_map ?\([^)]{1,120}\)"
 )
 
 ROWS = (
@@ -154,6 +154,27 @@ ROWS = (
         cure="Compare the address of the message with the reserved regions of the group.",
         over=STARTED,
         acts="guest",
+    ),
+    Row(
+        "mapping-failed",
+        QEMU,
+        "QEMU could not map the guest's memory for the device; the first such line of a start says why.",
+        (
+            form(
+                rf"{_MAP} = -(?!(?:1|12|14|17|22|28) )<code:count> \(",
+                "vfio 0000:35:00.0: failed to setup container for group 75: memory listener "
+                "initialization failed: Region pc.bios: vfio_container_dma_map (0x5632, 0xfffc0000, "
+                "0x40000, 0x7fdf) = -2 (No such file or directory)",
+            ),
+            form(
+                r"VFIO_MAP_DMA failed: <ENOENT>", "VFIO_MAP_DMA failed: No such file or directory"
+            ),
+        ),
+        refs=("F147", "F59"),
+        decide=("dmesg | tail -20", "grep -i 'max locked' /proc/$(pgrep -of qemu)/limits"),
+        cure="What the first of these lines says.",
+        frame=True,
+        over=STARTED,
     ),
     Row(
         "mapping-fatal",

@@ -192,6 +192,56 @@ ROWS = (
         acts="guest",
     ),
     Row(
+        "no-pci-bus",
+        QEMU,
+        "The guest's machine type has no PCI bus, so it can have no PCI device.",
+        (
+            form(
+                r"No 'PCI' bus found for device '<model:word>'",
+                "-device vfio-pci,host=0000:00:14.3: No 'PCI' bus found for device 'vfio-pci'",
+            ),
+        ),
+        refs=("F154",),
+        decide=("ps -ef | grep machine",),
+        cure="A machine type with PCI: q35, or microvm with pcie=on.",
+        over=STARTED,
+        acts="guest",
+    ),
+    Row(
+        "cpu-features-missing",
+        QEMU,
+        "The host's CPU lacks a feature that the guest's CPU model asks for; the device has nothing to do "
+        "with it.",
+        (
+            form(
+                r"Host doesn't support requested features",
+                "kvm: Host doesn't support requested features",
+            ),
+        ),
+        refs=("F226",),
+        decide=("lscpu", "virsh dumpxml GUEST | grep -A 3 '<cpu'"),
+        cure="CPU model host-passthrough, or an older model.",
+        over=STARTED,
+        acts="guest",
+    ),
+    Row(
+        "cpu-feature-noted",
+        QEMU,
+        "QEMU notes a CPU feature that it leaves out; nothing is wrong.",
+        (
+            form(
+                r"warning: host doesn't support requested feature: ",
+                "warning: host doesn't support requested feature: CPUID.01H:ECX.aes [bit 25]",
+            ),
+            form(
+                r"warning: This feature depends on other features that were not requested",
+                "qemu-system-x86_64: warning: This feature depends on other features that were not "
+                "requested: MSR(48FH).vmx-exit-clear-bndcfgs [bit 23]",
+            ),
+        ),
+        weight=HARMLESS,
+    ),
+    Row(
         "bus-not-hotpluggable",
         QEMU,
         "Nothing can be plugged into that bus while the guest runs.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pytest_vfio.parse.messages.row import (
     EXPOSES,
+    HARMLESS,
     PASSED,
     Row,
     Speaker,
@@ -117,6 +118,16 @@ ROWS = (
         refs=("F41",),
         decide=("cat /proc/cmdline", "grep -r vfio /etc/modprobe.d"),
         cure="ids=vendor:device,vendor:device, in hexadecimal, without blanks.",
+    ),
+    Row(
+        "claimed-by-stub",
+        VFIO,
+        "pci-stub has the device: that keeps host drivers away, and a guest cannot have it from there.",
+        (form(r"claimed by stub", "pci-stub 0000:01:00.1: claimed by stub"),),
+        refs=("F89",),
+        weight=HARMLESS,
+        decide=(OF_DEVICE,),
+        cure="vfio-pci for a function that a guest is to have; for its mates in the group pci-stub is fine.",
     ),
     Row(
         "denylist",

@@ -67,7 +67,7 @@ ROWS = (
                 "device is released",
             ),
         ),
-        refs=("F163", "F128", "F197"),
+        refs=("F163", "F128", "F197", "F117"),
         decide=("sudo fuser -v /dev/vfio/*", "virsh list"),
         cure="Shut the guest down, or detach the device from it.",
     ),
@@ -238,6 +238,24 @@ ROWS = (
         weight=HURTS,
         decide=(OF_DEVICE,),
         cure="Power-cycle if the device no longer answers.",
+    ),
+    Row(
+        "bar-page-fault",
+        VFIO,
+        "The guest touched device memory that was not there at that moment: the device slept, was being "
+        "reset, or lost its BAR.",
+        (
+            form(
+                r"vfio_pci_mmap_(?:huge_)?fault\(,? ?order = <order:count>\) BAR <bar> page offset",
+                "vfio-pci 0000:01:00.0: vfio_pci_mmap_huge_fault(,order = 0) BAR 1 page offset 0x3798: 0x1",
+                "vfio-pci 0000:01:00.0: vfio_pci_mmap_fault(,order = 0) BAR 1 page offset 0x3798: 0x1",
+            ),
+        ),
+        refs=("F106", "F122"),
+        weight=HURTS,
+        decide=("dmesg | grep <device>", OF_DEVICE),
+        cure="Look for the reset or power lines of the device just before.",
+        acts="vendor",
     ),
     Row(
         "irq-bypass-off",

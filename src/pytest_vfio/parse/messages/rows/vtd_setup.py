@@ -231,6 +231,9 @@ ROWS = (
                 "DMAR-IR: Use 'intremap=no_x2apic_optout' to override the BIOS setting.",
             ),
             form(
+                r"DMAR-IR: <unit:word> does not support EIM", "DMAR-IR: dmar0 does not support EIM"
+            ),
+            form(
                 r"x2apic: IRQ remapping doesn't support X2APIC mode",
                 "x2apic: IRQ remapping doesn't support X2APIC mode",
             ),
@@ -254,6 +257,14 @@ ROWS = (
                 "DMAR: Translation was enabled for dmar0 but we are not in kdump mode",
             ),
             form(
+                r"Copied translation tables from previous kernel for",
+                "DMAR: Copied translation tables from previous kernel for dmar0",
+            ),
+            form(
+                r"Copied DEV table from previous kernel",
+                "AMD-Vi: Copied DEV table from previous kernel.",
+            ),
+            form(
                 r"IRQ remapping was enabled on <unit:word> but we are not in kdump mode",
                 "DMAR-IR: IRQ remapping was enabled on dmar0 but we are not in kdump mode",
             ),
@@ -262,10 +273,60 @@ ROWS = (
         weight=HARMLESS,
     ),
     Row(
+        "translation-not-copied",
+        VTD,
+        "The crash kernel could not take the IOMMU over from the kernel that died; a dump may fail.",
+        (
+            form(
+                r"Failed to copy (?:translation tables|DEV table|IR table)",
+                "DMAR: Failed to copy translation tables from previous kernel for dmar0",
+                "AMD-Vi: Failed to copy DEV table from previous kernel.",
+                "DMAR-IR: Failed to copy IR table for dmar0 from previous kernel",
+            ),
+            form(
+                r"The address of old device table is above 4G, not trustworthy",
+                "AMD-Vi: The address of old device table is above 4G, not trustworthy!",
+            ),
+        ),
+        refs=("F64",),
+        weight=HURTS,
+        decide=("cat /proc/cmdline", "grep -r . /etc/default/kdump-tools /etc/sysconfig/kdump"),
+        cure="The same IOMMU words for the crash kernel as for the host's.",
+    ),
+    Row(
+        "strict-deprecated",
+        VTD,
+        "An old word for strict invalidation is on the kernel line; it works, and costs speed.",
+        (
+            form(
+                r"deprecated; use iommu\.strict=1 instead",
+                "DMAR: intel_iommu=strict deprecated; use iommu.strict=1 instead",
+                "AMD-Vi: amd_iommu=fullflush deprecated; use iommu.strict=1 instead",
+            ),
+            form(r"DMAR: Disable batched IOTLB flush$", "DMAR: Disable batched IOTLB flush"),
+        ),
+        refs=("F48",),
+        weight=HARMLESS,
+    ),
+    Row(
+        "passthrough-mode-ignored",
+        VTD,
+        "iommu=pt is ignored because memory encryption is on; assigned devices do not mind.",
+        (
+            form(
+                r"Memory encryption detected - Disabling default IOMMU Passthrough",
+                "iommu: Memory encryption detected - Disabling default IOMMU Passthrough",
+            ),
+        ),
+        refs=("F18",),
+        weight=HARMLESS,
+    ),
+    Row(
         "features-differ-intel",
         VTD,
         "The host's IOMMUs do not have the same features; the kernel uses what all have.",
         (
+            form(r"DMAR: <unit:word>: Doesn't support", "DMAR: dmar0: Doesn't support large page."),
             form(
                 r"IOMMU feature <feature:word> inconsistent",
                 "DMAR: IOMMU feature fl1gp_support inconsistent",
@@ -279,6 +340,10 @@ ROWS = (
         VTD,
         "Devices of one group want different kinds of translation; the kernel takes its default.",
         (
+            form(
+                r"annot change default domain: ",
+                "Cannot change default domain: Group has more than one device",
+            ),
             form(
                 r"evice needs domain type <type:word>, but device <mate:device> in the same iommu "
                 r"group requires type",
