@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from pytest_vfio.plugin.session import Session
 
 #: Features that know pytest: each has its options, and registers itself where it is asked for.
-pytest_plugins = ("pytest_vfio.plugin.recording", "pytest_vfio.plugin.workers")
+pytest_plugins = (
+    "pytest_vfio.plugin.recording",
+    "pytest_vfio.plugin.remedy",
+    "pytest_vfio.plugin.workers",
+)
 
 SESSION = pytest.StashKey["Session"]()
 
