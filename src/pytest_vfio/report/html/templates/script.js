@@ -81,6 +81,22 @@
     fix.append(button);
   }
 
+  // The picture: what is pointed at, touched or reached by the keyboard tells its facts, and what
+  // goes to the same guest stands out.
+  for (const section of all(".topology")) {
+    const asked = section.querySelector(".asked");
+    asked.hidden = false;
+    const tell = (event) => {
+      const shape = event.target.closest(".s[tabindex]");
+      if (!shape) return;
+      asked.textContent = shape.querySelector("title").textContent;
+      const guest = shape.dataset.guest;
+      all(".s[data-guest]", section).forEach((other) =>
+        other.classList.toggle("same", Boolean(guest) && other.dataset.guest === guest));
+    };
+    for (const kind of ["focusin", "mouseover", "click"]) section.addEventListener(kind, tell);
+  }
+
   // A link to a folded host opens it.
   function follow() {
     const target = document.getElementById(location.hash.slice(1));
