@@ -417,6 +417,14 @@ ROWS: tuple[Row, ...] = (
         sos=("proc/bus/pci/*/*",),
         secrets=False,
     ),
+    own(
+        "pci.ids",
+        since="0.2",
+        limit=5,
+        source="/usr/share/misc/pci.ids or /usr/share/hwdata/pci.ids, of what is here",
+        function="pci_names",
+        secrets=False,
+    ),
     # -- what others hand over, in place of what the probe reads
     handed_over(
         "lspci",
