@@ -5,30 +5,28 @@ Knows nothing of what a box stands for. Lengths are the picture's own units, tex
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 T = TypeVar("T")
 
 GAP = 10
 PAD = 12
 #: The strip with a box's title.
-TITLE = 24
+TITLE = 27
 
 
 class Wanted(msgspec.Struct, Generic[T], frozen=True):
-    """A box that is to be placed: a tile of this size, or what holds others.
-
-    A `wide` one is as wide as there is room, whatever it holds.
-    """
+    """A box that is to be placed: a tile of this size, or what holds others and is that wide."""
 
     what: T
     width: float = 0
     height: float = 0
     inner: tuple[Wanted[T], ...] = ()
-    wide: bool = False
 
 
 class Placed(msgspec.Struct, Generic[T], frozen=True):
@@ -53,11 +51,16 @@ class _Sized(msgspec.Struct, Generic[T], frozen=True):
 def place(
     boxes: Sequence[Wanted[T]], width: float, top: float = 0
 ) -> tuple[tuple[Placed[T], ...], float]:
-    """The boxes and all in them, outer ones first; and how far down they reach."""
-    rows, _, height = _flow(boxes, width)
+    """The boxes and all in them, outer ones first; and how far down they reach.
+
+    An outer one with a row of its own takes all of it.
+    """
+    row, _, height = _flow(boxes, width)
+    beside = Counter(y for _, y, _ in row)
     placed: list[Placed[T]] = []
-    for x, y, box in rows:
-        _put(box, x, top + y, placed)
+    for x, y, box in row:
+        alone = box.inner and beside[y] == 1 and box.width > width / 2
+        _put(replace(box, width=width) if alone else box, x, top + y, placed)
     return tuple(placed), top + height
 
 
@@ -73,7 +76,7 @@ def _size(box: Wanted[T], room: float) -> _Sized[T]:
     inner, width, height = _flow(box.inner, room - 2 * PAD)
     return _Sized(
         box.what,
-        room if box.wide else min(room, max(width + 2 * PAD, box.width)),
+        min(room, max(width + 2 * PAD, box.width)),
         TITLE + height + PAD,
         tuple((PAD + x, TITLE + y, sized) for x, y, sized in inner),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 from rich.cells import cell_len, set_cell_size
 
 from pytest_vfio.facts.pci.function import is_vfio_driver
@@ -14,10 +15,15 @@ from pytest_vfio.report.html.layout import Placed, Wanted, place
 from pytest_vfio.report.html.tree import Branch, Leaf, Tree, functions, grow
 
 #: A picture for a desk and one for a phone: the second is as wide as the first can be shrunk to.
-WIDE, NARROW = 1152, 360
-_TILE = (172, 62)
-#: Units that a character takes: tiles are set in 11, titles in 12.
-_CHARACTER = 6.7
+WIDE, NARROW = 1152, 384
+#: Units that a character takes: of a title, of a tile's first line, of its others.
+_TITLE, _BOLD, _SMALL = 6.8, 7.7, 6.7
+#: Port types in fewer words than lspci's.
+_PORTS = {
+    "Root Port": "root port",
+    "Upstream Port": "switch, upstream",
+    "Downstream Port": "switch, downstream",
+}
 
 #: Who holds a function, in the words of the legend.
 HOLDERS = {
@@ -45,11 +51,11 @@ BRANCHES = {
     "bridge": 'fill="#ffffff" stroke="#c9d0d6"',
     "group": 'fill="none" stroke="#56606b" stroke-dasharray="4 3"',
 }
-#: Whether what is to be passed through can be: sign and colour.
+#: Whether what is to be passed through can be: sign, colour, words.
 MARKS = {
-    Answer.YES: ("\u2713", "#17692f"),
-    Answer.NO: ("\u2715", "#a8201a"),
-    Answer.UNKNOWN: ("?", "#7a5200"),
+    Answer.YES: ("\u2713", "#17692f", "can be assigned"),
+    Answer.NO: ("\u2715", "#a8201a", "cannot, or must not, be assigned"),
+    Answer.UNKNOWN: ("?", "#7a5200", "cannot tell"),
 }
 _CLASSES = {
     "0104": "RAID", "0106": "SATA", "0107": "SAS", "0108": "NVMe", "01": "storage",
@@ -86,112 +92,140 @@ class Picture(msgspec.Struct, frozen=True):
 
 def picture(facts: FactsResult, width: int) -> Picture:
     """The picture of a host, so wide and as high as it takes."""
-    trees = grow(facts.devices)
-    boxes = [*_machine(trees), *_guests(facts.devices)]
-    placed, height = place(boxes, width - 2, 1)
-    shown = {shape.what.style for shape in placed} & {*HOLDERS}
-    key, height = place(
-        [_key(holder) for holder in HOLDERS if holder in shown], width - 2, height + 16
+    boxes = _Boxes(172 if width >= WIDE else 160)
+    placed, height = place(
+        [*boxes.machine(facts.devices), *boxes.guests(facts.devices)], width - 2, 1
     )
-    shapes = tuple(msgspec.structs.replace(one, x=one.x + 1) for one in (*placed, *key))
+    legend, height = place(_legend([one.what for one in placed]), width - 2, height + 18)
+    shapes = tuple(replace(_titled(one), x=one.x + 1) for one in (*placed, *legend))
     return Picture(width, round(height) + 2, shapes)
 
 
-def _machine(trees: Sequence[Branch]) -> Iterable[Wanted[Shape]]:
-    """Panels for nodes, or for root buses where no node is known or there is one of each."""
-    for tree in trees:
-        if tree.kind == "absent":
-            yield _branch(tree, "to be passed through, and not on this host")
-            continue
-        node = f"NUMA node {tree.name}" if tree.name else ""
-        buses = [child for child in tree.children if isinstance(child, Branch)]
-        if not node and len(trees) > 1:
-            node = "no NUMA node"
-        if not node or len(buses) == 1:
+class _Boxes(msgspec.Struct, frozen=True):
+    """The boxes to be placed, where tiles are so wide."""
+
+    tile: int
+
+    def machine(self, devices: Sequence[DeviceResult]) -> Iterable[Wanted[Shape]]:
+        """A panel for each NUMA node, or for each root bus where there is one, or no node known."""
+        trees = grow(devices)
+        nodes = [tree for tree in trees if tree.kind == "node"]
+        for tree in trees:
+            if tree.kind == "absent":
+                yield self._panel("not on this host", map(self._box, tree.children), tree)
+                continue
+            node = f"NUMA node {tree.name}" if tree.name else "no NUMA node"
+            said = [node] if tree.name or len(nodes) > 1 else []
+            buses = [child for child in tree.children if isinstance(child, Branch)]
+            if said and len(buses) > 1:
+                yield self._panel(node, map(self._bus, buses), tree)
+                continue
             for bus in buses:
-                title = " \u00b7 ".join(filter(None, [node, f"root bus {bus.name}"]))
-                yield _branch(bus, title)
-        else:
-            inner = tuple(_branch(bus, f"root bus {bus.name}", wide=False) for bus in buses)
-            shape = Shape("panel", (node,), f"{node}: {_number(functions(tree))}")
-            yield Wanted(shape, inner=inner, wide=True)
+                title = " \u00b7 ".join([*said, f"root bus {_short(bus.name)}"])
+                yield self._panel(title, map(self._box, bus.children), bus)
 
+    def guests(self, devices: Iterable[DeviceResult]) -> Iterable[Wanted[Shape]]:
+        """A panel with the guests that functions go to."""
+        found: dict[str, list[DeviceResult]] = {}
+        for one in devices:
+            if one.guest:
+                found.setdefault(one.guest, []).append(one)
+        if not found:
+            return
+        shape = Shape("panel", ("guests",), _number(len(found), "guest"))
+        yield Wanted(shape, inner=tuple(self._guest(*item) for item in found.items()))
 
-def _branch(tree: Branch, title: str, *, wide: bool = True) -> Wanted[Shape]:
-    shape = Shape("panel" if wide else "bus", (title,), f"{title}: {_number(functions(tree))}")
-    inner = tuple(map(_box, tree.children))
-    return Wanted(shape, width=_text(title), inner=inner, wide=wide)
-
-
-def _box(tree: Tree) -> Wanted[Shape]:
-    if isinstance(tree, Leaf):
-        return Wanted(_tile(tree), *_TILE)
-    inner = tuple(map(_box, tree.children))
-    if tree.kind == "group":
-        title = f"group {tree.name}"
-        told = f"IOMMU group {tree.name}: {_number(functions(tree))}, which go together"
-        return Wanted(Shape("group", (title,), told), width=_text(title), inner=inner)
-    group = "" if tree.group is None else f" \u00b7 group {tree.group}"
-    name = _CLASSES["0604"] if tree.device is None else _port(tree.device)
-    title = f"{name} {_short(tree.name)}{group}"
-    told = f"bridge {tree.name}, not read itself" if tree.device is None else _facts(tree.device)
-    return Wanted(
-        Shape("bridge", (printable(title),), printable(told)), width=_text(title), inner=inner
-    )
-
-
-def _tile(leaf: Leaf) -> Shape:
-    one = leaf.devices[0]
-    holder = _holder(one)
-    if leaf.kind:
-        names = [device.label for device in leaf.devices]
-        title = f"{len(names):,} {leaf.kind}"
-        told = f"{title}, each a group of its own or of none: {listed(names, 8)}"
-        guests = sorted({device.guest for device in leaf.devices if device.guest})
-        lines = (
-            title.replace("0000:", ""),
-            one.driver or "",
-            f"\u2192 {listed(guests, 2)}" if guests else "",
-        )
-    else:
-        title = " ".join([_class(one), *one.netdevs[:1]])
-        lines = (title, f"{_short(one.label)} {one.driver or ''}", _use(one))
-        told = _facts(one)
-    return Shape(
-        holder,
-        tuple(
-            _cut(printable(line), _TILE[0] - 22 - (14 if not number else 0))
-            for number, line in enumerate(lines)
-        ),
-        printable(told),
-        one.assignable if one.intended else None,
-        printable(one.guest or ""),
-        bool(leaf.kind),
-    )
-
-
-def _guests(devices: Iterable[DeviceResult]) -> Iterable[Wanted[Shape]]:
-    """A panel with the guests that functions go to."""
-    guests: dict[str, list[DeviceResult]] = {}
-    for one in devices:
-        if one.guest:
-            guests.setdefault(one.guest, []).append(one)
-    if not guests:
-        return
-    tiles = []
-    for name, own in guests.items():
+    def _guest(self, name: str, own: Sequence[DeviceResult]) -> Wanted[Shape]:
         labels = [_short(one.label) for one in own]
-        told = f"guest {name}: {listed(labels, 8)}"
-        lines = (printable(name), f"{_number(own)}", listed(labels, 2))
-        lines = tuple(_cut(line, _TILE[0] - 22) for line in lines)
-        tiles.append(Wanted(Shape("to", lines, printable(told), guest=printable(name)), *_TILE))
-    shape = Shape("panel", ("guests",), f"{len(guests)} guests that functions go to")
-    yield Wanted(shape, inner=tuple(tiles), wide=True)
+        lines = (name, _number(len(own), "function"), listed(labels, 2))
+        return self._tile(Shape("to", lines, f"guest {name}: {listed(labels, 8)}", guest=name))
+
+    def _panel(
+        self, title: str, inner: Iterable[Wanted[Shape]], tree: Tree, style: str = "panel"
+    ) -> Wanted[Shape]:
+        told = f"{title}: {_number(len(functions(tree)), 'function')}"
+        return _holding(Shape(style, (title,), told), inner)
+
+    def _bus(self, tree: Branch) -> Wanted[Shape]:
+        title = f"root bus {_short(tree.name)}"
+        return self._panel(title, map(self._box, tree.children), tree, "bus")
+
+    def _box(self, tree: Tree) -> Wanted[Shape]:
+        if isinstance(tree, Leaf):
+            return self._tile(_many(tree) if tree.kind else _one(tree.devices[0]))
+        inner = map(self._box, tree.children)
+        if tree.kind == "group":
+            mates = _number(len(functions(tree)), "function")
+            told = f"IOMMU group {tree.name}: {mates} here, assigned together or not at all"
+            return _holding(Shape("group", (f"group {tree.name}",), told), inner)
+        if tree.device is None:
+            title, told = f"bridge {_short(tree.name)}", f"bridge {tree.name}, not read itself"
+        else:
+            title, told = f"{_kind(tree.device)} {_short(tree.name)}", _facts(tree.device)
+        group = "" if tree.group is None else f" \u00b7 group {tree.group}"
+        return _holding(Shape("bridge", (title + group,), told), inner)
+
+    def _tile(self, shape: Shape) -> Wanted[Shape]:
+        """A tile, with as many of its words as there is room for."""
+        room = self.tile - 22
+        first, *rest = shape.lines
+        cut = (
+            _cut(first, room - (18 if shape.mark else 0), _BOLD),
+            *(_cut(line, room, _SMALL) for line in rest),
+        )
+        return Wanted(replace(shape, lines=cut), self.tile, 62)
 
 
-def _key(holder: str) -> Wanted[Shape]:
-    words = HOLDERS[holder]
-    return Wanted(Shape(f"key {holder}", (words,), ""), _text(words) + 24, 18)
+def _holding(shape: Shape, inner: Iterable[Wanted[Shape]]) -> Wanted[Shape]:
+    return Wanted(shape, width=_text(shape.lines[0]) + 24, inner=tuple(inner))
+
+
+def _titled(box: Placed[Shape]) -> Placed[Shape]:
+    """What holds others, with as much of its title as there is room for."""
+    if box.what.style not in BRANCHES:
+        return box
+    title = _cut(box.what.lines[0], box.width - 20, _TITLE)
+    return replace(box, what=replace(box.what, lines=(title,)))
+
+
+def _many(leaf: Leaf) -> Shape:
+    """A tile for many alike."""
+    one = leaf.devices[0]
+    title = f"{len(leaf.devices):,} {leaf.kind}"
+    guests = sorted({device.guest for device in leaf.devices if device.guest})
+    use = f"\u2192 {listed(guests, 2)}" if guests else ""
+    drivers = sorted({device.driver or "no driver" for device in leaf.devices})
+    told = f"{title}, each in a group of its own: {listed([it.label for it in leaf.devices], 8)}"
+    what, _, of = leaf.kind.partition(" of ")
+    place = [f"of {_short(of)}"] if of else []
+    lines = (f"{len(leaf.devices):,} {what}", " ".join([*place, listed(drivers, 2)]), use)
+    mark = one.assignable if one.intended else None
+    return Shape(_holder(one), lines, told, mark, one.guest or "", many=True)
+
+
+def _one(one: DeviceResult) -> Shape:
+    """A tile for one function."""
+    lines = (
+        " ".join([_kind(one), *one.netdevs[:1]]),
+        f"{_short(one.label)} {one.driver or ''}",
+        _use(one),
+    )
+    mark = one.assignable if one.intended else None
+    return Shape(_holder(one), lines, _facts(one), mark, one.guest or "")
+
+
+def _legend(shapes: Sequence[Shape]) -> list[Wanted[Shape]]:
+    """What colours, outlines and signs mean, as far as they are used."""
+    styles = {shape.style for shape in shapes}
+    marks = {shape.mark for shape in shapes if shape.mark}
+    entries = [
+        Shape(f"key {style}", (words,), "") for style, words in HOLDERS.items() if style in styles
+    ]
+    entries += (
+        [Shape("key group", ("IOMMU group: goes together",), "")] if "group" in styles else []
+    )
+    entries += [Shape("key", (MARKS[mark][2],), "", mark) for mark in MARKS if mark in marks]
+    return [Wanted(one, _text(one.lines[0]) + 28, 18) for one in entries]
 
 
 def _holder(one: DeviceResult) -> str:
@@ -199,13 +233,13 @@ def _holder(one: DeviceResult) -> str:
         return "host"
     if is_vfio_driver(one.driver):
         return "guest" if one.guest else "vfio"
-    if (one.class_code or "").startswith("06") or one.driver == "pcieport":
+    if (one.class_code or "").startswith("06"):
         return "port"
     return "idle" if one.driver else "none"
 
 
 def _use(one: DeviceResult) -> str:
-    """What a function is for, as short as it goes: a guest, what the host has on it, its group."""
+    """What a function is for, in short: a guest, what the host has on it, its group."""
     if one.guest:
         return f"\u2192 {one.guest}"
     if one.used_by:
@@ -218,37 +252,35 @@ def _use(one: DeviceResult) -> str:
 
 
 def _facts(one: DeviceResult) -> str:
-    """All that is known of a function, in one sentence."""
-    told = [
-        one.label,
-        one.name or _class(one),
-        one.id or "",
+    """All that is known of a function, in one line."""
+    told = (
+        f"{one.label} {one.name or _kind(one)}",
+        one.id,
         f"driver {one.driver}" if one.driver else "no driver",
-        "" if one.group is None else f"group {one.group}",
-        "" if one.numa_node is None else f"NUMA node {one.numa_node}",
-        f"VF of {one.physfn}" if one.physfn else "",
-        f"for guest {one.guest}" if one.guest else "",
-        f"the host uses it: {'; '.join(one.used_by)}" if one.used_by else "",
-        one.sentence if one.intended else "",
-    ]
-    return ", ".join(filter(None, told))
-
-
-def _class(one: DeviceResult) -> str:
-    code = one.class_code or ""
-    return (
-        _CLASSES.get(code[:4])
-        or _CLASSES.get(code[:2])
-        or (f"class {code[:4]}" if code else "function")
+        None if one.group is None else f"group {one.group}",
+        None if one.numa_node is None else f"NUMA node {one.numa_node}",
+        listed(one.netdevs) or None,
+        f"VF of {one.physfn}" if one.physfn else None,
+        f"up to {one.vfs} VFs" if one.vfs else None,
+        f"link {one.link}" if one.link else None,
+        None if one.reset is None else f"reset: {', '.join(one.reset) or 'none'}",
+        f"for guest {one.guest}" if one.guest else None,
+        f"the host uses it: {'; '.join(one.used_by)}" if one.used_by else None,
+        one.sentence if one.intended else None,
     )
+    return " \u00b7 ".join(filter(None, told))
 
 
-def _port(one: DeviceResult) -> str:
-    return "root port" if one.parent is None and one.driver == "pcieport" else _class(one)
+def _kind(one: DeviceResult) -> str:
+    """What a function is, in one word or two."""
+    code = one.class_code or ""
+    known = _CLASSES.get(code[:4]) or _CLASSES.get(code[:2])
+    port = _PORTS.get(one.port or "")
+    return port or known or (f"class {code[:4]}" if code else "function")
 
 
-def _number(devices: Sequence[DeviceResult]) -> str:
-    return "1 function" if len(devices) == 1 else f"{len(devices):,} functions"
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _short(address: str) -> str:
@@ -256,10 +288,10 @@ def _short(address: str) -> str:
 
 
 def _text(words: str) -> float:
-    return cell_len(words) * _CHARACTER + 24
+    return cell_len(printable(words)) * _TITLE
 
 
-def _cut(words: str, room: float) -> str:
+def _cut(words: str, room: float, character: float) -> str:
     """Words on one line, as many as there is room for."""
-    line, most = " ".join(words.split()), int(room / _CHARACTER)
+    line, most = " ".join(printable(words).split()), int(room / character)
     return line if cell_len(line) <= most else f"{set_cell_size(line, most - 1).rstrip()}\u2026"

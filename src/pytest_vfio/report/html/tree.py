@@ -110,42 +110,41 @@ class _Grower:
             None,
         )
 
-    def _siblings(self, names: Iterable[str]) -> tuple[Tree, ...]:
-        """What stands side by side: the alike folded, group mates together and outlined."""
-        trees = self._folded([self._tree(name) for name in names])
-        groups = [self._group(tree) for tree in trees]
-        outlined: dict[object, list[Tree]] = {}
-        for tree, group in zip(trees, groups, strict=True):
-            outlined.setdefault(id(tree) if group is None else group, []).append(tree)
-        return tuple(
-            tree
-            for key, together in outlined.items()
-            for tree in self._outline(key, together, groups)
+    def _siblings(self, names: Iterable[str], within: int | None = None) -> tuple[Tree, ...]:
+        """What stands side by side: the alike folded, group mates together.
+
+        A group of several is outlined, unless all stands `within` its outline.
+        """
+        together: dict[int | str, list[str]] = {}
+        for name in names:
+            group = self._group(name)
+            outlined = group is not None and group != within and self.sizes[group] >= _FEW
+            together.setdefault(group if group is not None and outlined else name, []).append(name)
+        return self._folded(
+            [
+                Branch("group", str(key), self._siblings(mates, key), group=key)
+                if isinstance(key, int)
+                else self._tree(key, within)
+                for key, mates in together.items()
+            ]
         )
 
-    def _outline(
-        self, key: object, together: Sequence[Tree], groups: Sequence[int | None]
-    ) -> Sequence[Tree]:
-        if key not in groups or not isinstance(key, int) or self.sizes[key] < _FEW:
-            return together
-        return (Branch("group", str(key), tuple(together), group=key),)
-
-    def _tree(self, name: str) -> Tree:
+    def _tree(self, name: str, within: int | None) -> Tree:
         device = self.known.get(name)
         names = self.below.get(name, ())
         if device is not None and not names:
             return Leaf((device,))
         group = None if device is None else device.group
-        return Branch("bridge", name, self._siblings(names), device, group)
+        return Branch("bridge", name, self._siblings(names, within), device, group)
 
-    def _group(self, tree: Tree) -> int | None:
-        """The group in which all of a tree is; None for several, or where one is not known."""
-        if isinstance(tree, Branch) and tree.device is None:
-            return None
-        groups = {one.group for one in functions(tree)}
-        return groups.pop() if len(groups) == 1 else None
+    def _group(self, name: str) -> int | None:
+        """The group in which all is from a function down; None for several, or where unknown."""
+        known = self.known.get(name)
+        group = known.group if known else None
+        below = {self._group(one) for one in self.below.get(name, ())}
+        return group if below <= {group} else None
 
-    def _folded(self, trees: Sequence[Tree]) -> list[Tree]:
+    def _folded(self, trees: Sequence[Tree]) -> tuple[Tree, ...]:
         """The trees, where many leaves alike are one, in the place of the first."""
         kinds: dict[object, list[DeviceResult]] = {}
         keys = [self._alike(tree) for tree in trees]
@@ -159,7 +158,7 @@ class _Grower:
                 folded.append(tree)
             elif isinstance(tree, Leaf) and tree.devices[0] is alike[0]:
                 folded.append(Leaf(tuple(alike), key[0] if key else ""))
-        return folded
+        return tuple(folded)
 
     def _alike(self, tree: Tree) -> tuple[str, ...] | None:
         """What makes leaves alike; None for what is shown by itself."""
@@ -170,7 +169,7 @@ class _Grower:
         if one.used_by or not alone:
             return None
         if one.physfn:
-            told = (str(one.driver), str(one.guest), str(one.assignable), str(one.intended))
+            told = (str(one.driver), str(bool(one.guest)), str(one.assignable), str(one.intended))
             return (f"VFs of {one.physfn}", *told)
         if one.intended or one.guest:
             return None
