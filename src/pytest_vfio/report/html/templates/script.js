@@ -5,6 +5,7 @@
   // Findings: by outcome, severity, host and words. What is found is opened.
   const form = document.querySelector(".filters");
   const rows = form ? all(".finding") : [];
+  const sections = all("details.host");
   const texts = new Map();
   const text = (row) => {
     if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
@@ -30,13 +31,12 @@
       const list = row.closest(".all");
       found.set(list, found.get(list) || matches);
     }
-    for (const [list, some] of found) {
-      const section = list.closest(".host");
-      list.open = active && some;
-      if (section) {
-        section.hidden = active && !some;
-        section.open = active && some && (Boolean(host) || found.size < 6);
-      }
+    for (const [list, some] of found) list.open = active && some;
+    for (const section of sections) {
+      const list = section.querySelector(".all");
+      const shown = list ? found.get(list) : host === section.dataset.host;
+      section.hidden = active && !shown;
+      section.open = active && shown && (Boolean(host) || sections.length < 6);
     }
     form.querySelector("output").textContent = active ? number + " found" : "";
   }
