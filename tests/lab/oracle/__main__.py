@@ -24,7 +24,9 @@ from tests.lab.suite import CHECKOUT
 def main() -> int:
     """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.oracle", description=__doc__)
-    parser.add_argument("--seed", type=int, help="by default one never used before")
+    parser.add_argument(
+        "--seed", type=lambda text: int(text, 0), help="by default one never used before"
+    )
     parser.add_argument(
         "--edits", type=int, default=20, help="how many plays; those kept are not played again"
     )
