@@ -51,7 +51,7 @@ class Part:
 def part(host: Json, guest: str, cards: Sequence[str], truth: Truth, names: Iterable[str]) -> Part:
     """A guest's verdict in ``results.json`` beside the truth; without cards that of the whole host."""
     said = said_of(host, guest, cards) if cards else said_of_host(host)
-    return Part(guest, tuple(cards), said, truth, judged(said, truth, names))
+    return Part(guest, tuple(cards), said, truth, judged(said, truth, (*names, f"{guest}.xml")))
 
 
 def said_of(host: Json, guest: str, cards: Sequence[str]) -> Said:
