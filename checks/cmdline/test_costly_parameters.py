@@ -13,9 +13,9 @@ from pytest_vfio.check import (
     skips,
 )
 from pytest_vfio.cures import cmdline as cures
-from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.evidence import Lack, Missing, Quote
 from pytest_vfio.facts.pci.functions import PciFunction, is_vfio_driver
-from pytest_vfio.facts.tristate import known, require
+from pytest_vfio.facts.tristate import ask, known, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import switches
 from pytest_vfio.parse.words import Word
@@ -93,11 +93,11 @@ def test_host_own_devices_use_untranslated_dma(hypervisor: Hypervisor) -> Verdic
     if hypervisor.iommu.on is False:
         return skips("the IOMMU is off", evidence=hypervisor.iommu.quote)
     if _reports_types(hypervisor):
-        try:
-            return _by_groups(hypervisor)
-        except Missing:
-            if _by_command_line(hypervisor).outcome is Outcome.PASS:
-                raise  # a request is no proof where the kernel reports what it did
+        seen, lacking = ask(_by_groups, hypervisor)
+        if seen is not None:
+            return seen
+        if _by_command_line(hypervisor).outcome is Outcome.PASS:
+            raise Missing(*lacking)  # a request is no proof where the kernel reports what it did
     return _by_command_line(hypervisor)
 
 
@@ -110,21 +110,20 @@ def _reports_types(hypervisor: Hypervisor) -> bool:
 def _by_groups(hypervisor: Hypervisor) -> Verdict:
     """By the domain types of all groups. Raises Missing where one that was not read may differ."""
     groups, count = hypervisor.groups, 0
-    whole = groups.tree.item.whole
+    unread: list[Lack] = []
     for group in groups.known.values():
-        own = [function.address for function in group.functions if _serves_host(function)]
+        found = search(group.functions, _serves_host)
+        own = [function.address for function in found.known]
         count += len(own)
-        kind = groups.tree.values.get(f"{group.number}/type")
-        whole = whole and kind is not None
+        kind, lacking = ask(groups.tree.get, f"{group.number}/type")
+        unread.extend((*found.lacking, *lacking))
         if own and kind and kind.startswith("DMA"):
             return _translated(
                 hypervisor,
                 f"group {group.number} of {', '.join(own)} has type {kind}",
                 groups.tree.quote(f"{group.number}/type"),
             )
-    if not whole:
-        raise Missing(groups.tree.item)
-    require(hypervisor.pci)  # where the driver of one may not have been read
+    require(groups.tree.item, *unread, hypervisor.pci)
     return passes(f"none of the host's own {count} devices uses translated DMA")
 
 
@@ -162,7 +161,7 @@ def _parameter(hypervisor: Hypervisor) -> str:
 
 def _serves_host(function: PciFunction) -> bool:
     """A driver of the host has it. A bridge does no DMA of its own."""
-    if not function.knows("driver") or function.driver is None or function.is_bridge:
+    if function.driver is None or function.is_bridge:
         return False
     return not is_vfio_driver(function.driver)
 

@@ -5,10 +5,9 @@ import itertools
 from pytest_vfio.check import ADVICE, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import by_hand as by_hand_cures
 from pytest_vfio.cures import override as override_cures
-from pytest_vfio.facts.tristate import known, require, search
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
-from pytest_vfio.parse.vfioids import IdPattern
 
 
 @check("DEV005", severity=DEGRADED, refs=["F77"])
@@ -83,9 +82,11 @@ def test_device_that_an_id_matches_is_for_a_guest(
     if not patterns:
         require(*hypervisor.modules.configured_ids_missing)
         return skips(f"no id of vfio-pci matches {function.address}")
-    twins = [one for one in hypervisor.intent.known if one.guests and _catches(patterns, one)]
+    others = (one for one in hypervisor.intent.known if one.guests)
+    found = search(others, lambda one: any(p.catches(one.function) for p in patterns))
+    twins = found.known
     if not twins:
-        require(hypervisor.guests)  # an unread guest may have it
+        require(found, hypervisor.intent, hypervisor.guests)  # an unread guest may have it
         return skips("no device that the id matches is for a guest yet")
     if not hypervisor.declared.guests:
         require(hypervisor.guests)  # an unread guest may have it
@@ -99,7 +100,3 @@ def test_device_that_an_id_matches_is_for_a_guest(
         evidence=[patterns[0].quote, function.quote("device")],
         cure=by_hand_cures.give_or_release(function.address),
     )
-
-
-def _catches(patterns: list[IdPattern], device: IntendedDevice) -> bool:
-    return bool(known(lambda: any(pattern.catches(device.function) for pattern in patterns)))

@@ -105,7 +105,7 @@ def test_link_has_no_fatal_and_few_corrected_errors(
     """
     function = device.function
     ends = [function]
-    if function.parent is not None and (port := hypervisor.pci.known.get(function.parent)):
+    if function.parent is not None and (port := hypervisor.pci.get(function.parent)):
         ends.append(port)
     counted = False
     for end in ends:

@@ -104,6 +104,7 @@ def test_every_vfio_pci_option_takes_effect(hypervisor: Hypervisor) -> Verdict:
                 evidence=[option.quote, _item(hypervisor, "modules.builtin", "vfio-pci")],
                 cure=modprobe_cures.to_cmdline(hypervisor, f"vfio-pci.{text}"),
             )
+    require(modules.modprobe)
     return passes("every option of modprobe.d for vfio-pci is on the command line, too")
 
 

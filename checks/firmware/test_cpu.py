@@ -37,12 +37,15 @@ def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
     References:
         F01, F02, S15; arch/x86/kernel/cpu/feat_ctl.c, arch/x86/kvm/.
     """
-    refused = hypervisor.klog.first(_REFUSED)
-    if refused is not None:
-        return _off(hypervisor, f"KVM was refused: {refused.text}"[:200], refused.quote)
     if hypervisor.evidence.item("dev/kvm").status is Status.PRESENT:
         quote = hypervisor.evidence.item("dev/kvm").quote("/dev/kvm")
         return passes("KVM is usable: /dev/kvm exists", evidence=quote)
+    shown = known(_telling_flag, hypervisor)
+    if shown is not None:
+        return passes(f"the CPU shows {shown}", evidence=hypervisor.cpu.quote)
+    refused = hypervisor.klog.first(_REFUSED)
+    if refused is not None:
+        return _off(hypervisor, f"KVM was refused: {refused.text}"[:200], refused.quote)
     if hypervisor.cpu.is_x86 is False:
         raise Missing(_no_device(hypervisor))
     flag = next((name for name in _FLAG_TELLS if hypervisor.cpu.has(name)), None)
@@ -51,9 +54,14 @@ def test_cpu_virtualisation_is_available(hypervisor: Hypervisor) -> Verdict:
         raise Missing(device)  # a virtual CPU shows what it is told to; KVM may work all the same
     if flag is None:
         return _off(hypervisor, "the CPU shows neither vmx nor svm", hypervisor.cpu.quote)
-    if hypervisor.kernel.version >= _FLAG_TELLS[flag]:
-        return passes(f"the CPU shows {flag}", evidence=hypervisor.cpu.quote)
     raise Missing(_no_device(hypervisor))  # an old kernel's flag proves nothing
+
+
+def _telling_flag(hypervisor: Hypervisor) -> str | None:
+    """The flag of a kernel that would have taken it away. Raises Missing."""
+    flag = next((name for name in _FLAG_TELLS if hypervisor.cpu.has(name)), None)
+    tells = flag is not None and hypervisor.kernel.version >= _FLAG_TELLS[flag]
+    return flag if tells else None
 
 
 def _no_device(hypervisor: Hypervisor) -> Item:

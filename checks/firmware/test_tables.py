@@ -2,8 +2,8 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import firmware as cures
-from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.tristate import known, require
+from pytest_vfio.evidence import Quote
+from pytest_vfio.facts.tristate import ask, known, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 #: What makes the kernel leave the table, or a unit, alone; all else it works around.
@@ -220,10 +220,10 @@ def test_platform_offers_interrupt_remapping(hypervisor: Hypervisor) -> Verdict:
     iommu = hypervisor.iommu
     if iommu.remapping_proven:
         return passes("interrupts are remapped", evidence=iommu.interrupt_quote)
-    lacking = [unit for unit in iommu.seen_units if unit.remaps_interrupts is False]
-    if lacking:
-        names = ", ".join(unit.name for unit in lacking)
-        return _no_ir(f"{names}: no IR in ecap", [unit.quote_ecap for unit in lacking])
+    lacking = search(iommu.seen_units, lambda unit: unit.remaps_interrupts is False)
+    if lacking.known:
+        names = ", ".join(unit.name for unit in lacking.known)
+        return _no_ir(f"{names}: no IR in ecap", [unit.quote_ecap for unit in lacking.known])
     said = hypervisor.klog.first(_IR_BUG)
     if said is not None:
         return _no_ir(said.text[:160], [said.quote])
@@ -234,11 +234,8 @@ def test_platform_offers_interrupt_remapping(hypervisor: Hypervisor) -> Verdict:
         flags = f"flags {table.flags:#04x}"
         quote = hypervisor.acpi.quote("DMAR", flags)
         return _no_ir(f"DMAR has INTR_REMAP clear ({flags})", [quote])
-    units = iommu.units
-    if any(unit.remaps_interrupts is None for unit in units):
-        raise Missing(hypervisor.evidence.item("sys/class/iommu"))
-    require(hypervisor.klog)
-    return passes(f"DMAR and {len(units)} units offer interrupt remapping")
+    require(lacking, *iommu.unread_units, hypervisor.klog)
+    return passes(f"DMAR and {len(iommu.units)} units offer interrupt remapping")
 
 
 def _no_ir(words: str, quotes: list[Quote]) -> Verdict:
@@ -271,7 +268,8 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
     References:
         F09; drivers/iommu/intel/irq_remapping.c, arch/x86/kernel/apic/apic.c.
     """
-    if _is_other_than_intel(hypervisor):
+    kind, unread = ask(lambda: hypervisor.iommu.kind)
+    if kind != "intel" and not unread:  # where it is not known, the log's own words tell
         return skips("no Intel IOMMU on this host")
     enabled = hypervisor.klog.first(r"DMAR-IR: Enabled IRQ remapping in x2apic mode")
     if enabled is not None:
@@ -279,26 +277,17 @@ def test_firmware_and_iommu_allow_x2apic(hypervisor: Hypervisor) -> Verdict:
     said = hypervisor.klog.first(_NO_X2APIC)
     if said is not None:
         return _no_x2apic(said.text[:160], [said.quote])
-    if hypervisor.iommu.kind != "intel":
-        return skips("no Intel IOMMU on this host")
-    lacking = [unit for unit in hypervisor.iommu.units if unit.extended_interrupts is False]
-    if lacking:
-        names = ", ".join(unit.name for unit in lacking)
-        return _no_x2apic(f"{names}: no EIM in ecap", [unit.quote_ecap for unit in lacking])
+    units = hypervisor.iommu.seen_units
+    lacking = search(units, lambda unit: unit.extended_interrupts is False)
+    if lacking.known:
+        names = ", ".join(unit.name for unit in lacking.known)
+        return _no_x2apic(f"{names}: no EIM in ecap", [unit.quote_ecap for unit in lacking.known])
     table = hypervisor.acpi.dmar
     if table is not None and table.x2apic_opt_out:
         flags = f"flags {table.flags:#04x}"
         return _no_x2apic(f"DMAR opts out ({flags})", [hypervisor.acpi.quote("DMAR", flags)])
-    require(hypervisor.klog)
+    require(lacking, *hypervisor.iommu.unread_units, hypervisor.klog)
     return passes("nothing keeps x2APIC off")
-
-
-def _is_other_than_intel(hypervisor: Hypervisor) -> bool:
-    """State or tables show the IOMMU of another vendor; the log comes after them."""
-    try:
-        return hypervisor.iommu.kind not in ("intel", None)
-    except Missing:
-        return False
 
 
 def _no_x2apic(words: str, quotes: list[Quote]) -> Verdict:

@@ -43,7 +43,7 @@ def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Gro
         F92, F93, F101, S20; drivers/vfio/vfio.c, drivers/iommu/iommu.c.
     """
     if not any(_leaves(hypervisor, member) for member in group.members):
-        require(hypervisor.intent)
+        require(hypervisor.intent, hypervisor.guests)
         return skips(f"no member of group {group.number} goes to a guest")
     found = group.judged
     staying = [one for one in found.known if not _leaves(hypervisor, one.address)]

@@ -272,6 +272,7 @@ def test_device_is_managed_by_libvirt_or_detached(
             f"libvirt does not know that {hostdev.guest} uses {hostdev.address or hostdev.raw}"
         )
     if hostdev.managed:
+        require(hypervisor.guests.owner(hostdev))
         return passes(
             f"libvirt detaches {hostdev.address} for {hostdev.guest}", evidence=hostdev.quote
         )
@@ -359,6 +360,7 @@ def test_host_has_the_backend_that_the_guest_requests(
             cure=cures.vfio_driver(hostdev.guest),
         )
     if not hostdev.iommufd:
+        require(hypervisor.guests.owner(hostdev))
         return passes(
             f"{hostdev.guest} takes {hostdev.address} by a VFIO group", evidence=hostdev.quote
         )

@@ -78,8 +78,10 @@ def test_device_is_not_on_bus_0_of_the_guest(hypervisor: Hypervisor, hostdev: Ho
         (d for d in domain.documents if hostdev.name in {h.name for h in d.hostdevs}), None
     )
     if placed is None or not placed.q35:
+        require(domain)
         return skips(f"{hostdev.guest} has no PCI Express root")
     if hostdev.guest_address is None:
+        require(domain)
         return skips(f"libvirt has not placed {hostdev.address or hostdev.raw} yet")
     if hostdev.guest_address.bus == 0:
         return fails(
@@ -90,6 +92,7 @@ def test_device_is_not_on_bus_0_of_the_guest(hypervisor: Hypervisor, hostdev: Ho
             acts="guest",
             cure=cures.root_port(hostdev.guest),
         )
+    require(domain)
     return passes(f"{hostdev.address} is at {hostdev.guest_address} in {hostdev.guest}")
 
 

@@ -121,4 +121,5 @@ def test_host_has_enough_hugepages(hypervisor: Hypervisor, guest: Domain) -> Ver
                     hypervisor.boot, need.size, need.wanted, need.there
                 ),
             )
+    require(guest)
     return passes(f"the host's hugepages hold {guest.name}", evidence=backed[0].quote("hugepages"))

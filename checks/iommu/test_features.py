@@ -4,7 +4,7 @@ from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import by_hand as by_hand_cures
 from pytest_vfio.cures import domain as domain_cures
 from pytest_vfio.evidence import Missing
-from pytest_vfio.facts.tristate import require
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 _UNLIKE = (
@@ -36,23 +36,24 @@ def test_iommu_units_map_as_many_address_bits_as_the_cpu_has(hypervisor: Hypervi
     References:
         F59; VT-d specification, CAP_REG; libvirt formatdomain, maxphysaddr.
     """
-    units = hypervisor.iommu.seen_units
-    widths = {unit.name: unit.address_width or 0 for unit in units if unit.cap}
+    if hypervisor.iommu.kind != "intel":
+        return skips("no Intel IOMMU on this host")
+    found = search(hypervisor.iommu.seen_units, lambda unit: unit.address_width)
+    widths = {unit: unit.address_width or 0 for unit in found.known}
     if not widths:
-        if hypervisor.iommu.kind != "intel":
-            return skips("no Intel IOMMU on this host")
         raise Missing(hypervisor.evidence.item("sys/class/iommu"))
-    name, bits = min(widths.items(), key=lambda unit: unit[1])
-    quote = next(unit.quote_cap for unit in units if unit.name == name)
+    narrow, bits = min(widths.items(), key=lambda width: width[1])
     cpu = hypervisor.cpu.physical_bits
     if bits >= cpu:
-        require(*hypervisor.iommu.unread_units)  # a narrower unit may be hidden
-        return passes(f"each unit maps {bits} bits or more, the CPU has {cpu}", evidence=quote)
+        require(found, *hypervisor.iommu.unread_units)  # a narrower unit may be hidden
+        return passes(
+            f"each unit maps {bits} bits or more, the CPU has {cpu}", evidence=narrow.quote_cap
+        )
     return fails(
-        f"{name} maps {bits} address bits, the CPU has {cpu}",
+        f"{narrow.name} maps {bits} address bits, the CPU has {cpu}",
         actual=f"{bits} bits",
         expected=f"{cpu} bits",
-        evidence=quote,
+        evidence=narrow.quote_cap,
         acts="guest",
         cure=domain_cures.limit_addresses(bits),
     )

@@ -2,6 +2,7 @@
 
 from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import by_hand as cures
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.groups import Group
 from pytest_vfio.hypervisor.holding import held
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -102,6 +103,7 @@ def test_host_depends_on_no_other_member_of_the_group(
         )
     if len(group.all_members) == 1:
         return passes(f"group {group.number} has no other member than {group.members[0]}")
+    require(*group.unseen)
     for mate in mates:
         if not mate.is_bridge:
             hypervisor.protected.path(mate.address)  # raises where it is not known
@@ -129,8 +131,8 @@ def test_group_holds_no_isa_bridge_and_no_smbus_controller(
     References:
         F100; PCI Code and ID Assignment Specification.
     """
-    known = [f for f in group.functions if f.knows("class_code")]
-    chipset = [f for f in known if f.class_code >> 8 in (ISA_BRIDGE, SMBUS)]
+    found = search(group.functions, lambda one: one.class_code >> 8 in (ISA_BRIDGE, SMBUS))
+    chipset = found.known
     if chipset:
         names = ", ".join(f"{f.address} (class {f.class_code >> 8:04x})" for f in chipset)
         return fails(
@@ -140,9 +142,8 @@ def test_group_holds_no_isa_bridge_and_no_smbus_controller(
             evidence=[f.quote("class_code") for f in chipset],
             cure=cures.another_slot([f.address for f in chipset]),
         )
-    members = group.all_members
-    if len(members) > 1:
-        _ = [hypervisor.pci.functions[member].class_code for member in members]
+    if len(group.all_members) > 1:
+        require(found, *group.unseen)
     return passes(f"group {group.number} holds no function of the chipset")
 
 

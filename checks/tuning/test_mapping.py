@@ -5,7 +5,7 @@ from pytest_vfio.cures import by_hand as by_hand_cures
 from pytest_vfio.cures import cmdline as cmdline_cures
 from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Quote
-from pytest_vfio.facts.tristate import ask, require
+from pytest_vfio.facts.tristate import ask, require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.parse.pciresource import ROM
@@ -78,15 +78,15 @@ def test_vfio_can_map_guest_memory_in_large_pages(hypervisor: Hypervisor) -> Ver
             return _small(
                 word.text, word.quote, cmdline_cures.drop_piece(hypervisor.boot, word, "sp_off")
             )
-    for unit in hypervisor.iommu.seen_units:
-        if unit.cap is not None and not unit.large_pages:
-            return _small(f"{unit.name} has no large pages", unit.quote_cap, None)
+    small = search(hypervisor.iommu.seen_units, lambda unit: unit.large_pages == ())
+    for unit in small.known:
+        return _small(f"{unit.name} has no large pages", unit.quote_cap, None)
     value, unread = ask(modules.parameter, "vfio_iommu_type1", "disable_hugepages")
     if value in ("Y", "1"):
         quote = modules.parameter_quote("vfio_iommu_type1", "disable_hugepages")
         cure = modprobe_cures.unset(hypervisor, "vfio_iommu_type1", "disable_hugepages", live=value)
         return _small("vfio_iommu_type1 has disable_hugepages=Y", quote, cure)
-    require(*unread, hypervisor.cmdline, *hypervisor.iommu.unread_units)
+    require(*unread, hypervisor.cmdline, small, *hypervisor.iommu.unread_units)
     if value is None:
         return skips("vfio_iommu_type1 is not loaded")
     return passes("VFIO can map large pages")

@@ -5,8 +5,8 @@ import re
 from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import cmdline as cmdline_cures
 from pytest_vfio.cures import modprobe as modprobe_cures
-from pytest_vfio.evidence import Missing, Quote
-from pytest_vfio.facts.tristate import require
+from pytest_vfio.evidence import Quote
+from pytest_vfio.facts.tristate import require, search
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.steps import Cure
@@ -45,15 +45,16 @@ def test_interrupts_are_posted_to_running_guests(hypervisor: Hypervisor) -> Verd
             nopost[0].quote,
             cmdline_cures.drop_piece(hypervisor.boot, nopost[0], "nopost"),
         )
-    for unit in hypervisor.iommu.seen_units:
-        if unit.posts_interrupts is False:
-            return _not_posted(f"{unit.name} cannot post interrupts", unit.quote_cap, None)
+    unable = search(hypervisor.iommu.seen_units, lambda unit: unit.posts_interrupts is False)
+    for unit in unable.known:
+        return _not_posted(f"{unit.name} cannot post interrupts", unit.quote_cap, None)
     value = hypervisor.modules.parameter(module, option)
     if value in ("N", "0"):
         quote = hypervisor.modules.parameter_quote(module, option)
         cure = modprobe_cures.set_option(module, f"{option}=1")
         return _not_posted(f"{module} has {option}={value}", quote, cure)
-    _must_be_read(hypervisor, kind)
+    if kind == "intel":
+        require(hypervisor.cmdline, unable, *hypervisor.iommu.unread_units)
     if value is None:
         return skips(f"{module} is not loaded")
     return passes(
@@ -105,11 +106,3 @@ def _not_posted(why: str, quote: Quote, cure: Cure | None) -> Verdict:
         acts="os" if cure else "vendor",
         cure=cure,
     )
-
-
-def _must_be_read(hypervisor: Hypervisor, kind: str) -> None:
-    """Raise Missing where something that was not read may keep interrupts from being posted."""
-    if kind == "intel":
-        require(hypervisor.cmdline)
-        if any(unit.posts_interrupts is None for unit in hypervisor.iommu.units):
-            raise Missing(hypervisor.evidence.item("sys/class/iommu"))

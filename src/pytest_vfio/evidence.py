@@ -106,12 +106,17 @@ class Item(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The bytes as text; what is not UTF-8 is shown as `\\xNN`."""
-        return self.data.decode("utf-8", "backslashreplace")
+        """The bytes as text, of a cut item without the line that the cut went through.
+
+        That line proves nothing: `3` may have been `38`. What is not UTF-8 is shown as `\\xNN`.
+        """
+        whole = self.status is Status.PRESENT
+        data = self.data if whole else self.data[: self.data.rfind(b"\n") + 1]
+        return data.decode("utf-8", "backslashreplace")
 
     @property
     def lines(self) -> list[str]:
-        """The lines that were read to their end: of a cut text the last one proves nothing."""
+        """The lines that were read to their end."""
         lines = self.text.split("\n")
         return lines if self.status is Status.PRESENT else lines[:-1]
 
@@ -248,7 +253,8 @@ class Tree(msgspec.Struct, frozen=True):
 
     The item's text has one line for each thing found, `PATH=VALUE` for a line of a file (a file
     of several lines repeats its path), `PATH->TARGET` for a link, `PATH!STATUS` for a file that
-    could not be read. What has no line does not exist, provided the item is whole.
+    could not be read. What has no line does not exist, provided the item is whole. Of a cut item
+    the last path may have had more lines, so it counts as not read.
     """
 
     item: Item
@@ -263,7 +269,8 @@ class Tree(msgspec.Struct, frozen=True):
         links: dict[str, str] = {}
         unread: dict[str, str] = {}
         long: dict[str, list[str]] = {}  # files of several lines, joined once
-        for path, mark, rest in _MARKED.findall("\n".join(item.lines)):
+        found = _MARKED.findall("\n".join(item.lines))
+        for path, mark, rest in found:
             if mark == "->":
                 links[path] = rest
             elif mark == "!":
@@ -273,6 +280,12 @@ class Tree(msgspec.Struct, frozen=True):
             else:
                 values[path] = rest
         values.update((path, "\n".join(rests)) for path, rests in long.items())
+        if (
+            found
+            and item.status is not Status.PRESENT
+            and values.pop(found[-1][0], None) is not None
+        ):
+            unread[found[-1][0]] = item.status.value
         return cls(item, values, links, unread)
 
     def get(self, path: str) -> str | None:

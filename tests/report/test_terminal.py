@@ -57,16 +57,3 @@ def test_many_hosts_are_told_in_brief():
 
     assert len([line for line in table if line.startswith("node")]) == 9
     assert "findings" not in text
-
-
-def test_neighbours_do_not_make_two_causes_of_one():
-    """Devices of which the same is said are told together, whoever their neighbours are."""
-    said = [
-        ("DEV013", "only a bus reset could reset 0000:01:00.0, and with it 0000:01:00.1", "0000:01:00.0"),
-        ("DEV013", "only a bus reset could reset 0000:01:00.1, and with it 0000:01:00.0", "0000:01:00.1"),
-        ("DEV013", "only a bus reset could reset 0000:02:00.0, and with it 0000:02:00.1, 0000:02:00.2",
-         "0000:02:00.0"),
-        ("DEV014", "0000:02:00.0 is slow", "0000:02:00.0"),
-    ]  # fmt: skip
-
-    assert [len(alike) for alike in terminal._alike(said, lambda one: one)] == [3, 1]

@@ -20,7 +20,7 @@ from pytest_vfio.facts.iommu.faults import Fault, read_faults
 from pytest_vfio.facts.iommu.units import Unit, read_units
 from pytest_vfio.facts.kernel.log import KernelLog
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
-from pytest_vfio.facts.tristate import known, require, search
+from pytest_vfio.facts.tristate import ask, known, require, search
 from pytest_vfio.hypervisor.groups import NOIOMMU, Groups
 
 REAL_TYPES = frozenset({"DMA", "DMA-FQ", "identity", "unmanaged", "blocked", "auto"})
@@ -272,9 +272,8 @@ class Iommu:
 
     @cached_property
     def _ir_refused(self) -> Quote | None:
-        for unit in self.seen_units:
-            if unit.remaps_interrupts is False:
-                return unit.quote_ecap
+        for unit in search(self.seen_units, lambda unit: unit.remaps_interrupts is False).known:
+            return unit.quote_ecap
         said = self._klog.first(_IR_OFF)
         return said.quote if said is not None else None
 
@@ -327,13 +326,16 @@ class Iommu:
         """VFIO may run, or runs, devices without any IOMMU."""
         if self.noiommu_quotes:
             return True
-        self._modules.get(_NOIOMMU_PARAMETER)
-        require(self._group_item)
+        require(*self._noiommu_unread)
         return False
 
     @property
+    def _noiommu_unread(self) -> tuple[Lack, ...]:
+        return (*ask(self._modules.get, _NOIOMMU_PARAMETER)[1], *self._group_item.lacking)
+
+    @property
     def noiommu_quotes(self) -> tuple[Quote, ...]:
-        """What shows it."""
+        """What shows it: state, and where that was not read to its end, the log."""
         found: list[Quote] = []
         if _yes(self._modules.values.get(_NOIOMMU_PARAMETER)):
             found.append(self._modules.quote(_NOIOMMU_PARAMETER))
@@ -341,7 +343,7 @@ class Iommu:
             if kind == NOIOMMU:
                 found.append(self._groups.quote(f"{number}/name"))
         said = self._klog.first(r"Adding kernel taint for vfio-noiommu group on device")
-        if said is not None:
+        if said is not None and self._noiommu_unread:
             found.append(said.quote)
         return tuple(found)
 

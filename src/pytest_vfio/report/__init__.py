@@ -48,6 +48,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "junit": Format("junit.xml", "junit"),
         "junit-hosts": Format("junit/TEST-{host}.xml", "junit"),
         "json": Format("results.json", "results"),
+        "html": Format("report.html", "html"),
         "markdown": Format("summary.md", "markdown"),
         "metrics": Format("vfio.prom", "metrics"),
     }

@@ -6,9 +6,7 @@ text, never as markup, with control characters made visible.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -21,16 +19,15 @@ from pytest_vfio.judge.result import (
     CauseResult,
     DeviceResult,
     FactsResult,
-    FindingResult,
     FixResult,
     HostResult,
     HostVerdict,
     RunResult,
 )
 from pytest_vfio.printable import ascii_only, listed, printable
+from pytest_vfio.report.alike import alike, said
+from pytest_vfio.report.unread import by_reason, hints
 from pytest_vfio.report.words import counts, grade
-
-T = TypeVar("T")
 
 _STYLES = {
     HostVerdict.READY: "bold green",
@@ -45,8 +42,6 @@ _BRIEF_CAUSES = 2
 _DEVICES = 16
 _EVIDENCE = 3
 _UNREAD = 4
-_ADDRESS = r"(?:\0|\b[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b)"
-_ADDRESSES = re.compile(rf"{_ADDRESS}(?:, {_ADDRESS})*")
 #: What wraps goes on so many columns to the right of where it began.
 _HANG = 3
 
@@ -130,12 +125,12 @@ def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool) -> None:
     if host.facts is None:
         page.line(2, (host.reason, "red"))
         return
-    alike = _alike(host.diagnosis, _told_cause)
-    most = len(alike) if verbose else _BRIEF_CAUSES if brief else _CAUSES
-    for number, causes in enumerate(alike[:most], 1):
-        _cause(number, causes, host, page, verbose)
-    if len(alike) > most:
-        page.line(2, (f"and {len(alike) - most} more causes, see results.json or -v", "dim"))
+    causes = alike(host.diagnosis, said)
+    most = len(causes) if verbose else _BRIEF_CAUSES if brief else _CAUSES
+    for number, same in enumerate(causes[:most], 1):
+        _cause(number, same, host, page, verbose)
+    if len(causes) > most:
+        page.line(2, (f"and {len(causes) - most} more causes, see results.json or -v", "dim"))
     for one in host.shown:
         if one.outcome is Outcome.ERROR:
             page.line(2, ("error ", "bold red"), (one.message, ""))
@@ -214,23 +209,23 @@ def _devices(facts: FactsResult, page: _Page, verbose: int, *, brief: bool) -> N
         page.line(2, (f"{told} to pass through: {listed(unread)} not read", "yellow"))
     ordered = [one for kind in _ASSIGNABLE for one in devices if one.assignable == kind]
     shown = ordered if verbose or brief else ordered[:_DEVICES]
-    for alike in _alike(shown, lambda one: (one.assignable, one.sentence, one.label)):
-        first = alike[0]
+    for same in alike(shown, lambda one: (one.assignable, one.sentence, one.label)):
+        first = same[0]
         name, rest = first.label, first.sentence.removeprefix(first.label)
         style = _ASSIGNABLE[first.assignable]
-        if len(alike) == 1:
+        if len(same) == 1:
             known = " ".join(filter(None, _facts(first)))
             page.line(2, (first.sentence, style), (f"  [{known}]" if known else "", "dim"))
             continue
         if brief:
-            names = _and_so([one.label for one in alike[1:]])
+            names = _and_so([one.label for one in same[1:]])
             page.line(2, (first.sentence, style), (names, "dim"))
             continue
         if name in rest:
             page.line(2, (first.sentence, style), (", and so:", "dim"))
         else:
-            page.line(2, (f"{len(alike)} devices{rest}", style))
-        named = [[(one.label, ""), *((fact, "dim") for fact in _facts(one))] for one in alike]
+            page.line(2, (f"{len(same)} devices{rest}", style))
+        named = [[(one.label, ""), *((fact, "dim") for fact in _facts(one))] for one in same]
         page.rows(5, named)
     if len(devices) > len(shown):
         left = len(devices) - len(shown)
@@ -248,9 +243,9 @@ def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
     advice = [
         one for one in host.shown if one.outcome is Outcome.FAIL and one.severity is Severity.ADVICE
     ]
-    for alike in _alike(advice, _told):
-        others = _and_so([one.subject.name for one in alike[1:]])
-        page.line(2, (f"advice {alike[0].id} ", "cyan"), (alike[0].message, ""), (others, "dim"))
+    for same in alike(advice, said):
+        others = _and_so([one.subject.name for one in same[1:]])
+        page.line(2, (f"advice {same[0].id} ", "cyan"), (same[0].message, ""), (others, "dim"))
     for one in host.shown:
         if one.waiver is not None:
             waived = f"until {one.waiver.expires} ({one.waiver.reason}): {one.message}"
@@ -267,57 +262,20 @@ def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
 
 def _unread(host: HostResult, page: _Page, verbose: int) -> None:
     """What was not read, by the reason, the most missed first; and what would let it be read."""
-    missed: dict[str, dict[str, int]] = {}
-    for gap in host.unread:
-        missed.setdefault(gap.why, {})[gap.name] = gap.findings
-    reasons = sorted(missed, key=lambda why: (-sum(missed[why].values()), why))
-    for why in reasons if verbose else reasons[:_UNREAD]:
-        most = sorted(missed[why], key=lambda name: (-missed[why][name], name))
+    reasons = by_reason(host)
+    for why in reasons if verbose else [*reasons][:_UNREAD]:
+        most = reasons[why]
         told = listed(most, len(most) if verbose else 6)
         page.line(2, ("not read: ", "yellow"), (told, ""), (f": {why}" if why else "", "dim"))
     if len(reasons) > _UNREAD and not verbose:
-        rest = sum(len(missed[why]) for why in reasons[_UNREAD:])
+        rest = sum(len(reasons[why]) for why in [*reasons][_UNREAD:])
         page.line(2, ("not read: ", "yellow"), (f"{rest} more, see results.json or -v", "dim"))
-    for hint in _hints(host, reasons):
+    for hint in hints(host):
         page.line(5, ("to read more: ", "cyan"), (hint, ""))
-
-
-def _hints(host: HostResult, reasons: Iterable[str]) -> list[str]:
-    """What a person can do so that more is read."""
-    words = " ".join(reasons)
-    hints = []
-    if host.live and "denied" in words:
-        hints.append("log in as root, or give --sudo")
-    if host.live and "time limit" in words:
-        hints.append("give more time with --host-timeout")
-    if host.source in ("loose", "paste", "sosreport", "libvirt") and reasons:
-        hints.append("judge the host itself with --host, or a recording that --print-probe makes")
-    return hints
 
 
 def _and_so(names: Sequence[str]) -> str:
     return f" (and so {listed(names)})" if names else ""
-
-
-def _told(one: FindingResult) -> tuple[str, str, str]:
-    return one.id, one.message, one.subject.name
-
-
-def _told_cause(one: CauseResult) -> tuple[str, str, str]:
-    return one.id, one.message, one.subject.name
-
-
-def _alike(things: Iterable[T], told: Callable[[T], tuple[str, str, str]]) -> list[list[T]]:
-    """Things of which the same is said but for their names. `told` gives kind, words and name.
-
-    The neighbours that a device is told with are names as well.
-    """
-    kinds: dict[tuple[str, str], list[T]] = {}
-    for thing in things:
-        kind, words, name = told(thing)
-        same = _ADDRESSES.sub("\0", words.replace(name, "\0"))
-        kinds.setdefault((kind, same), []).append(thing)
-    return list(kinds.values())
 
 
 def _fleet(hosts: Sequence[HostResult], page: _Page) -> None:

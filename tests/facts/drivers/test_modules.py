@@ -115,7 +115,7 @@ def test_parameters_are_read_from_sysfs():
 
 def test_a_parameter_that_a_cut_may_have_taken_is_missing():
     """Others of the same module do not prove that it is not there."""
-    read = "vfio_pci/parameters/disable_idle_d3=N\n"
+    read = "vfio_pci/parameters/disable_idle_d3=N\nvfio_pci/parameters/x=1\n"
     cut = modules({"sys/module": Item("sys/module", Status.TRUNCATED, read.encode())})
 
     assert "N" == cut.parameter("vfio_pci", "disable_idle_d3")

@@ -83,12 +83,16 @@ class Memory:
         return self._evidence.text("proc/meminfo")
 
     def _node(self, number: int) -> Node:
-        values = self._tree.values
-        found = re.search(r"MemTotal:\s+([0-9]{1,15}) kB", values.get(f"node{number}/meminfo", ""))
-        pools = [(_POOL.fullmatch(path), count) for path, count in values.items()]
+        tree = self._tree
+        folder = f"node{number}/"
+        found = re.search(r"MemTotal:\s+([0-9]{1,15}) kB", tree.get(f"{folder}meminfo") or "")
+        for path in tree.unread:
+            if path.startswith(folder) and _POOL.fullmatch(path):
+                tree.get(path)  # raises: nobody knows what the pool holds
+        pools = [(_POOL.fullmatch(path), count) for path, count in tree.values.items()]
         return Node(
             number,
-            cpulist(values.get(f"node{number}/cpulist", "")),
+            cpulist(tree.get(f"{folder}cpulist") or ""),
             int(found[1]) if found else None,
             {
                 int(match[2]): int(count)

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 
-from pytest_vfio.evidence import Evidence, Missing, Quote
+from pytest_vfio.evidence import Evidence, Quote
+from pytest_vfio.facts.tristate import require
 from pytest_vfio.parse.pciaddress import PATTERN, address
 
 _NAME = re.compile(rf"vfio-(?:msix?|intx)(?:\[[0-9]{{1,5}}\])?\(({PATTERN})\)")
@@ -26,8 +27,7 @@ class Interrupts:
 
     def of(self, function: str) -> Mapping[int, int]:
         """How often each CPU has handled a function's interrupts. Raises Missing."""
-        if function not in self._counts and not self._item.whole:
-            raise Missing(self._item)
+        require(self._item)  # a function has several rows: some of them tell no share
         return self._counts.get(function, {})
 
     def quote(self, function: str) -> Quote:

@@ -78,7 +78,8 @@ class Cmdline:
             if item.status is Status.TRUNCATED:
                 text = text.rpartition(b" ")[0]  # the last word may be cut
             tidy = item.status is Status.PRESENT and b"\n" not in text and not _elided(item.text)
-            lines.append(Line(text, item.quote(item.text.strip("\n")), whole=whole, tidy=tidy))
+            quote = item.quote(text.decode("utf-8", "backslashreplace"))
+            lines.append(Line(text, quote, whole=whole, tidy=tidy))
             if whole:
                 return lines
         for log in self.evidence.seen("dmesg", "journal/kernel"):

@@ -145,6 +145,8 @@ def _virtfns(view: _SysfsView) -> Known | None:
         return None
     tree = view.sysfs.tree
     names = [f"{view.address}/virtfn{n}" for n in sorted(numbered.value, key=int)]
+    if any(name in tree.unread for name in names):
+        return None
     found = tuple(
         filter(None, (address(_basename(tree.links.get(name, "")) or "") for name in names))
     )
@@ -161,10 +163,11 @@ def _methods(view: _SysfsView) -> Known | None:
 
 def _resettable(view: _SysfsView) -> Known | None:
     """`reset` exists, and `reset_method` was not emptied by somebody (S23)."""
-    methods = _methods(view)
+    methods = view.file("reset_method", lambda text: tuple(text.split()))
     if methods is not None and methods.value == ():
         return Known(False, methods.quote)
-    return _present("reset")(view)
+    known = _present("reset")(view)
+    return None if methods is None and known is not None and known.value else known
 
 
 def _express(view: _SysfsView) -> Known | None:
