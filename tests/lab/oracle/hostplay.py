@@ -16,7 +16,7 @@ from tests.lab.oracle.truth import Truth
 from tests.lab.row import revision
 from tests.lab.suite import judge
 
-BOOT = 420.0
+BOOT = 700.0
 """Seconds after which a host that was started anew is taken for lost."""
 WORKS = Truth(starts=True, has=True, lives=True, said="every guest starts")
 LOST = Truth(starts=False, has=False, lives=False, said="the host did not come back")
