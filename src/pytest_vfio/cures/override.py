@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pytest_vfio.cures import modprobe
+from pytest_vfio.cures import cmdline, modprobe
 from pytest_vfio.cures.modprobe import comment_out
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.drivers.pins import Pin
@@ -105,7 +105,10 @@ def narrow(hypervisor: Hypervisor, pattern: IdPattern) -> Cure:
                 steps += _pin(hypervisor, function)
     instead = "" if len(steps) == alone else ", and bind the devices of guests by their addresses"
     title = f"take the id {pattern.text} out of the ids of vfio-pci{instead}"
-    return Cure(title, (*modprobe.last_once(steps), Reboot()))
+    words = [word.text for word in hypervisor.boot.running_words if pattern.text in word.pieces]
+    waits: tuple[Step, ...] = (Reboot(),) if pattern.origin == "modprobe" else ()
+    waits = waits or cmdline.if_it_runs(hypervisor.boot, *words)
+    return Cure(title, (*modprobe.last_once(steps), *waits))
 
 
 def _pin(hypervisor: Hypervisor, function: PciFunction) -> tuple[Step, ...]:

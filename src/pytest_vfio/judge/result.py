@@ -234,6 +234,53 @@ class LapsedResult(msgspec.Struct, frozen=True):
     expires: Day
 
 
+class RemedyState(enum.StrEnum):
+    """What became of a step of a plan, or of a whole one."""
+
+    PLANNED = "planned"
+    APPLIED = "applied"
+    PENDING_REBOOT = "pending reboot"
+    IN_TRIAL = "in trial"
+    ROLLED_BACK = "rolled back"
+    UNDONE = "undone"
+    REFUSED = "refused"
+    FAILED = "failed"
+    BY_HAND = "by hand"
+
+
+class RemedyStep(msgspec.Struct, frozen=True):
+    """One step of a plan, or a failure that it does not mend.
+
+    `why` is the failure, or the reason for a refusal; `diff` what changes in a file; `before` and
+    `after` are shell tests; `proof` says by what the devices are idle that it takes from a driver.
+    `finding` is the first of the `findings` that it is for. `by_hand` is what a person does.
+    """
+
+    id: Words
+    title: Words
+    finding: KeyResult
+    state: RemedyState
+    why: str
+    kind: Words
+    grade: Grade
+    impacts: tuple[Words, ...] = ()
+    diff: str = ""
+    commands: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
+    findings: tuple[KeyResult, ...] = ()
+
+
+class RemedyResult(msgspec.Struct, frozen=True):
+    """What would be done to a host, or was. `run` is the name of the plan or of the run."""
+
+    run: Words
+    state: RemedyState
+    steps: tuple[RemedyStep, ...]
+
+
 class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All that is to be reported of one host.
 
@@ -256,6 +303,7 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     live: bool = False
     unread: tuple[UnreadResult, ...] = ()
     lapsed: tuple[LapsedResult, ...] = ()
+    remedy: RemedyResult | None = None
 
     @cached_property
     def shown(self) -> tuple[FindingResult, ...]:

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from pytest_vfio.plugin.session import Session
 
 #: Features that know pytest: each has its options, and registers itself where it is asked for.
-pytest_plugins = ("pytest_vfio.plugin.recording", "pytest_vfio.plugin.workers")
+pytest_plugins = (
+    "pytest_vfio.plugin.recording",
+    "pytest_vfio.plugin.remedy",
+    "pytest_vfio.plugin.workers",
+)
 
 SESSION = pytest.StashKey["Session"]()
 
@@ -147,8 +151,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def _session(config: pytest.Config) -> Session:
     """The session of this process, started by whoever asks first. Raises Mistake."""
     if SESSION not in config.stash:
-        from pytest_vfio.plugin import reading, seeking  # noqa: PLC0415 - see above
+        from pytest_vfio.plugin import reading, seeking, signals  # noqa: PLC0415 - see above
 
+        signals.heed(config)
         with _everything_stays():
             if _named(config):
                 seeking.must_be_there(config)

@@ -25,6 +25,7 @@ from pytest_vfio.judge.result import (
     RunResult,
 )
 from pytest_vfio.printable import ascii_only, listed, printable
+from pytest_vfio.report import plan_lines
 from pytest_vfio.report.alike import alike, said
 from pytest_vfio.report.unread import by_reason, hints
 from pytest_vfio.report.words import counts, grade
@@ -82,10 +83,10 @@ class _Page:
         safe = printable(words).translate({9: " ", 10: " "})
         return safe.encode("ascii", "backslashreplace").decode() if self.ascii else safe
 
-    def line(self, indent: int, *parts: tuple[str, str]) -> None:
-        """Print a line; what wraps is indented further."""
+    def line(self, indent: int, *parts: tuple[str, str], paste: bool = False) -> None:
+        """Print a line; what wraps is indented further, save what is to be pasted."""
         text = self.text(*parts)
-        if not self.console.is_terminal:
+        if paste or not self.console.is_terminal:
             self.console.print(Text(" " * indent) + text, soft_wrap=True)
             return
         lines = text.wrap(self.console, max(20, self.console.width - indent - _HANG))
@@ -137,6 +138,9 @@ def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool) -> None:
     if host.reason:
         page.line(2, ("error ", "bold red"), (host.reason, ""))
     _devices(host.facts, page, verbose, brief=brief)
+    if host.remedy is not None:
+        for indent, parts, paste in plan_lines.lines(host.remedy):
+            page.line(indent, *parts, paste=paste)
     if not brief:
         _remarks(host, page, verbose)
 
@@ -194,7 +198,7 @@ def _fix(fix: FixResult, page: _Page, *, first: bool) -> None:
     page.line(5, (f"fix ({grade(fix)}): ", "cyan"), (fix.title, ""))
     for step in fix.steps if first else ():
         for command in step.commands:
-            page.line(7, (command, "bold"))
+            page.line(7, (command, "bold"), paste=True)
         if not step.commands:
             page.line(7, (step.by_hand or step.title, ""))
 

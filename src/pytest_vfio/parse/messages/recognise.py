@@ -12,11 +12,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
 from pytest_vfio.parse.messages.row import HARMLESS, PASSED, Form, Row, Speaker
 from pytest_vfio.parse.messages.table import ROWS
+from pytest_vfio.parse.messages.wrapped import Paragraph, paragraphs
 from pytest_vfio.parse.pciaddress import PATTERN, address
 
 _LONGEST = 20_000  # characters of a line that are looked at
@@ -88,25 +90,71 @@ class Message(msgspec.Struct, frozen=True):
 def recognise(lines: Iterable[str], says: Collection[Speaker] | None = None) -> tuple[Message, ...]:
     """Every known message in the lines, in their order; `says` leaves other speakers out.
 
-    Where wordings overlap in one line, the one that takes most of it counts.
+    Where wordings overlap in one line, the one that takes most of it counts. A message that a mail
+    or a terminal broke over several lines is that of the line in which it begins.
     """
     given = tuple(lines)
     pieces = [(index, piece) for index, line in enumerate(given) for piece in _pieces(line)]
-    text = "\n".join(piece for _, piece in pieces)
-    ends = list(accumulate(len(piece) + 1 for _, piece in pieces))
-    hits: dict[int, list[tuple[Row, re.Match[str]]]] = {}
+    said = [piece for _, piece in pieces]
+    hits = {number: _once(found) for number, found in _found(said, says)}
+    broken = list(paragraphs(said))
+    for place, found in _found([paragraph.text for paragraph in broken], says):
+        hits |= _with_broken(broken[place], found, hits)
+    return tuple(
+        Message(hit.row, _names(hit.match), given[pieces[number][0]], pieces[number][0])
+        for number in sorted(hits)
+        for hit in hits[number]
+    )
+
+
+def _with_broken(
+    paragraph: Paragraph, found: Iterable[Hit], hits: Mapping[int, list[Hit]]
+) -> dict[int, list[Hit]]:
+    """The hits of a paragraph's lines, with those that were found across their ends."""
+    across = [
+        hit for hit in found if paragraph.line_at(hit.start) != paragraph.line_at(hit.end - 1)
+    ]
+    if not across:
+        return {}
+    offsets = [start - cut for start, cut in zip(paragraph.starts, paragraph.cut, strict=True)]
+    inside = [
+        hit.moved(offset)
+        for number, offset in enumerate(offsets, paragraph.first)
+        for hit in hits.get(number, ())
+    ]
+    lines: dict[int, list[Hit]] = {paragraph.first + line: [] for line in range(len(offsets))}
+    for hit in _apart([*across, *inside]):
+        line = paragraph.line_at(hit.start)
+        lines[paragraph.first + line].append(hit.moved(-offsets[line]))
+    return lines
+
+
+class Hit(NamedTuple):
+    """A wording in a line, and where it stands in it."""
+
+    row: Row
+    match: re.Match[str]
+    start: int
+    end: int
+
+    def moved(self, by: int) -> Hit:
+        """The same in a text in which it stands elsewhere."""
+        return self._replace(start=self.start + by, end=self.end + by)
+
+
+def _found(lines: list[str], says: Collection[Speaker] | None) -> Iterable[tuple[int, list[Hit]]]:
+    """The lines in which wordings are, by number, each with all that are in it."""
+    text = "\n".join(lines)
     words = frozenset(text.split())
+    ends = list(accumulate(len(line) + 1 for line in lines))
+    hits: dict[int, list[Hit]] = {}
     for needed, literal, row, form in _wordings():
         if needed <= words and (says is None or row.says in says):
             for at in _lines_with(literal, text):
                 number = bisect_right(ends, at)
-                if match := form.pattern.search(pieces[number][1]):
-                    hits.setdefault(number, []).append((row, match))
-    return tuple(
-        Message(row, _names(match), given[pieces[number][0]], pieces[number][0])
-        for number in sorted(hits)
-        for row, match in _apart(hits[number])
-    )
+                for match in form.pattern.finditer(lines[number]):
+                    hits.setdefault(number, []).append(Hit(row, match, *match.span()))
+    return hits.items()
 
 
 def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
@@ -202,16 +250,18 @@ def _lines_with(literal: str, text: str) -> Iterator[int]:
         at = text.find(literal, end) if end >= 0 else -1
 
 
-def _apart(hits: list[tuple[Row, re.Match[str]]]) -> list[tuple[Row, re.Match[str]]]:
-    """Of matches that overlap in one line, those that take most of it, each row once."""
-    kept: list[tuple[Row, re.Match[str]]] = []
-    for row, match in sorted(hits, key=lambda hit: hit[1].start() - hit[1].end()):
-        if all(
-            row is not other and (match.end() <= held.start() or match.start() >= held.end())
-            for other, held in kept
-        ):
-            kept.append((row, match))
-    return sorted(kept, key=lambda hit: hit[1].start())
+def _apart(hits: Iterable[Hit]) -> list[Hit]:
+    """Of wordings that overlap, those that take most, in their order."""
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
+        if all(hit.end <= held.start or hit.start >= held.end for held in kept):
+            kept.append(hit)
+    return sorted(kept, key=lambda hit: hit.start)
+
+
+def _once(hits: Iterable[Hit]) -> list[Hit]:
+    """The first of each row: one line says a thing once, in however many of its wordings."""
+    return list({hit.row.id: hit for hit in reversed(_apart(hits))}.values())[::-1]
 
 
 def _names(match: re.Match[str]) -> dict[str, str]:

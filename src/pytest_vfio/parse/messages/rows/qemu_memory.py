@@ -293,7 +293,7 @@ ROWS = (
                 "can't open backing store /dev/hugepages for guest RAM: Operation not permitted",
             ),
             form(
-                r"unable to create backing store for hugepages: ",
+                r"unable to create backing store for hugepages:",
                 "unable to create backing store for hugepages: Permission denied",
             ),
         ),
