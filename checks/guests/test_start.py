@@ -21,6 +21,7 @@ from pytest_vfio.parse.claims import Claim, Kind
 _FILES = (Kind.FILE, Kind.PROGRAM, Kind.FOLDER)
 _MACHINE = (Kind.ACCELERATOR, Kind.MACHINE, Kind.SECURITY)
 _PLACES = (Kind.CPUS, Kind.NODES)
+_VALUES = (Kind.VALUE, Kind.CPU_MODEL, Kind.ADDRESS)
 _NETWORKS = (Kind.NETWORK, Kind.BRIDGE, Kind.NETDEV, Kind.POOL)
 
 
@@ -153,6 +154,30 @@ def test_qemu_user_can_read_the_files_of_the_guest(
     if unmet is None:
         return passes(f"QEMU's user can read the files of {guest.name}")
     return _fails(guest, unmet, severity)
+
+
+@check("GST035", severity=BLOCKER, needs=["LIB001"], refs=["F216"], since="0.2")
+def test_guest_has_values_that_libvirt_accepts_at_the_start(
+    hypervisor: Hypervisor, guest: Domain
+) -> Verdict:
+    """Guest has values that libvirt accepts at the start
+
+    Checks:
+        That ports of displays are in their range, that displays listen at addresses of this host,
+        that the CPU model is one that libvirt knows, and that host-passthrough goes with KVM.
+    Why it matters:
+        libvirt stores such a definition and refuses it only when the guest starts: "vnc port must
+        be in range [5900,65535]", "Cannot assign requested address", "Unknown CPU model".
+    Evidence:
+        The stored XML of the guest; /usr/share/libvirt/cpu_map; the addresses of the host.
+    Fix:
+        Correct the value in the guest's definition.
+    Fix safety:
+        Safe while the guest is off. Can be undone.
+    References:
+        F216; libvirt src/qemu/qemu_validate.c, src/cpu/cpu.c.
+    """
+    return _met(hypervisor, guest, _VALUES, "every value")
 
 
 _Judged = tuple[Severity | None, tuple[Claim, ...]]

@@ -316,3 +316,12 @@ def meet(guest: str, claim: Claim) -> Cure:
         Kind.ACCELERATOR: ("modprobe kvm_intel or kvm_amd, by the processor's vendor",),
     }.get(claim.kind, (f"virsh edit {guest}: correct {name}, or bring it to the host",))
     return by_hand(f"give {guest} its {claim.kind.value} {name}", *words)
+
+
+def correct_file(guest: str, file: str) -> Cure:
+    """A definition that libvirt did not take when it started."""
+    return by_hand(
+        f"let libvirt accept {file}",
+        f"virt-xml-validate {file} domain shows what is wrong; libvirt's journal has the reason",
+        f"correct it, then virsh define {file}, which brings {guest} back",
+    )

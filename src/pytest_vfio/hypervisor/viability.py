@@ -6,6 +6,7 @@ by name. Reads the domain as libvirt and QEMU will (`qemuProcessStart` and its k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 DEFAULT_USERS = ("libvirt-qemu", "qemu")
 _ACTIVE_NETWORKS = "run/libvirt/network/"
 _ACTIVE_POOLS = "run/libvirt/storage/"
+_EVERYWHERE = re.compile(r"0\.0\.0\.0|::1?|127\..*")
+_CPU_MODELS = "usr/share/libvirt/cpu_map/"
 
 
 class Unmet(msgspec.Struct, frozen=True):
@@ -82,8 +85,10 @@ def unreadable(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
     Raises Missing.
     """
     paths, who = hypervisor.paths, user(hypervisor)
-    if claim.kind not in (Kind.FILE, Kind.PROGRAM) or claim.value.startswith("/dev/"):
-        return None  # libvirt makes the device nodes in a namespace of QEMU's own
+    if claim.kind not in (Kind.FILE, Kind.PROGRAM) or not claim.value.startswith("/"):
+        return None
+    if claim.value.startswith("/dev/") and not claim.own:
+        return None  # libvirt makes device nodes for QEMU's user
     node = paths.node(claim.value)
     if node is None or who is None:
         return None
@@ -108,6 +113,9 @@ def _file(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
         return Unmet(claim, f"{claim.value} is no folder", node.quote)
     if claim.kind is Kind.PROGRAM and (node.is_folder or "x" not in node.mode):
         return Unmet(claim, f"{claim.value} cannot be run", node.quote)
+    name = claim.value.rpartition("/")[2]
+    if claim.what == "emulator" and not ("qemu" in name or "kvm" in name):
+        return Unmet(claim, f"{claim.value} is no QEMU", node.quote)
     return None
 
 
@@ -187,6 +195,34 @@ def _machine(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
     return Unmet(claim, f"QEMU has no machine type {claim.value}", known[0].quote)
 
 
+def _cpu_model(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
+    listing = hypervisor.evidence.item(_CPU_MODELS)
+    if listing.status is not Status.PRESENT or not listing.whole:
+        raise Missing(listing)
+    if any(line.endswith(f"_{claim.value}.xml") for line in listing.lines):
+        return None
+    words = f"libvirt knows no CPU model {claim.value}"
+    return Unmet(claim, words, listing.quote(f"(no x86_{claim.value}.xml)"))
+
+
+def _address(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
+    if _EVERYWHERE.fullmatch(claim.value):
+        return None
+    if not re.fullmatch(r"[0-9.]+|[0-9a-fA-F:.]+", claim.value):
+        return None  # a name, which is looked up at the start
+    item = hypervisor.evidence.item("ip/addr")
+    if item.status is not Status.PRESENT or not item.whole:
+        raise Missing(item)
+    if f'"{claim.value.lower()}"' in item.text:
+        return None
+    words = f"{claim.value} is no address of this host"
+    return Unmet(claim, words, item.quote(f"(no {claim.value})"))
+
+
+def _value(_: Hypervisor, claim: Claim) -> Unmet | None:
+    return Unmet(claim, f"libvirt refuses {claim.value} at the start", claim.quote)
+
+
 def _security(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
     models = hypervisor.capabilities.security
     if claim.value in models:
@@ -213,5 +249,8 @@ _ANSWERS: Mapping[Kind, Callable[[Hypervisor, Claim], Unmet | None]] = MappingPr
         Kind.ACCELERATOR: _accelerator,
         Kind.MACHINE: _machine,
         Kind.SECURITY: _security,
+        Kind.CPU_MODEL: _cpu_model,
+        Kind.ADDRESS: _address,
+        Kind.VALUE: _value,
     }
 )

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pytest_vfio.evidence import Item, Quote
+from pytest_vfio.parse.nodedevs import number
 from pytest_vfio.parse.xmltext import Element
 
 
@@ -31,6 +32,9 @@ class Kind(enum.Enum):
     ACCELERATOR = "accelerator"
     MACHINE = "machine type"
     SECURITY = "security model"
+    CPU_MODEL = "CPU model"
+    ADDRESS = "address"
+    VALUE = "value"  # that libvirt takes into a definition, and refuses at the start
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -48,7 +52,13 @@ class Claim(msgspec.Struct, frozen=True):
 
 def of(domain: Element, item: Item) -> tuple[Claim, ...]:
     """All claims of a document, in its order."""
-    found = (*_machine(domain), *_placement(domain), *_boot(domain), *_devices(domain))
+    found = (
+        *_machine(domain),
+        *_placement(domain),
+        *_boot(domain),
+        *_devices(domain),
+        *_values(domain),
+    )
     return tuple(
         Claim(kind, value, what, item.quote(element.line), own)
         for kind, value, what, element, own in found
@@ -168,13 +178,34 @@ def _others(device: Element) -> Iterator[_Found]:
     """Random numbers, input devices, persistent memory."""
     for backend in device.all("backend"):
         if backend.get("model") == "random":
-            yield Kind.FILE, backend.text, device.tag, backend, False
+            yield Kind.FILE, backend.text, device.tag, backend, True
     for source in device.all("source"):
         for attribute in ("evdev", "dev"):
             yield Kind.FILE, source.get(attribute), device.tag, source, False
         for path in source.all("path"):
             yield Kind.FILE, path.text, device.tag, path, False
 
+
+def _values(domain: Element) -> Iterator[_Found]:
+    cpu = domain.first("cpu")
+    if cpu is not None and cpu.get("mode") == "host-passthrough" and domain.get("type") == "qemu":
+        yield Kind.VALUE, "host-passthrough", "CPU mode, which needs type kvm", cpu, False
+    for model in domain.all("cpu", "model"):
+        if domain.at("os", "type") == "hvm" and model.get("fallback") != "allow":
+            yield Kind.CPU_MODEL, model.text, "cpu", model, False
+    for graphics in domain.all("devices", "graphics"):
+        port, kind = number(graphics.get("port", "-1")), graphics.get("type")
+        fixed = port if port is not None and graphics.get("autoport") != "yes" else -1
+        if kind == "vnc" and 0 < fixed < _FIRST_VNC_PORT:
+            what = f"port of vnc, expected {_FIRST_VNC_PORT} to 65535"
+            yield Kind.VALUE, str(fixed), what, graphics, False
+        listens = [graphics.get("listen"), *(x.get("address") for x in graphics.all("listen"))]
+        for address in dict.fromkeys(filter(None, listens)):
+            yield Kind.ADDRESS, address, f"{kind} listens", graphics, False
+
+
+#: QEMU counts displays from here.
+_FIRST_VNC_PORT = 5900
 
 _READERS = {
     "disk": _disk,

@@ -125,6 +125,7 @@ ROWS: tuple[Row, ...] = (
     folder("run/libvirt/network/", right=ROOT, pattern="*.xml"),
     folder("etc/libvirt/hooks/", right=ROOT, since="0.2"),
     listing("run/libvirt/storage/", right=ROOT, since="0.2"),
+    listing("usr/share/libvirt/cpu_map/", since="0.2"),
     listing("etc/libvirt/qemu/autostart/", right=ROOT),
     listing("etc/libvirt/qemu/networks/autostart/"),
     listing("sys/firmware/acpi/tables/", secrets=False, sos=("/sys/firmware/acpi/*",)),

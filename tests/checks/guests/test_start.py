@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_vfio.check import Outcome
+from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Item, Status
 from tests.ask import ask
 from tests.hosts.guest_xml import domain, host, hostdev
@@ -291,6 +292,84 @@ def test_GST034_unknown_without_the_user():
     rom = ROM.format("/var/lib/gpu.rom")
 
     assert UNKNOWN == says("GST034", rom, without="users/qemu").outcome
+
+
+# -- GST035
+
+MODELS = {"usr/share/libvirt/cpu_map/": "index.xml\nx86_Haswell.xml\nx86_qemu64.xml\n",
+          "ip/addr": '[{"ifname":"eth0","addr_info":[{"local":"192.0.2.5"}]}]'}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("<graphics type='vnc' port='22' autoport='no'/>", {}),
+        ("<graphics type='vnc' port='5901' listen='192.0.2.7'/>", {}),
+        ("<graphics type='spice'><listen type='address' address='198.51.100.1'/></graphics>", {}),
+        ("", {"body": "<cpu mode='custom'><model fallback='forbid'>Haswel</model></cpu>"}),
+        ("", {"body": "<cpu mode='host-passthrough'/>", "type": "qemu"}),
+    ],
+)
+def test_GST035_fails_on_what_is_refused_only_at_the_start(device, words):
+    """The definition is stored without a word."""
+    assert FAIL == says("GST035", device, **words, **MODELS).outcome
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("<graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'/>", {}),
+        ("<graphics type='vnc' port='5901' listen='192.0.2.5'/>", {}),
+        ("<graphics type='spice' port='22'/>", {}),
+        ("", {"body": "<cpu mode='custom'><model fallback='forbid'>Haswell</model></cpu>"}),
+        ("", {"body": "<cpu mode='host-passthrough'/>"}),
+    ],
+)
+def test_GST035_passes_on_what_libvirt_accepts(device, words):
+    """A port that libvirt chooses, an address of the host, a model that it knows."""
+    assert PASS == says("GST035", device, **words, **MODELS).outcome
+
+
+def test_GST035_unknown_without_the_models_or_the_addresses():
+    """Each is a question of its own."""
+    body = "<cpu mode='custom'><model fallback='forbid'>Haswell</model></cpu>"
+    shown = "<graphics type='vnc' listen='192.0.2.5'/>"
+
+    assert UNKNOWN == says("GST035", body=body).outcome
+    assert UNKNOWN == says("GST035", shown).outcome
+
+
+# -- what libvirt did not take
+
+GOOD = domain("other", DEVICE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        domain("g", DEVICE).replace("</os>", "</oss>"),
+        domain("g", DEVICE).replace("<name>g</name>", "<name>g</name"),
+        domain("g", DEVICE, type="lxc"),
+        domain("other", DEVICE),
+    ],
+)
+def test_GST001_fails_on_a_file_that_libvirt_did_not_take(text):
+    """No XML, another type, another guest's name: the file is named, and no other guest suffers."""
+    wanted = Declared(devices=(WantedDevice(address=NIC),), guests={"g": WantedGuest((NIC,))})
+    items = {
+        **host(GOOD),
+        "etc/libvirt/qemu/": "g.xml\nother.xml\n",
+        "etc/libvirt/qemu/g.xml": text,
+        "etc/libvirt/qemu/other.xml": GOOD,
+        "run/libvirt/qemu/": "",
+        "sys/bus/pci/devices": f"{NIC}/vendor=0x8086\n{NIC}/device=0x1572\n",
+    }
+    found = hypervisor(items, wanted)
+    said = ask("GST001", found, found.intent.known[0])
+
+    assert FAIL == said.outcome
+    assert "/etc/libvirt/qemu/g.xml" in said.message
+    assert ["other"] == [guest.name for guest in found.guests.domains]
 
 
 def test_what_the_recording_is_too_old_to_have_makes_nothing_unknown():
