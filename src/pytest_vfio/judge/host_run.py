@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.declared import Declared
-from pytest_vfio.evidence import Evidence, Source, Status
+from pytest_vfio.evidence import Evidence, Source, Status, place
 from pytest_vfio.facts.pci.function import PciFunction
 from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -43,6 +43,7 @@ from pytest_vfio.judge.result import (
 )
 from pytest_vfio.judge.subjects import Subjects
 from pytest_vfio.judge.suite import Suite, layer
+from pytest_vfio.parse.pciconfig import PORT_TYPES
 from pytest_vfio.steps import Step
 
 T = TypeVar("T")
@@ -201,7 +202,7 @@ def _told(judgement: Judgement, policy: Policy) -> Told:
 
 def _unread(findings: Iterable[Finding]) -> tuple[UnreadResult, ...]:
     tally = Counter(
-        (gap.name, gap.why)
+        (place(gap.name), gap.why)
         for finding in findings
         if finding.outcome is Outcome.UNKNOWN
         for gap in finding.missing
@@ -216,7 +217,7 @@ def _facts(hypervisor: Hypervisor, diagnosis: Diagnosis) -> FactsResult:
         iommu=_switch(known(lambda: hypervisor.iommu.on)),
         interrupt_remapping=_switch(known(lambda: hypervisor.iommu.interrupt_remapping)),
         devices=_devices(hypervisor, diagnosis),
-        devices_unread=tuple(gap.name for gap in hypervisor.intent.lacking),
+        devices_unread=tuple(place(gap.name) for gap in hypervisor.intent.lacking),
     )
 
 
@@ -263,6 +264,7 @@ def _device(
         reset=_of(function, lambda one: one.reset_methods),
         link=_of(function, _link),
         netdevs=_of(function, lambda one: one.netdevs) or (),
+        port=_of(function, _port),
     )
 
 
@@ -275,6 +277,11 @@ def _mates(name: str, function: PciFunction | None, hypervisor: Hypervisor) -> t
         for mate in (group.functions if group else ())
         if mate.address != name and known(lambda: mate.is_endpoint)  # noqa: B023 - asked at once
     )
+
+
+def _port(function: PciFunction) -> str | None:
+    """`Root Port`; None for what is no bridge, or an old one."""
+    return PORT_TYPES.get(function.config.port_type or 0) if function.is_bridge else None
 
 
 def _link(function: PciFunction) -> str | None:
