@@ -30,6 +30,7 @@ from pytest_vfio.facts.libvirt.daemon import Libvirt
 from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.libvirt.hooks import Hooks
 from pytest_vfio.facts.pci.functions import Pci
+from pytest_vfio.facts.pci.names import Names
 from pytest_vfio.hypervisor.demand import Demand
 from pytest_vfio.hypervisor.groups import Groups
 from pytest_vfio.hypervisor.intent import Intent
@@ -109,6 +110,11 @@ class Hypervisor:
     def pci(self) -> Pci:
         """Every PCI function that is known."""
         return Pci(self.evidence)
+
+    @cached_property
+    def names(self) -> Names:
+        """What PCI functions are called."""
+        return Names(self.evidence)
 
     @cached_property
     def groups(self) -> Groups:

@@ -44,8 +44,9 @@ class Session:
             config.option.vfio_strict_unknown,
             asked.inventory.waivers,
             datetime.datetime.now(datetime.UTC).date(),
+            survey=config.option.vfio_survey,
         )
-        self.run = Run(asked.inventory, policy, asked.targets, readings)
+        self.run = Run(asked.inventory, policy, asked.targets, readings, asked.devices)
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
         self.blocked: set[str] = set()
@@ -242,6 +243,8 @@ class Session:
             checks=checks_of(run.suite),
             hosts=remedy.planned(run.results(self.reported), plans),
             idle=run.idle(),
+            pool=self.asked.pool,
+            survey=run.policy.survey,
         )
 
     def _write(self) -> None:
