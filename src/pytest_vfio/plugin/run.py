@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,14 @@ from pytest_vfio.judge.judgement import Key
 from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.result import HostResult
 from pytest_vfio.judge.suite import Suite
+from pytest_vfio.plugin.reading import Asked
 from pytest_vfio.sources import Reading, Target, Unreachable
+
+
+def policy_of(asked: Asked, *, strict: bool) -> Policy:
+    """What gates in this run, today."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return Policy(asked.fail_on, strict, asked.inventory.waivers, today)
 
 
 class Run(msgspec.Struct, dict=True):
