@@ -12,6 +12,7 @@ from contextlib import suppress
 from pytest_vfio.cures import cmdline, modprobe
 from pytest_vfio.cures.modprobe import comment_out
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import tristate
 from pytest_vfio.facts.drivers.pins import Pin
 from pytest_vfio.facts.pci.functions import PciFunction
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -38,11 +39,17 @@ def pin(hypervisor: Hypervisor, function: PciFunction) -> Cure:
 
 
 def take(hypervisor: Hypervisor, functions: Iterable[PciFunction]) -> Cure:
-    """The rest of a group leaves the host, as a whole; what the host lives on never does."""
+    """The rest of a group leaves the host, as a whole; what the host depends on never does.
+
+    Nor does a part of the chipset (LPC, SMBus, a bridge): what the firmware does with it nobody
+    sees, and no guest has a use for it.
+    """
     found = tuple(functions)
     names = ", ".join(one.address for one in found)
     for one in found:
         path = hypervisor.protected.known.get(one.address)
+        if path is None and not tristate.known(_is_endpoint, one):
+            path = "it is a part of the chipset"
         if path is not None:
             return by_hand(
                 "move the card to a slot whose IOMMU group holds nothing of the host",
@@ -209,3 +216,7 @@ def _identity(function: PciFunction) -> Identity:
         return Identity(function.id, function.subsystem)
     except Missing:
         return Identity(function.id if function.knows("device") else None)
+
+
+def _is_endpoint(function: PciFunction) -> bool:
+    return function.is_endpoint

@@ -177,7 +177,10 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     `label` is the address, or how the inventory calls a device that the host does not show (then
     `address` is None). `no_because` says of what kind a *no* is. `after` is what it takes to make
     a *no* a *yes*, in order, `with_` what goes along. `used_by` are the paths by which the host
-    itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it.
+    itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it,
+    `physfn` the PF of a VF, `vfs` how many VFs it can have. An `endpoint` is no bridge, nor of the chipset.
+    `reset` names the kernel's ways to reset it, in their order, empty for none; `link` is what its
+    link runs at now.
     """
 
     label: Words
@@ -200,6 +203,11 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     parent: str | None = None
     physfn: str | None = None
     class_code: str | None = None
+    endpoint: bool = False
+    vfs: int | None = None
+    reset: tuple[str, ...] | None = None
+    link: str | None = None
+    netdevs: tuple[str, ...] = ()
 
 
 class FactsResult(msgspec.Struct, frozen=True):
@@ -348,7 +356,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `product` is name and version; `started` is UTC; `complete` is false where the run was stopped
     before its end. `idle` are sentences on waivers that cover nothing. `pool` says, in the words of
-    the command line, which hosts the run is about: it tells the runs of several pools apart.
+    the command line, which hosts the run is about: it tells the runs of several pools apart. In
+    a `survey` every endpoint was judged as if it were to be passed through.
     """
 
     schema: Literal[2] = SCHEMA
@@ -361,3 +370,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[HostResult, ...]
     idle: tuple[str, ...] = ()
     pool: str = ""
+    survey: bool = False

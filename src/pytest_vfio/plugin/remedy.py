@@ -103,6 +103,8 @@ def must_be_possible(config: pytest.Config, asked: Asked) -> None:
     option = config.option
     if not writes(config):
         return
+    if getattr(option, "vfio_survey", False):
+        raise Mistake("--fix and --undo: --survey asks what could be, and changes nothing")
     for name in _SELECTING:
         if getattr(option, name, None):
             raise Mistake("--fix and --undo go with no selection (-k, -m, --lf) and without -n")
@@ -157,16 +159,14 @@ def _undo(config: pytest.Config, target: Target) -> RemedyResult:
 
 
 def _fix(config: pytest.Config, asked: Asked, target: Target, evidence: Evidence) -> RemedyResult:
-    from pytest_vfio.judge import suite  # noqa: PLC0415 - as above
-    from pytest_vfio.judge.host_run import HostRun  # noqa: PLC0415 - as above
     from pytest_vfio.judge.result import BeforeResult  # noqa: PLC0415 - as above
-    from pytest_vfio.plugin.run import policy_of  # noqa: PLC0415 - as above
+    from pytest_vfio.plugin.run import Run, policy_of  # noqa: PLC0415 - as above
     from pytest_vfio.remedy import apply, hand, plan  # noqa: PLC0415 - as above
     from pytest_vfio.steps import Grade  # noqa: PLC0415 - as above
 
-    policy = policy_of(asked, strict=config.option.vfio_strict_unknown)
-    host = HostRun(evidence, asked.inventory.declared(evidence.host), policy)
-    host.judge(suite.combined(()))
+    policy = policy_of(asked, config)
+    run = Run(asked.inventory, policy, asked.targets, (evidence,), asked.devices)
+    host = run.judge(evidence.host)
     made = _plan(host, Grade.UNSAFE if config.option.vfio_fix_unsafe else Grade.SAFE)
     shown = plan.result(made, host.hypervisor)
     before = BeforeResult(host.told.verdict, host.told.causes)
@@ -174,9 +174,9 @@ def _fix(config: pytest.Config, asked: Asked, target: Target, evidence: Evidence
         return replace(shown, before=before)
     if config.option.vfio_fix_unsafe and not config.option.vfio_yes:
         _must_consent(config, target, shown)
-    run = apply.run_name(made, time.time())
-    answer = hand.carry_out(target, apply.script(made, run), _PATIENCE)
-    return replace(apply.after(shown, run, answer), before=before)
+    name = apply.run_name(made, time.time())
+    answer = hand.carry_out(target, apply.script(made, name), _PATIENCE)
+    return replace(apply.after(shown, name, answer), before=before)
 
 
 def _plan(host: HostRun, most: Grade | None = None) -> Plan:

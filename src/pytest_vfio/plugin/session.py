@@ -43,8 +43,8 @@ class Session:
     ) -> None:
         self.config = config
         self.asked = asked
-        policy = policy_of(asked, strict=config.option.vfio_strict_unknown)
-        self.run = Run(asked.inventory, policy, asked.targets, readings)
+        policy = policy_of(asked, config)
+        self.run = Run(asked.inventory, policy, asked.targets, readings, asked.devices)
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
         self.blocked: set[str] = set()
@@ -244,6 +244,8 @@ class Session:
             checks=checks_of(run.suite),
             hosts=remedy.planned(run.results(self.reported), plans),
             idle=run.idle(),
+            pool=self.asked.pool,
+            survey=run.policy.survey,
         )
 
     def _write(self) -> None:

@@ -82,6 +82,7 @@ ROWS: tuple[Row, ...] = (
     file("etc/sysconfig/libvirt-guests"),
     file("boot/grub/grub.cfg", right=ROOT, loose="grub.cfg"),
     file("boot/grub2/grub.cfg", right=ROOT),
+    *(file(f"boot/{name}/custom.cfg", right=ROOT, since="0.2") for name in ("grub", "grub2")),
     file("boot/grub/grubenv", right=ROOT),
     file("boot/grub2/grubenv", right=ROOT),
     file("boot/loader/loader.conf"),
@@ -122,6 +123,9 @@ ROWS: tuple[Row, ...] = (
     ),
     folder("run/libvirt/qemu/", right=ROOT, pattern="*.xml", sos=("/run/libvirt/", "/run/libvirt")),
     folder("run/libvirt/network/", right=ROOT, pattern="*.xml"),
+    folder("etc/libvirt/hooks/", right=ROOT, since="0.2"),
+    listing("run/libvirt/storage/", right=ROOT, since="0.2"),
+    listing("usr/share/libvirt/cpu_map/", since="0.2"),
     listing("etc/libvirt/qemu/autostart/", right=ROOT),
     listing("etc/libvirt/qemu/networks/autostart/"),
     listing("sys/firmware/acpi/tables/", secrets=False, sos=("/sys/firmware/acpi/*",)),
@@ -299,6 +303,10 @@ ROWS: tuple[Row, ...] = (
         source="/proc/net/tcp and tcp6 (sshd's sockets)",
         function="openers",
     ),
+    own(
+        "paths", source="stat of what guests name", right=ROOT, function="named_paths", since="0.2"
+    ),
+    own("users/qemu", limit=5, source="id of QEMU's user", function="qemu_users", since="0.2"),
     # -- commands
     command("uname", limit=5, source="uname -a", loose="uname", sos=(f"{_SOS}kernel/uname_-a",)),
     command("systemd/detect-virt", limit=5, ok="1", source="systemd-detect-virt"),
@@ -415,6 +423,14 @@ ROWS: tuple[Row, ...] = (
         source="/sys/bus/pci/devices/*/config of what is awake",
         function="pci_config",
         sos=("proc/bus/pci/*/*",),
+        secrets=False,
+    ),
+    own(
+        "pci.ids",
+        since="0.2",
+        limit=5,
+        source="/usr/share/misc/pci.ids or /usr/share/hwdata/pci.ids, of what is here",
+        function="pci_names",
         secrets=False,
     ),
     # -- what others hand over, in place of what the probe reads
