@@ -180,7 +180,7 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it,
     `physfn` the PF of a VF, `vfs` how many VFs it can have. An `endpoint` is no bridge, nor of the chipset.
     `reset` names the kernel's ways to reset it, in their order, empty for none; `link` is what its
-    link runs at now.
+    link runs at now. `port` is what kind of PCI Express port a bridge is, in lspci's words.
     """
 
     label: Words
@@ -208,6 +208,7 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     reset: tuple[str, ...] | None = None
     link: str | None = None
     netdevs: tuple[str, ...] = ()
+    port: str | None = None
 
 
 class FactsResult(msgspec.Struct, frozen=True):
