@@ -33,14 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """--print-probe needs no session and no host."""
-    if not config.option.vfio_print_probe:
-        return None
-    from pytest_vfio import sources  # noqa: PLC0415 - slow to import, and seldom needed
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Print the probe before anything of the folder can fail: most often it goes into a pipe.
 
-    sys.stdout.write(sources.probe_text())
-    return 0
+    The exit code of a pipe is that of its last command, a shell that was given nothing to do.
+    """
+    if early_config.known_args_namespace.vfio_print_probe:
+        from pytest_vfio import sources  # noqa: PLC0415 - slow to import, and seldom needed
+
+        sys.stdout.write(sources.probe_text())
+        raise SystemExit(0)
 
 
 def record(config: pytest.Config, evidences: Iterable[Evidence]) -> list[str]:

@@ -94,7 +94,7 @@ def _asks(file: Path) -> bool:
         return True  # pytest tells best what is wrong with it
     every = file.name == "conftest.py"
     return any(
-        _HANDED & {argument.arg for argument in (*one.args.args, *one.args.kwonlyargs)}
+        _HANDED & _arguments(one)
         for one in _functions(tree)
         if every or one.name.startswith("test") or one.decorator_list
     )
@@ -106,3 +106,14 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunction
     for one in itertools.chain(tree.body, *classes):
         if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield one
+
+
+def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """What a function is handed by fixtures: no decorator of its own gives it (parametrize)."""
+    names = {one.arg for one in (*function.args.args, *function.args.kwonlyargs)}
+    for node in itertools.chain.from_iterable(map(ast.walk, function.decorator_list)):
+        if isinstance(node, ast.keyword):
+            names.discard(node.arg or "")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.difference_update(map(str.strip, node.value.split(",")))
+    return names

@@ -12,15 +12,23 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
 from pytest_vfio.parse.messages.row import HARMLESS, PASSED, Form, Row, Speaker
 from pytest_vfio.parse.messages.table import ROWS
+from pytest_vfio.parse.messages.wrapped import Paragraph, paragraphs
 from pytest_vfio.parse.pciaddress import PATTERN, address
 
 _LONGEST = 20_000  # characters of a line that are looked at
 _NEAR = 12  # lines within which a frame's reason stands
+_OF_GUESTS = frozenset(
+    {
+        *(Speaker.QEMU, Speaker.LIBVIRT, Speaker.VIRT_MANAGER),
+        *(Speaker.PROXMOX, Speaker.CONTAINER, Speaker.KUBERNETES),
+    }
+)
 _SUBJECTS = frozenset({"device", "group", "guest", "bar"})
 _TYPED = str.maketrans(
     {"\xa0": " ", "\u202f": " ", "\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"}
@@ -29,6 +37,8 @@ _ESCAPE = re.compile(r"\\{1,4}(?:u([0-9a-fA-F]{4})|([\"'/nrt]))")
 _MEANT = {"n": "\n", "r": "\n", "t": "\t"}
 _BEFORE = re.compile(rf"({PATTERN})(?![0-9a-fA-F])")
 
+#: The guest whose QEMU says it, as libvirt and QEMU's command line name it.
+_GUEST = re.compile(r"\(vm='([^']{1,200})'\)|-name guest=(?P<name>[^,\s]{1,200})")
 _PREFIX = re.compile(
     r"(?:[\s>|]+"
     r"|<\d{1,3}>"
@@ -88,25 +98,71 @@ class Message(msgspec.Struct, frozen=True):
 def recognise(lines: Iterable[str], says: Collection[Speaker] | None = None) -> tuple[Message, ...]:
     """Every known message in the lines, in their order; `says` leaves other speakers out.
 
-    Where wordings overlap in one line, the one that takes most of it counts.
+    Where wordings overlap in one line, the one that takes most of it counts. A message that a mail
+    or a terminal broke over several lines is that of the line in which it begins.
     """
     given = tuple(lines)
     pieces = [(index, piece) for index, line in enumerate(given) for piece in _pieces(line)]
-    text = "\n".join(piece for _, piece in pieces)
-    ends = list(accumulate(len(piece) + 1 for _, piece in pieces))
-    hits: dict[int, list[tuple[Row, re.Match[str]]]] = {}
+    said = [piece for _, piece in pieces]
+    hits = {number: _once(found) for number, found in _found(said, says)}
+    broken = list(paragraphs(said))
+    for place, found in _found([paragraph.text for paragraph in broken], says):
+        hits |= _with_broken(broken[place], found, hits)
+    return tuple(
+        _message(hit, given[pieces[number][0]], pieces[number][0])
+        for number in sorted(hits)
+        for hit in hits[number]
+    )
+
+
+def _with_broken(
+    paragraph: Paragraph, found: Iterable[Hit], hits: Mapping[int, list[Hit]]
+) -> dict[int, list[Hit]]:
+    """The hits of a paragraph's lines, with those that were found across their ends."""
+    across = [
+        hit for hit in found if paragraph.line_at(hit.start) != paragraph.line_at(hit.end - 1)
+    ]
+    if not across:
+        return {}
+    offsets = [start - cut for start, cut in zip(paragraph.starts, paragraph.cut, strict=True)]
+    inside = [
+        hit.moved(offset)
+        for number, offset in enumerate(offsets, paragraph.first)
+        for hit in hits.get(number, ())
+    ]
+    lines: dict[int, list[Hit]] = {paragraph.first + line: [] for line in range(len(offsets))}
+    for hit in _apart([*across, *inside]):
+        line = paragraph.line_at(hit.start)
+        lines[paragraph.first + line].append(hit.moved(-offsets[line]))
+    return lines
+
+
+class Hit(NamedTuple):
+    """A wording in a line, and where it stands in it."""
+
+    row: Row
+    match: re.Match[str]
+    start: int
+    end: int
+
+    def moved(self, by: int) -> Hit:
+        """The same in a text in which it stands elsewhere."""
+        return self._replace(start=self.start + by, end=self.end + by)
+
+
+def _found(lines: list[str], says: Collection[Speaker] | None) -> Iterable[tuple[int, list[Hit]]]:
+    """The lines in which wordings are, by number, each with all that are in it."""
+    text = "\n".join(lines)
     words = frozenset(text.split())
+    ends = list(accumulate(len(line) + 1 for line in lines))
+    hits: dict[int, list[Hit]] = {}
     for needed, literal, row, form in _wordings():
         if needed <= words and (says is None or row.says in says):
             for at in _lines_with(literal, text):
                 number = bisect_right(ends, at)
-                if match := form.pattern.search(pieces[number][1]):
-                    hits.setdefault(number, []).append((row, match))
-    return tuple(
-        Message(row, _names(match), given[pieces[number][0]], pieces[number][0])
-        for number in sorted(hits)
-        for row, match in _apart(hits[number])
-    )
+                for match in form.pattern.finditer(lines[number]):
+                    hits.setdefault(number, []).append(Hit(row, match, *match.span()))
+    return hits.items()
 
 
 def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
@@ -114,7 +170,8 @@ def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
 
     A later line takes one back if its row is named in `over` and it is about the same device,
     group, guest or BAR, as far as both name it. What is said again, or says no more than another
-    of its row, is left out, and so is a frame whose reason stands near it.
+    of its row, is left out, and so is a frame whose reason stands near it: what the frame names is
+    the reason's then, such as the guest that failed to start.
     """
     later: dict[str, set[_About]] = {}
     kept: list[Message] = []
@@ -125,9 +182,20 @@ def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
             kept.append(message)
         later.setdefault(message.row.id, set()).add(about)
     kept.reverse()
-    reasons = [message.index for message in kept if _is_reason(message)]
-    framed = [m for m in kept if not (m.row.frame and _near(m.index, reasons))]
-    return tuple(_distinct(framed))
+    return tuple(_distinct(_told(kept)))
+
+
+def _told(messages: list[Message]) -> list[Message]:
+    """Reasons in place of the frames near them, and what only the frame names with the reason."""
+    reasons = {at: message for at, message in enumerate(messages) if _is_reason(message)}
+    order = list(reasons)
+    places = [messages[at].index for at in order]
+    dropped = set()
+    for at, message in enumerate(messages):
+        if message.row.frame and (near := _nearest(message.index, places)) is not None:
+            dropped.add(at)
+            reasons[order[near]] = _with_names(reasons[order[near]], message)
+    return [reasons.get(at, one) for at, one in enumerate(messages) if at not in dropped]
 
 
 def bare(line: str) -> str:
@@ -152,10 +220,20 @@ def _is_reason(message: Message) -> bool:
     return not message.row.frame and message.row.weight is not HARMLESS
 
 
-def _near(index: int, reasons: list[int]) -> bool:
-    """One of the places, in their order, is within a few lines."""
-    at = bisect_left(reasons, index - _NEAR)
-    return at < len(reasons) and reasons[at] <= index + _NEAR
+def _with_names(reason: Message, frame: Message) -> Message:
+    """A reason with what only its frame names, where it is about a guest as the frame is."""
+    if reason.row.says not in _OF_GUESTS:
+        return reason
+    names = {name: frame.names[name] for name in _SUBJECTS & frame.names.keys()}
+    return msgspec.structs.replace(reason, names=names | dict(reason.names))
+
+
+def _nearest(index: int, places: list[int]) -> int | None:
+    """Which of the places, in their order, is next after an index, or just before it."""
+    at = bisect_left(places, index)
+    if at < len(places) and places[at] <= index + _NEAR:
+        return at
+    return at - 1 if at and places[at - 1] >= index - _NEAR else None
 
 
 def _distinct(messages: list[Message]) -> Iterator[Message]:
@@ -202,23 +280,28 @@ def _lines_with(literal: str, text: str) -> Iterator[int]:
         at = text.find(literal, end) if end >= 0 else -1
 
 
-def _apart(hits: list[tuple[Row, re.Match[str]]]) -> list[tuple[Row, re.Match[str]]]:
-    """Of matches that overlap in one line, those that take most of it, each row once."""
-    kept: list[tuple[Row, re.Match[str]]] = []
-    for row, match in sorted(hits, key=lambda hit: hit[1].start() - hit[1].end()):
-        if all(
-            row is not other and (match.end() <= held.start() or match.start() >= held.end())
-            for other, held in kept
-        ):
-            kept.append((row, match))
-    return sorted(kept, key=lambda hit: hit[1].start())
+def _apart(hits: Iterable[Hit]) -> list[Hit]:
+    """Of wordings that overlap, those that take most, in their order."""
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
+        if all(hit.end <= held.start or hit.start >= held.end for held in kept):
+            kept.append(hit)
+    return sorted(kept, key=lambda hit: hit.start)
 
 
-def _names(match: re.Match[str]) -> dict[str, str]:
-    """What a match names, and the device that stands before it where it names none itself."""
+def _once(hits: Iterable[Hit]) -> list[Hit]:
+    """The first of each row: one line says a thing once, in however many of its wordings."""
+    return list({hit.row.id: hit for hit in reversed(_apart(hits))}.values())[::-1]
+
+
+def _message(hit: Hit, line: str, index: int) -> Message:
+    """The message, with what its line names beside it: a device before it, the guest anywhere."""
+    match = hit.match
     names = {name: address(value) or value for name, value in match.groupdict().items() if value}
     if "device" not in names:
         before = _BEFORE.findall(match.string, 0, match.start())
         if before and (found := address(before[-1])):
             names["device"] = found
-    return names
+    if "guest" not in names and (guest := _GUEST.search(line)):
+        names["guest"] = guest[1] or guest["name"]
+    return Message(hit.row, names, line, index)

@@ -132,11 +132,11 @@ ROWS = (
         "KubeVirt could not make the host device of the guest; the rest of the line is why.",
         (
             form(
-                r"failed to create PCI device for <name:guest>: ",
+                r"failed to create PCI device for <name:guest>:",
                 "failed to create PCI device for gpu1: failed to parse pci address",
             ),
             form(
-                r"failed to create (?:GPU |SRIOV |PCI )?host-devices?: ",
+                r"failed to create (?:GPU |SRIOV |PCI )?host-devices?:",
                 "failed to create GPU host-devices: failed to create PCI device",
                 "failed to create host-device: x",
                 "failed to create SRIOV hostdevice: x".replace("hostdevice", "host-devices"),
@@ -228,7 +228,7 @@ ROWS = (
         "remapping is missing, or firmware keeps memory of its own in the device.",
         (
             form(
-                r"failed to set container's IOMMU driver type as VfioType1V2: ",
+                r"failed to set container's IOMMU driver type as VfioType1V2:",
                 "failed to set container's IOMMU driver type as VfioType1V2: Operation not permitted "
                 "(os error 1)",
             ),

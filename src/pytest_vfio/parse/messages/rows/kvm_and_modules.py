@@ -278,7 +278,7 @@ ROWS = (
         "A write to the device's configuration was refused: kernel lockdown, or no rights.",
         (
             form(
-                r"setpci: pcilib: sysfs_write: write failed: ",
+                r"setpci: pcilib: sysfs_write: write failed:",
                 "setpci: pcilib: sysfs_write: write failed: Operation not permitted",
             ),
         ),

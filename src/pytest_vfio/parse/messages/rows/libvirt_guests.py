@@ -19,7 +19,7 @@ ROWS = (
         "so (a container, a session daemon).",
         (
             form(
-                r"cannot limit locked memory of process <pid:count> to <bytes:count>: ",
+                r"cannot limit locked memory of process <pid:count> to <bytes:count>:",
                 "cannot limit locked memory of process 111 to 9007199254740991: Operation not "
                 "permitted",
             ),
@@ -213,7 +213,7 @@ ROWS = (
         "A hook script of libvirt ended with an error, so the guest is not started.",
         (
             form(
-                r"ook script execution failed: ",
+                r"ook script execution failed:",
                 "error: Hook script execution failed: internal error: Child process "
                 "(LC_ALL=C /etc/libvirt/hooks/qemu g1 prepare begin -) unexpected exit status 1",
             ),

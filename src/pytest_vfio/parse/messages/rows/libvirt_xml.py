@@ -309,15 +309,15 @@ ROWS = (
                 "error: Failed to start domain g1",
             ),
             form(
-                r"Error starting domain: ",
+                r"Error starting domain:",
                 "Error starting domain: internal error: process exited",
             ),
             form(
-                r"Unable to complete install: ",
+                r"Unable to complete install:",
                 "Unable to complete install: 'internal error: process exited'",
             ),
             form(
-                r"Unable to add device: ",
+                r"Unable to add device:",
                 "Unable to add device: internal error",
             ),
         ),

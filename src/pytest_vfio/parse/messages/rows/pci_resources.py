@@ -207,11 +207,13 @@ ROWS = (
         "There is no room for the BARs of the VFs; it matters when VFs are wanted.",
         (
             form(
-                r"VF BAR <bar>(?: \[[^\]]{1,60}\])?: (?:no space for|can't assign; no space|failed to "
-                r"assign)",
+                r"VF BAR <bar>: no space for \[mem ",
+                "pci 0000:03:00.0: VF BAR 0: no space for [mem size 0x00100000 64bit]",
+            ),
+            form(
+                r"VF BAR <bar> \[[^\]]{1,60}\]: (?:can't assign; no space|failed to assign)",
                 "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: can't assign; no space",
                 "pci 0000:03:00.0: VF BAR 0 [mem size 0x00100000 64bit]: failed to assign",
-                "pci 0000:03:00.0: VF BAR 0: no space for [mem size 0x00100000 64bit]",
             ),
             form(
                 r"(?<!VF )BAR (?:[789]|1[0-2]): (?:no space for|failed to assign) \[mem ",

@@ -74,7 +74,7 @@ ROWS = (
         "unreadable, as of a device that does not answer.",
         (
             form(
-                r"failed to add PCI capability 0x[0-9a-f]{1,2}\[0x[0-9a-f]{1,3}\]@0x[0-9a-f]{1,3}: ",
+                r"failed to add PCI capability 0x[0-9a-f]{1,2}\[0x[0-9a-f]{1,3}\]@0x[0-9a-f]{1,3}:",
                 "vfio 0000:01:00.0: failed to add PCI capability 0x11[0x50]@0xb0: table & pba "
                 "overlap, or they don't fit in BARs, or don't align",
             ),
@@ -205,7 +205,7 @@ ROWS = (
                 r"vfio: failed to enable MSI-X, -<code:count>", "vfio: failed to enable MSI-X, -5"
             ),
             form(
-                r"vfio: Error: Failed to setup MSI fds: ",
+                r"vfio: Error: Failed to setup MSI fds:",
                 "vfio: Error: Failed to setup MSI fds: Input/output error",
             ),
         ),
@@ -289,7 +289,7 @@ ROWS = (
                 "vfio_region_read(0000:01:00.0:region0+0x0, 4) failed: Input/output error",
             ),
             form(
-                r"\(<device>, 0x[0-9a-f]{1,4}, (?:0x[0-9a-f]{1,8}, )?0x[0-9a-f]{1,2}\) failed: ",
+                r"\(<device>, 0x[0-9a-f]{1,4}, (?:0x[0-9a-f]{1,8}, )?0x[0-9a-f]{1,2}\) failed:",
                 "vfio_pci_read_config(0000:01:00.0, 0x4, 0x2) failed: Input/output error",
             ),
         ),

@@ -24,7 +24,7 @@ ROWS = (
         "A guest was started anew; what its log says further up is about an earlier start.",
         (
             form(
-                r": starting up libvirt version: ",
+                r": starting up libvirt version:",
                 "2024-05-02 08:10:38.221+0000: starting up libvirt version: 9.0.0, package: "
                 "9.0.0-4, qemu version: 7.2.9, kernel: 6.1.0-21-amd64, hostname: hv",
             ),
@@ -72,12 +72,12 @@ ROWS = (
         "or a member of the group belongs to the host or to another user.",
         (
             form(
-                r"error getting device from group <group>: ",
+                r"error getting device from group <group>:",
                 "vfio 0000:06:0d.0: error getting device from group 20: Permission denied",
                 "vfio 0000:01:00.0: error getting device from group 1: Device or resource busy",
             ),
             form(
-                r"error getting device <device> from group <group>: ",
+                r"error getting device <device> from group <group>:",
                 "vfio: error getting device 0000:01:00.0 from group 1: No such device",
             ),
             form(
@@ -285,7 +285,7 @@ ROWS = (
                 "vfio: failed to set iommu for container: Device or resource busy",
             ),
             form(
-                rf"{_SETUP}[Ff]ailed to set group container: ",
+                rf"{_SETUP}[Ff]ailed to set group container:",
                 "vfio 0000:04:00.0: failed to setup container for group 22: Failed to set group "
                 "container: Device or resource busy",
             ),
@@ -337,7 +337,7 @@ ROWS = (
         "or interrupts cannot be isolated.",
         (
             form(
-                r"error bind device fd=<fd:count> to iommufd=<iommufd:count>: ",
+                r"error bind device fd=<fd:count> to iommufd=<iommufd:count>:",
                 "vfio 0000:01:00.0: error bind device fd=20 to iommufd=19: Operation not permitted",
             ),
         ),

@@ -70,7 +70,7 @@ ROWS = (
         ),
         cure="Limit the guest's physical address bits to the IOMMU's: <maxphysaddr mode='emulate' "
         "bits='39'/>.",
-        over=STARTED,
+        over=(*STARTED, "bars-not-for-peers"),
         acts="guest",
     ),
     Row(
@@ -91,7 +91,7 @@ ROWS = (
         decide=("virsh dumpxml GUEST | grep -A 6 '<memoryBacking'",),
         cure="<source type='memfd'/> (or hugepages) beside <access mode='shared'/> in "
         "<memoryBacking>.",
-        over=STARTED,
+        over=(*STARTED, "bars-not-for-peers"),
         acts="guest",
     ),
     Row(
@@ -293,7 +293,7 @@ ROWS = (
                 "can't open backing store /dev/hugepages for guest RAM: Operation not permitted",
             ),
             form(
-                r"unable to create backing store for hugepages: ",
+                r"unable to create backing store for hugepages:",
                 "unable to create backing store for hugepages: Permission denied",
             ),
         ),

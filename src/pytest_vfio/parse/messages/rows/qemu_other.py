@@ -230,7 +230,7 @@ ROWS = (
         "QEMU notes a CPU feature that it leaves out; nothing is wrong.",
         (
             form(
-                r"warning: host doesn't support requested feature: ",
+                r"warning: host doesn't support requested feature:",
                 "warning: host doesn't support requested feature: CPUID.01H:ECX.aes [bit 25]",
             ),
             form(
@@ -366,12 +366,12 @@ ROWS = (
         "not open /dev/kvm.",
         (
             form(
-                r"ould not access KVM kernel module: ",
+                r"ould not access KVM kernel module:",
                 "Could not access KVM kernel module: No such file or directory",
                 "Could not access KVM kernel module: Permission denied",
             ),
             form(
-                r"failed to initialize (?:KVM|kvm): ",
+                r"failed to initialize (?:KVM|kvm):",
                 "failed to initialize KVM: Permission denied",
                 "qemu-system-x86_64: failed to initialize kvm: No such file or directory",
             ),

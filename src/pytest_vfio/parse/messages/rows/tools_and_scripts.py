@@ -136,7 +136,7 @@ ROWS = (
                 "driverctl: unbinding 0000:01:00.0 failed",
             ),
             form(
-                r"driverctl: no such (?:module|device): ",
+                r"driverctl: no such (?:module|device):",
                 "driverctl: no such module: vfio_pci",
                 "driverctl: no such device: 0000:01:00.0",
             ),

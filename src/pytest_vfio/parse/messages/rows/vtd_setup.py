@@ -341,7 +341,7 @@ ROWS = (
         "Devices of one group want different kinds of translation; the kernel takes its default.",
         (
             form(
-                r"annot change default domain: ",
+                r"annot change default domain:",
                 "Cannot change default domain: Group has more than one device",
             ),
             form(
