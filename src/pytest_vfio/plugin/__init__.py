@@ -275,6 +275,10 @@ def hypervisor(request: pytest.FixtureRequest) -> Hypervisor:
     return request.config.stash[SESSION].run.hosts[request.param].hypervisor
 
 
-def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:
     """Our letters and words."""
-    return tuple(report.vfio_shown) if hasattr(report, "vfio_shown") else None
+    if not hasattr(report, "vfio_shown"):
+        return None
+    category, letter, word = report.vfio_shown
+    verbose = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) > 0
+    return category, letter, word if letter or verbose else ""

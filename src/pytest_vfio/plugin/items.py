@@ -8,6 +8,7 @@ right about checks, and what a finding is called stands in the item's `user_prop
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Gates(pytest.fail.Exception):  # type: ignore[name-defined,misc]
 
     def __init__(self, how: Shown, message: str) -> None:
         self.how = how
-        super().__init__(printable(message), pytrace=False)
+        super().__init__(message, pytrace=False)
 
 
 class Told(pytest.skip.Exception):  # type: ignore[name-defined,misc]
@@ -48,7 +49,7 @@ class Told(pytest.skip.Exception):  # type: ignore[name-defined,misc]
 
     def __init__(self, how: Shown, message: str) -> None:
         self.how = how
-        super().__init__(printable(message), _use_item_location=True)
+        super().__init__(message, _use_item_location=True)
 
 
 def must_bear(collector: pytest.Collector, check: Check) -> None:
@@ -79,11 +80,20 @@ class CheckFile(pytest.File):
             yield from self._collected(self, check.function.__name__, check)
 
 
+@cache
+def _mark(name: str) -> pytest.MarkDecorator:
+    decorator: pytest.MarkDecorator = getattr(pytest.mark, name)
+    return decorator
+
+
 class CheckItem(pytest.Item):
     """One check on one subject of one host. `key` is what its finding is called within the host."""
 
-    def __init__(self, *, check: Check, host: str, key: Key, **arguments: Any) -> None:
+    def __init__(
+        self, *, check: Check, host: str, key: Key, alike: CheckItem | None, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
+        self._alike = alike
         self.check = check
         self.host = host
         self.key = key  # and not the subject, from which a whole host hangs
@@ -93,7 +103,7 @@ class CheckItem(pytest.Item):
         layer = suites.layer(check)
         layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
         for name in (check.severity.value, check.subject.value, *layers):
-            self.add_marker(name)
+            self.add_marker(_mark(name))
         self.extra_keyword_matches.update((check.id, *check.refs))
         self.judged: Judged | None = None
 
@@ -107,10 +117,11 @@ class CheckItem(pytest.Item):
         subjects: tuple[Subject, ...],
     ) -> Iterator[CheckItem]:
         """The items of a check on one host."""
+        first: CheckItem | None = None
         for subject in subjects:
             tail = "" if subject.kind == "host" else f"-{_id(subject.name)}"
             full = f"{name}[{_id(host)}{tail}]"
-            yield cls.from_parent(
+            item = cls.from_parent(
                 parent,
                 name=full,
                 # As text: pytest 9.2 would take the brackets of a name for a part of the name,
@@ -119,7 +130,10 @@ class CheckItem(pytest.Item):
                 check=check,
                 host=host,
                 key=(check.id, *subject.key),
+                alike=first,
             )
+            first = first or item
+            yield item
 
     def judge(self, judged: Judged) -> None:
         """Take the finding, and name it to whatever reports tests."""
@@ -133,19 +147,30 @@ class CheckItem(pytest.Item):
             *(("vfio_cause", f"{id} {kind} {name}") for id, kind, name in finding.blocked_by),
         ]
 
-    def runtest(self) -> None:
-        """Raise Gates or Told, unless the finding is a pass."""
+    def end(self) -> tuple[Shown, str]:
+        """How its finding is shown, and the finding's words, harmless."""
         if self.judged is None:
             raise RuntimeError(f"{self.nodeid} was run before it was judged")
         how = shown(self.judged.finding.outcome, gates=self.judged.gates)
+        return how, printable(f"{how.word.lower()}: {self.judged.finding.message}")
+
+    def runtest(self) -> None:
+        """Raise Gates or Told, unless the finding is a pass."""
+        how, message = self.end()
         if how.report != "passed":
-            end = Gates if how.report == "failed" else Told
-            raise end(how, f"{how.word.lower()}: {self.judged.finding.message}")
+            raise (Gates if how.report == "failed" else Told)(how, message)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The finding's own words."""
         told = isinstance(excinfo.value, Gates)
         return str(excinfo.value) if told else super().repr_failure(excinfo)
+
+    @cached_property
+    def location(self) -> tuple[str, int | None, str]:
+        """Where pytest says it stands: for all subjects of a check the same, but for the name."""
+        if self._alike is None:
+            return super().location
+        return (*self._alike.location[:2], self.name)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the check stands."""
@@ -165,9 +190,13 @@ class HostItem(pytest.Item):
         name = _id(host)
         return cls.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
 
+    def end(self) -> tuple[Shown, str]:
+        """Always an error."""
+        return Shown("failed", "error", "E", "ERROR", "error"), printable(self.reason)
+
     def runtest(self) -> None:
         """Always raises."""
-        raise Gates(Shown("failed", "error", "E", "ERROR", "error"), self.reason)
+        raise Gates(*self.end())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason in words."""
@@ -189,13 +218,30 @@ def _id(name: str) -> str:
     )
 
 
-def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Give the report of one of our items our word and letter, and the name of its finding."""
-    told = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(told, (Gates, Told)):
-        report.vfio_shown = [told.how.category, told.how.letter, told.how.word]  # type: ignore[attr-defined]
-    if isinstance(told, Told) and isinstance(report.longrepr, tuple):
-        report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
+#: Whether a session has nothing but items of ours.
+ALONE = pytest.StashKey[bool]()
+
+
+def mark(report: pytest.TestReport, item: pytest.Item, how: Shown) -> None:
+    """Give the report of one of our items our word and letter, and the name of its finding.
+
+    Where there is nothing but checks no letters are printed: all is judged before the first
+    would be, and there is nothing to wait for.
+    """
+    letter = "" if item.config.stash.get(ALONE, False) else how.letter
+    word = "PASSED" if how.report == "passed" else how.word  # as pytest's own
+    report.vfio_shown = [how.category, letter, word]  # type: ignore[attr-defined]
     if isinstance(item, CheckItem):
         # plain words: xdist carries nothing else
         report.vfio_finding = [item.host, *map(str, item.key), item.check.file]  # type: ignore[attr-defined]
+
+
+def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """The same for a report that pytest made."""
+    told = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(told, Told) and isinstance(report.longrepr, tuple):
+        report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
+    if isinstance(item, (CheckItem, HostItem)) and (
+        told is None or isinstance(told, (Gates, Told))
+    ):
+        mark(report, item, item.end()[0])

@@ -25,7 +25,7 @@ from pytest_vfio.mistakes import Mistake
 from pytest_vfio.plugin import bridge, protocol, recording, seeking, usage, workers
 from pytest_vfio.plugin.console import console
 from pytest_vfio.plugin.hosts import HostError
-from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish, must_bear
+from pytest_vfio.plugin.items import ALONE, SILENCING, CheckItem, HostItem, finish, must_bear
 from pytest_vfio.plugin.reading import Asked, report_folder
 from pytest_vfio.plugin.run import Run, load_checks
 from pytest_vfio.printable import printable
@@ -51,7 +51,6 @@ class Session:
         self.blocked: set[str] = set()
         self.written: list[str] = []
         self.unwritten = ""
-        self.unwatched = False
 
     def start(self) -> None:
         """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
@@ -155,25 +154,17 @@ class Session:
         )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Where there is nothing but checks, dots alone show how far it is: files say no more."""
+        """Where there is nothing but checks, neither files nor letters say anything."""
+        alone = all(isinstance(item, (CheckItem, HostItem)) for item in session.items)
+        self.config.stash[ALONE] = alone
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and all(
-            isinstance(i, (CheckItem, HostItem)) for i in session.items
-        ):
+        if reporter is not None and alone:
             reporter.showfspath = False
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Find out, once all is collected, which way the items go."""
-        self.unwatched = protocol.unwatched(session, self)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Send an item of ours the short way where nobody would see the difference."""
-        if not self.unwatched or not isinstance(item, (CheckItem, HostItem)):
-            return None
-        protocol.run(item)
-        return True
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Once all is collected: the short way, where nobody would see the difference."""
+        return protocol.run(session) if protocol.unwatched(session, self) else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
