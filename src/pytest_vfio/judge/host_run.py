@@ -43,6 +43,7 @@ from pytest_vfio.judge.result import (
 )
 from pytest_vfio.judge.subjects import Subjects
 from pytest_vfio.judge.suite import Suite, layer
+from pytest_vfio.parse.pciconfig import PORT_TYPES
 from pytest_vfio.steps import Step
 
 T = TypeVar("T")
@@ -263,6 +264,7 @@ def _device(
         reset=_of(function, lambda one: one.reset_methods),
         link=_of(function, _link),
         netdevs=_of(function, lambda one: one.netdevs) or (),
+        port=_of(function, _port),
     )
 
 
@@ -275,6 +277,11 @@ def _mates(name: str, function: PciFunction | None, hypervisor: Hypervisor) -> t
         for mate in (group.functions if group else ())
         if mate.address != name and known(lambda: mate.is_endpoint)  # noqa: B023 - asked at once
     )
+
+
+def _port(function: PciFunction) -> str | None:
+    """`Root Port`; None for what is no bridge, or an old one."""
+    return PORT_TYPES.get(function.config.port_type or 0) if function.is_bridge else None
 
 
 def _link(function: PciFunction) -> str | None:

@@ -180,7 +180,7 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it,
     `physfn` the PF of a VF, `vfs` how many VFs it can have. An `endpoint` is no bridge, nor of the chipset.
     `reset` names the kernel's ways to reset it, in their order, empty for none; `link` is what its
-    link runs at now.
+    link runs at now. `port` is what kind of PCI Express port a bridge is, in lspci's words.
     """
 
     label: Words
@@ -208,6 +208,7 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     reset: tuple[str, ...] | None = None
     link: str | None = None
     netdevs: tuple[str, ...] = ()
+    port: str | None = None
 
 
 class FactsResult(msgspec.Struct, frozen=True):
@@ -281,12 +282,25 @@ class RemedyStep(msgspec.Struct, frozen=True):
     findings: tuple[KeyResult, ...] = ()
 
 
+class BeforeResult(msgspec.Struct, frozen=True):
+    """What was to be said of a host before anything was done to it."""
+
+    verdict: HostVerdict
+    diagnosis: tuple[CauseResult, ...]
+
+
 class RemedyResult(msgspec.Struct, frozen=True):
-    """What would be done to a host, or was. `run` is the name of the plan or of the run."""
+    """What would be done to a host, or was. `run` is the name of the plan or of the run.
+
+    `journal` are the lines that the host wrote of it, `before` how it was; the rest of the host's
+    result is how it is afterwards.
+    """
 
     run: Words
     state: RemedyState
     steps: tuple[RemedyStep, ...]
+    journal: tuple[str, ...] = ()
+    before: BeforeResult | None = None
 
 
 class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):

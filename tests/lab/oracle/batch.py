@@ -57,6 +57,20 @@ def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
         machine.stop()
 
 
+def read(seed: int, plays: Sequence[GuestPlay]) -> dict[int, Json]:
+    """Judge the guests once more, by what the probe reads now; the host is asked nothing."""
+    machine, refused = furnished((one.guest.name, one.xml) for one in plays)
+    try:
+        taken = [one for one in plays if one.guest.name not in refused]
+        left = [one for one in plays if one.guest.name in refused]
+        hosts = dict.fromkeys((one.number for one in taken), _judged(machine, seed, taken))
+        if left:
+            machine.shell.must(_leave(left), timeout=900)
+        return hosts | dict.fromkeys((one.number for one in left), _judged(machine, seed, left))
+    finally:
+        machine.stop()
+
+
 def _judged(machine: Machine, seed: int, plays: Sequence[GuestPlay]) -> Json:
     if not plays:
         return {}

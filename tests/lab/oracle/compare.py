@@ -49,9 +49,9 @@ class Part:
 
 
 def part(host: Json, guest: str, cards: Sequence[str], truth: Truth, names: Iterable[str]) -> Part:
-    """A guest's verdict in ``results.json`` beside the truth."""
-    said = said_of(host, guest, cards)
-    return Part(guest, tuple(cards), said, truth, judged(said, truth, names))
+    """A guest's verdict in ``results.json`` beside the truth; without cards that of the whole host."""
+    said = said_of(host, guest, cards) if cards else said_of_host(host)
+    return Part(guest, tuple(cards), said, truth, judged(said, truth, (*names, f"{guest}.xml")))
 
 
 def said_of(host: Json, guest: str, cards: Sequence[str]) -> Said:
@@ -70,6 +70,19 @@ def said_of(host: Json, guest: str, cards: Sequence[str]) -> Said:
         finding.get("id", ""),
         words,
         finding.get("fix"),
+    )
+
+
+def said_of_host(host: Json) -> Said:
+    """The verdict of a host; one that is not ready for its security alone says that it works."""
+    gates = [f for f in host["findings"] if f["gates"] and f["outcome"] != "unknown"]
+    stops = [f for f in gates if f["severity"] == "blocker"]
+    assignable = {"ready": "yes", "cannot tell": "unknown"}.get(host["verdict"], "no")
+    because = "cannot" if stops else "must not"
+    first = (stops or gates or [{}])[0]
+    words = first.get("message", "")
+    return Said(
+        assignable, because if assignable == "no" else "", words, first.get("id", ""), words
     )
 
 

@@ -79,6 +79,7 @@ SETUP = (
     + write(
         VF_SERVICE,
         "[Unit]\nBefore=libvirtd.service\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "ExecStartPre=/usr/bin/udevadm settle\n"
         f"ExecStart=/bin/sh -c 'ip link set dev $$(ls {device(NIC)}/net) up; "
         f"echo 7 >{device(NIC)}/sriov_numvfs'\n\n[Install]\nWantedBy=multi-user.target",
     )

@@ -16,8 +16,9 @@ from tests.lab.oracle.truth import Truth
 from tests.lab.row import revision
 from tests.lab.suite import judge
 
-BOOT = 420.0
+BOOT = 700.0
 """Seconds after which a host that was started anew is taken for lost."""
+WORKS = Truth(starts=True, has=True, lives=True, said="every guest starts")
 LOST = Truth(starts=False, has=False, lives=False, said="the host did not come back")
 
 
@@ -32,7 +33,9 @@ def play(seed: int, play_: HostPlay) -> Played:
         before = judge(machine, judging).host if play_.boots else None
         back = not play_.boots or _boot(machine)
         host = before if before and not back else judge(machine, judging).host
-        parts = tuple(_part(machine, host, one, names, back=back) for one in play_.guests)
+        parts = [_part(machine, host, one, names, back=back) for one in play_.guests]
+        if all(one.truth.works for one in parts):
+            parts.append(part(host, "the host", (), WORKS, names))
         played = Played(
             seed,
             play_.number,
@@ -41,7 +44,7 @@ def play(seed: int, play_: HostPlay) -> Played:
             play_.steps[0].kind in BLIND,
             tuple(what for what, _ in edits),
             names,
-            parts,
+            tuple(parts),
             host["verdict"],
             revision(),
             judging.name,

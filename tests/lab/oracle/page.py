@@ -68,26 +68,30 @@ def summary(plays: Sequence[Played]) -> str:
     """The figures."""
     if not plays:
         return "Nothing played."
-    changed = sum(not played.works for played in plays)
-    lines = [
-        (
-            f"Seeds {', '.join(map(str, dict.fromkeys(p.seed for p in plays)))}, judged at revision "
-            f"{', '.join(dict.fromkeys(p.revision for p in plays))}."
-        ),
-        "",
-        (
-            f"- {_share(plays, _right)} agree; of single edits "
-            f"{_share([p for p in plays if len(p.kinds) == 1], _right)}, "
-            f"of several at once {_share([p for p in plays if len(p.kinds) > 1], _right)}"
-        ),
-        *(f"- {outcome}: {sum(p.outcome == outcome for p in plays)}" for outcome in OUTCOMES[:-1]),
-        (
-            f"- edits that change the truth: {_share(plays, lambda p: not p.works)} "
-            f"({'within' if 0.4 <= changed / len(plays) <= 0.7 else 'OUTSIDE'} 40 to 70 %)"
-        ),
-        f"- blind to meaning: {_share(plays, lambda p: p.blind)}",
-    ]
-    return "\n".join(lines)
+    single = [played for played in plays if len(played.kinds) == 1]
+    several = [played for played in plays if len(played.kinds) > 1]
+    seeds, revisions = (
+        ", ".join(dict.fromkeys(map(str, some)))
+        for some in ((p.seed for p in plays), (p.revision for p in plays))
+    )
+    wrong = "\n".join(
+        f"- {outcome}: {_of(plays, outcome)}, of single edits {_of(single, outcome)}"
+        for outcome in OUTCOMES[:-1]
+    )
+    changed = sum(not played.works for played in plays) / len(plays)
+    right = f"{_share(single, _right)}, of several at once {_share(several, _right)}"
+    changes = _share(plays, lambda p: not p.works)
+    within = "within" if 0.4 <= changed <= 0.7 else "OUTSIDE"
+    return f"""Seeds {seeds}, judged at revision {revisions}.
+
+- agreement: {_share(plays, _right)}; of single edits {right}
+{wrong}
+- edits that change the truth: {changes}, {within} 40 to 70 %
+- blind to meaning: {_share(plays, lambda p: p.blind)}"""
+
+
+def _of(plays: Iterable[Played], outcome: str) -> int:
+    return sum(played.outcome == outcome for played in plays)
 
 
 def _cures(plays: Iterable[Played]) -> list[str]:

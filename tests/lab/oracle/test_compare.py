@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.lab.oracle import naming
-from tests.lab.oracle.compare import Said, judged, said_of
+from tests.lab.oracle.compare import Said, judged, part, said_of
 from tests.lab.oracle.truth import Truth, read
 
 WORKS = Truth(starts=True, has=True, lives=True, said="")
@@ -89,6 +89,23 @@ def test_the_cause_of_another_guest_is_none_of_this_one() -> None:
     }
 
     assert "of g1 etc line" == said_of(host, "g1", ("0000:03:01.0",)).words
+
+
+@pytest.mark.parametrize(
+    ("verdict", "severity", "outcome"),
+    [
+        ("ready", "advice", "agreement"),
+        ("not ready", "security", "agreement"),
+        ("not ready", "blocker", "false alarm"),
+        ("cannot tell", "advice", "cannot tell"),
+    ],
+)
+def test_a_host_on_which_all_works(verdict: str, severity: str, outcome: str) -> None:
+    """Security findings alone are no false alarm; a blocker is, and so is doubt."""
+    finding = _finding("g1", "of g1") | {"severity": severity, "gates": severity != "advice"}
+    host = {"verdict": verdict, "findings": [finding]}
+
+    assert outcome == part(host, "the host", (), WORKS, NAMES).outcome
 
 
 def test_an_address_is_named_in_any_spelling() -> None:

@@ -14,7 +14,7 @@ STEP: dict[str, Any] = {
     "commands": LINES,
     "by_hand": "",
 }
-BY_HAND = STEP | {"commands": [], "by_hand": "switch it on in the firmware"}
+BY_HAND = STEP | {"by_hand": "look, and then decide", "commands": ["lspci"]}
 
 
 @pytest.mark.parametrize(

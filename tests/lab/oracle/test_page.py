@@ -45,9 +45,9 @@ def test_figures_are_counted() -> None:
     """Agreement, false readies and the share of edits that change the truth."""
     text = summary([RIGHT, WRONG, replace(WRONG, number=2), replace(WRONG, number=3)])
 
-    assert "1 of 4 (25 %) agree" in text
+    assert "agreement: 1 of 4 (25 %)" in text
     assert "false ready: 3" in text
-    assert "3 of 4 (75 %) (OUTSIDE 40 to 70 %)" in text
+    assert "3 of 4 (75 %), OUTSIDE 40 to 70 %" in text
 
 
 def test_a_play_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from pytest_vfio.judge.result import RunResult
 from pytest_vfio.printable import printable
 from pytest_vfio.report import words
+from pytest_vfio.report.html import picture
 from pytest_vfio.report.html.view import page
 
 
@@ -34,7 +35,17 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"label": words.label, "grade": words.grade, "verdict": words.verdict}
+    environment.globals |= {
+        "label": words.label,
+        "grade": words.grade,
+        "verdict": words.verdict,
+        "picture": picture.picture,
+        "wide": picture.WIDE,
+        "narrow": picture.NARROW,
+        "colours": picture.COLOURS,
+        "branches": picture.BRANCHES,
+        "marks": picture.MARKS,
+    }
     return environment
 
 

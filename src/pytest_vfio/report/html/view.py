@@ -32,6 +32,8 @@ _OUTCOMES = (
     Outcome.SKIP,
     Outcome.PASS,
 )
+#: Of more hosts than these, what is well is counted, not listed.
+_MANY = 100
 _VERDICTS = (HostVerdict.NOT_READY, HostVerdict.CANNOT_TELL, HostVerdict.READY)
 #: Where nothing is to be done about a finding.
 _QUIET = (Outcome.PASS, Outcome.SKIP)
@@ -111,6 +113,16 @@ class Page(msgspec.Struct, frozen=True):
     tally: Mapping[str, int]
     labels: tuple[str, ...]
     severities: tuple[str, ...]
+
+    @property
+    def fleet(self) -> bool:
+        """There are several hosts."""
+        return len(self.hosts) > 1
+
+    @property
+    def brief(self) -> bool:
+        """There are so many hosts that what is well is counted, not listed."""
+        return len(self.hosts) > _MANY
 
 
 def page(run: RunResult) -> Page:
