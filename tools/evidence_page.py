@@ -16,8 +16,9 @@ from pytest_vfio.evidence import Evidence, Item, Missing
 from pytest_vfio.judge.judgement import Judgement, subjects_of
 from pytest_vfio.judge.subjects import Subject
 from pytest_vfio.judge.suite import LAYERS, layer
-from pytest_vfio.sources.items import ROWS, row_of
+from pytest_vfio.sources.items import ROWS
 from pytest_vfio.sources.row import FIRST
+from pytest_vfio.sources.table import row_of
 from tests.hosts.recorded import bundles, evidence, judge, whole_suite
 
 _INTRO = """\

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
+from pytest_vfio.check import BLOCKER, DEGRADED, SECURITY, Verdict, check, fails, passes
 from pytest_vfio.cures import cmdline as cmdline_cures
 from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.facts.tristate import require
@@ -260,7 +260,7 @@ def test_no_configuration_enables_unsafe_interrupts(hypervisor: Hypervisor) -> V
                 actual=option.value or "Y",
                 expected="not set",
                 evidence=option.quote,
-                severity=ADVICE if hypervisor.iommu.remapping_proven else None,
+                severity=DEGRADED if hypervisor.iommu.remapping_proven else None,
                 cure=modprobe_cures.unset(hypervisor, module, "allow_unsafe_interrupts"),
             )
     require(hypervisor.cmdline, modules.modprobe)

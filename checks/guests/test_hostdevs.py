@@ -53,6 +53,17 @@ def test_guest_that_is_to_have_the_device_names_it(
 
 
 def _undefined(hypervisor: Hypervisor, device: IntendedDevice, name: str) -> Verdict:
+    refused = hypervisor.guests.refused.get(name)
+    if refused is not None:
+        file = f"/{refused.quote.source}"
+        return fails(
+            f"{device.address} is for guest {name}, and libvirt does not accept {file}: {refused.why}",
+            actual=refused.why,
+            expected=f"{file} as libvirt accepts it",
+            evidence=[refused.quote, hypervisor.evidence.item("virsh/list").quote(f"(no {name})")],
+            acts="libvirt",
+            cure=cures.correct_file(name, file),
+        )
     known = ", ".join(domain.name for domain in hypervisor.guests.known) or "none"
     return fails(
         f"{device.address} is for guest {name}, which is not defined; known: {known}",

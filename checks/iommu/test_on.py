@@ -1,6 +1,16 @@
 """Whether DMA is translated and interrupts are remapped."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, SECURITY, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    SECURITY,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import by_hand as by_hand_cures
 from pytest_vfio.cures import cmdline as cmdline_cures
 from pytest_vfio.cures import modprobe as modprobe_cures
@@ -157,7 +167,7 @@ def test_unsafe_interrupts_are_not_allowed(hypervisor: Hypervisor) -> Verdict:
         actual="Y",
         expected="N",
         evidence=quotes,
-        severity=ADVICE if iommu.remapping_proven else None,
+        severity=DEGRADED if iommu.remapping_proven else None,
         cure=modprobe_cures.forbid_unsafe_interrupts(hypervisor, modules),
     )
 

@@ -1,6 +1,8 @@
 """libvirt has to run, and to let QEMU open the VFIO nodes."""
 
-from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from collections.abc import Container, Iterator
+
+from pytest_vfio.check import BLOCKER, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import libvirt as libvirt_cures
 from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Missing, Quote, Status
@@ -70,7 +72,8 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
     Why it matters:
         Otherwise libvirt refuses: "host doesn't support passthrough of host PCI devices".
     Evidence:
-        <iommu support=> of virsh capabilities; where libvirt did not answer, what it looks at.
+        /dev/vfio/vfio; <iommu support=> of virsh capabilities; where libvirt did not answer, what it
+        looks at.
     Fix:
         Load vfio-pci; where there is no group, the IOMMU is off.
     Fix safety:
@@ -78,15 +81,15 @@ def test_host_passes_libvirt_test_for_passthrough(hypervisor: Hypervisor) -> Ver
     References:
         F141; libvirt src/util/virhostdev.c and virHostHasIOMMU.
     """
+    node = hypervisor.evidence.item("dev/vfio/vfio")
+    if node.status is Status.ABSENT:
+        return _no_vfio(hypervisor, "/dev/vfio/vfio does not exist", node.quote("(absent)"))
     said = known(lambda: hypervisor.libvirt.iommu_support)
     if said is not None:  # else libvirt did not answer, and what it looks at is looked at
         supported, quote = said
         if supported:
             return passes("libvirt finds an IOMMU for VFIO", evidence=quote)
         return _no_vfio(hypervisor, "libvirt reports no IOMMU for VFIO", quote)
-    node = hypervisor.evidence.item("dev/vfio/vfio")
-    if node.status is Status.ABSENT:
-        return _no_vfio(hypervisor, "/dev/vfio/vfio does not exist", node.quote())
     if not hypervisor.groups.known and not hypervisor.groups.all:
         return _no_vfio(hypervisor, "there is no IOMMU group", hypervisor.groups.tree.item.quote())
     if node.status is not Status.PRESENT:
@@ -105,17 +108,18 @@ def _no_vfio(hypervisor: Hypervisor, message: str, quote: Quote) -> Verdict:
     )
 
 
-@check("LIB005", severity=DEGRADED, needs=["LIB001"], refs=["F153"])
+@check("LIB005", severity=BLOCKER, needs=["LIB001"], refs=["F153"])
 def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> Verdict:
     """qemu.conf lets QEMU open VFIO device nodes
 
     Checks:
-        That qemu.conf leaves dynamic_ownership on, or lets QEMU run as root.
+        That the user in qemu.conf exists, and that dynamic_ownership is on, or QEMU runs as root,
+        or a udev rule sets who may open the nodes of VFIO.
     Why it matters:
         /dev/vfio/N belongs to root. Without the change of owner an ordinary QEMU user fails with
-        "failed to open /dev/vfio/N: Permission denied", unless a udev rule gives it the node.
+        "failed to open /dev/vfio/N: Permission denied".
     Evidence:
-        /etc/libvirt/qemu.conf; the default is on.
+        /etc/libvirt/qemu.conf; the default is on; /etc/udev/rules.d; id(1) of the user.
     Fix:
         Remove dynamic_ownership = 0, or give the nodes a group by udev.
     Fix safety:
@@ -125,20 +129,51 @@ def test_qemu_conf_lets_qemu_open_vfio_device_nodes(hypervisor: Hypervisor) -> V
     """
     settings = hypervisor.libvirt.qemu_conf
     owner, user = settings.get("dynamic_ownership"), settings.get("user")
+    name = user.values[0] if user is not None and user.values else ""
+    users = known(_users, hypervisor)
+    if user is not None and name and users is not None and name.lstrip("+") not in users:
+        return _no_user(name, user.quote, hypervisor.paths.users_quote)
     if owner is None or owner.values != ("0",):
         return passes(
             "libvirt changes the owner of device nodes", evidence=owner.quote if owner else ()
         )
-    if user is not None and user.values in (("root",), ("+0",), ("0",)):
+    if user is not None and name in ("root", "+0", "0"):
         return passes(
             "QEMU runs as root and may open every node", evidence=[owner.quote, user.quote]
         )
-    name = user.values[0] if user is not None and user.values else "its own user"
+    rule = next(_node_rules(hypervisor), None)
+    if rule is not None:
+        return passes("a udev rule sets who may open the nodes", evidence=[owner.quote, rule])
     return fails(
-        f"libvirt leaves /dev/vfio nodes owned by root, and QEMU runs as {name}",
+        f"libvirt leaves /dev/vfio nodes owned by root, and QEMU runs as {name or 'its own user'}",
         actual="dynamic_ownership = 0",
         expected="dynamic_ownership on, QEMU as root, or a udev rule for the nodes",
         evidence=[owner.quote, *([user.quote] if user else [])],
         acts="libvirt",
         cure=libvirt_cures.own_the_node(hypervisor.evidence, hypervisor.libvirt, owner.quote),
     )
+
+
+def _users(hypervisor: Hypervisor) -> Container[str]:
+    return hypervisor.paths.users
+
+
+def _no_user(name: str, quote: Quote, users: Quote) -> Verdict:
+    return fails(
+        f"qemu.conf names user {name}, which does not exist",
+        actual=f"no user {name}",
+        expected="a user of this host",
+        evidence=[quote, users],
+        acts="libvirt",
+        cure=libvirt_cures.existing_user(name),
+    )
+
+
+def _node_rules(hypervisor: Hypervisor) -> Iterator[Quote]:
+    """The udev rules that set owner, group or mode of VFIO's nodes."""
+    for item in hypervisor.evidence.seen(*hypervisor.evidence.items):
+        if item.name.startswith("etc/udev/rules.d/"):
+            for line in item.lines:
+                of_vfio = "vfio" in line and not line.lstrip().startswith("#")
+                if of_vfio and any(f"{word}=" in line for word in ("OWNER", "GROUP", "MODE")):
+                    yield item.quote(line.strip()[:400])

@@ -41,11 +41,17 @@ class WantedGuest(msgspec.Struct, frozen=True):
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """What the inventory says of one host. `devices` None means: infer; empty means: none."""
+    """What a host is to pass through. `devices` None means: infer; empty means: none.
+
+    `by` says who names the devices: `inventory`, or `option` for the command line. In a `survey`
+    every endpoint is judged beside them as if it were to be passed through.
+    """
 
     devices: tuple[WantedDevice, ...] | None = None
     guests: Mapping[str, WantedGuest] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     protected: tuple[str, ...] = ()
+    by: str = "inventory"
+    survey: bool = False
 
 
 class Waiver(msgspec.Struct, frozen=True):

@@ -206,18 +206,34 @@ class _Reader:
         )
 
     def short(self, where: str, text: str) -> WantedDevice:
-        """A device given as one word: an address, an id, or a network interface's name."""
-        address = pciaddress.address(text)
-        if address is not None:
-            return WantedDevice(address=address)
-        if _ID.fullmatch(text.lower()):
-            return WantedDevice(id=text.lower())
-        if _NETDEV.fullmatch(text):
-            return WantedDevice(netdev=text)
-        what = (
-            f"{text!r} is no address ('0000:12:00.0'), no id ('8086:1572') and no netdev ('eth2')"
-        )
-        raise self.fail(where, what)
+        found = wanted_device(text)
+        if found is None:
+            raise self.fail(where, f"{text!r} {_NO_DEVICE}")
+        return found
+
+
+_NO_DEVICE = "is no address ('0000:12:00.0'), no id ('8086:1572') and no interface ('eth2')"
+
+
+def wanted_device(text: str) -> WantedDevice | None:
+    """A device given as one word: an address, an id, or a network interface's name."""
+    address = pciaddress.address(text)
+    if address is not None:
+        return WantedDevice(address=address)
+    if _ID.fullmatch(text.lower()):
+        return WantedDevice(id=text.lower())
+    return WantedDevice(netdev=text) if _NETDEV.fullmatch(text) else None
+
+
+def option_devices(texts: Iterable[str]) -> tuple[WantedDevice, ...]:
+    """The devices that `--device` names. Raises InventoryError."""
+    found = []
+    for text in texts:
+        device = wanted_device(text)
+        if device is None:
+            raise InventoryError(f"--device {text!r} {_NO_DEVICE}")
+        found.append(device)
+    return tuple(found)
 
 
 def must_know_checks(inventory: Inventory, known: Iterable[str]) -> None:

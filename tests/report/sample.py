@@ -13,7 +13,7 @@ from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.result import HostResult, RunResult
 from pytest_vfio.judge.suite import Suite
 from pytest_vfio.steps import Cure, Reboot
-from pytest_vfio.steps.files import RemoveWords
+from pytest_vfio.steps.words import RemoveWords
 from tests.hosts.plain import hypervisor
 
 NASTY = "\x1b[31m<b>&[bold]\x00\ud800]]>\u202e$(reboot)"

@@ -10,15 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vfio.steps import ByHand, Cure, Grade, Impact, Reboot, Step, by_hand, steps_of
-from pytest_vfio.steps.files import (
-    AddLine,
-    AddWords,
-    CommentOut,
-    RemoveWords,
-    ReplaceWord,
-    WriteFile,
-    mark_of,
-)
+from pytest_vfio.steps.files import AddLine, CommentOut, FileStep, WriteFile
 from pytest_vfio.steps.guests import (
     AttachDevice,
     ColdStart,
@@ -39,6 +31,7 @@ from pytest_vfio.steps.host import (
     WriteSysfs,
 )
 from pytest_vfio.steps.shell import command, word
+from pytest_vfio.steps.words import AddWords, RemoveWords, ReplaceWord, mark_of
 
 NIC = "0000:01:00.0"
 #: Names of guests and words as a host may have them, the worst ones first.
@@ -178,8 +171,10 @@ GRUB_CMDLINE_LINUX="nointremap"
 def run(step: Step, path, text: str) -> str:
     """What a file holds after the step's own commands; its tests hold around them."""
     path.write_text(text)
+    assert isinstance(step, FileStep)
     script = "\n".join([*step.before, *step.commands, *step.after])
     sh(f"set -e\n{script}")
+    assert step.edited(text) == path.read_text()  # what a diff shows is what the commands do
     return path.read_text()
 
 

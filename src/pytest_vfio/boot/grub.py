@@ -14,8 +14,9 @@ from pytest_vfio.facts.boot.chain import Boot
 from pytest_vfio.facts.boot.grub import ALWAYS, DROP_INS, FILE, ORDINARY
 from pytest_vfio.parse.shellvars import Assignment
 from pytest_vfio.steps import Step
-from pytest_vfio.steps.files import AddLine, AddWords, RemoveWords, ReplaceWord, WriteFile, mark_of
+from pytest_vfio.steps.files import AddLine, WriteFile
 from pytest_vfio.steps.host import Regenerate
+from pytest_vfio.steps.words import AddWords, RemoveWords, ReplaceWord, mark_of
 
 _DROP_IN = "zz-pytest-vfio.cfg"
 

@@ -9,8 +9,8 @@ from pytest_vfio.boot.stack import dashes, plain, releases, write_by_hand
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.boot.chain import Boot
 from pytest_vfio.steps import ByHand, Step
-from pytest_vfio.steps.files import AddWords, RemoveWords, ReplaceWord
 from pytest_vfio.steps.host import Regenerate
+from pytest_vfio.steps.words import AddWords, RemoveWords, ReplaceWord
 
 FILE = "/etc/kernel/cmdline"
 

@@ -14,8 +14,8 @@ from pytest_vfio.parse.effects import compare
 from pytest_vfio.parse.shellvars import Assignment
 from pytest_vfio.parse.words import Word, parse
 from pytest_vfio.steps import ByHand, Cure, Impact, Reboot, Step, by_hand
-from pytest_vfio.steps.files import AddWords, RemoveWords, mark_of
 from pytest_vfio.steps.host import Run
+from pytest_vfio.steps.words import AddWords, RemoveWords, mark_of
 
 
 def add(boot: Boot, *words: str) -> Cure:
@@ -31,7 +31,7 @@ def drop(boot: Boot, *words: str) -> Cure:
     if mended(boot, *words):
         return reboot()
     title = f"remove {' '.join(words)} from the kernel command line"
-    return Cure(title, (*dropping(boot, *words), *_if_it_runs(boot, *words)))
+    return Cure(title, (*dropping(boot, *words), *if_it_runs(boot, *words)))
 
 
 def drop_piece(boot: Boot, word: Word, piece: str) -> Cure:
@@ -47,7 +47,7 @@ def drop_where(boot: Boot, word: Word, wrong: Callable[[Word], bool]) -> Cure:
         return drop(boot, word.text)
     gone = ",".join(piece for piece in word.pieces if piece not in left)
     title = f"remove {gone} from {word.text} on the kernel command line"
-    return Cure(title, (*relisting(boot, word.text, left), *_if_it_runs(boot, word.text)))
+    return Cure(title, (*relisting(boot, word.text, left), *if_it_runs(boot, word.text)))
 
 
 def replace(boot: Boot, old: str, new: str) -> Cure:
@@ -88,7 +88,7 @@ def dropping(boot: Boot, *words: str) -> tuple[Step, ...]:
     return (*stack.drop(words), *stack.generate())
 
 
-def _if_it_runs(boot: Boot, *words: str) -> tuple[Step, ...]:
+def if_it_runs(boot: Boot, *words: str) -> tuple[Step, ...]:
     """Words that only wait for the next boot are gone without one."""
     return (Reboot(),) if any(word.text in words for word in boot.running_words) else ()
 

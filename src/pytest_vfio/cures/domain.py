@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_vfio.facts.libvirt.guests import Domain
+from pytest_vfio.parse.claims import Claim, Kind
 from pytest_vfio.parse.pciaddress import address as canonical
 from pytest_vfio.steps import ByHand, Cure, Step, by_hand
-from pytest_vfio.steps.files import AddLine, ReplaceWord
+from pytest_vfio.steps.files import AddLine
 from pytest_vfio.steps.guests import (
     VIRSH,
     AttachDevice,
@@ -23,6 +24,7 @@ from pytest_vfio.steps.guests import (
     hostdev_xml,
     source_xml,
 )
+from pytest_vfio.steps.words import ReplaceWord
 
 COLD = "then shut the guest down and start it: a reboot from inside keeps the old devices"
 
@@ -303,3 +305,23 @@ def shut_down_instead(file: str, line: str) -> Cure:
 def _again(guest: Domain) -> tuple[Step, ...]:
     """What a running guest needs besides."""
     return () if guest.running is False else (ColdStart(guest.name),)
+
+
+def meet(guest: str, claim: Claim) -> Cure:
+    """Something that a guest names and the host lacks."""
+    name = claim.value
+    words = {
+        Kind.NETWORK: (f"virsh net-start {name}", f"virsh net-autostart {name}"),
+        Kind.POOL: (f"virsh pool-start {name}", f"virsh pool-autostart {name}"),
+        Kind.ACCELERATOR: ("modprobe kvm_intel or kvm_amd, by the processor's vendor",),
+    }.get(claim.kind, (f"virsh edit {guest}: correct {name}, or bring it to the host",))
+    return by_hand(f"give {guest} its {claim.kind.value} {name}", *words)
+
+
+def correct_file(guest: str, file: str) -> Cure:
+    """A definition that libvirt did not take when it started."""
+    return by_hand(
+        f"let libvirt accept {file}",
+        f"virt-xml-validate {file} domain shows what is wrong; libvirt's journal has the reason",
+        f"correct it, then virsh define {file}, which brings {guest} back",
+    )

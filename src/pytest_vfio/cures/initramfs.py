@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pytest_vfio.evidence import Evidence, Status
 from pytest_vfio.steps import ByHand, Cure, Reboot, Step
-from pytest_vfio.steps.files import AddLine, AddWords, WriteFile
+from pytest_vfio.steps.files import AddLine, WriteFile
 from pytest_vfio.steps.host import Regenerate
+from pytest_vfio.steps.words import AddWords
 
 _TOOLS, _MKINITCPIO = "etc/initramfs-tools/modules", "etc/mkinitcpio.conf"
 

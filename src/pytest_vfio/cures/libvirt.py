@@ -93,3 +93,19 @@ def _restart(libvirt: Libvirt, daemon: str) -> Step:
     unit = daemon if daemon in known or "libvirtd" not in known else "libvirtd"
     what = f"restart {unit} (guests go on; those that are off and start by themselves may start)"
     return Run(what, ("systemctl", "restart", f"{unit}.service"), effects=(Impact.SERVICE,))
+
+
+def mend_hook(path: str) -> Cure:
+    """A hook that ends with an error at every start."""
+    return by_hand(
+        f"let {path} end with 0 where a guest may start",
+        f"correct {path}, or take its execute permission away: chmod -x {path}",
+    )
+
+
+def existing_user(name: str) -> Cure:
+    """qemu.conf names a user that the host does not have."""
+    return by_hand(
+        "let qemu.conf name a user that exists",
+        f'remove user = "{name}" from /etc/libvirt/qemu.conf, and restart libvirt',
+    )

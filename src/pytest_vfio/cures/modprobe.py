@@ -16,8 +16,9 @@ from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.vfioids import IdPattern
 from pytest_vfio.parse.words import Word, fold
 from pytest_vfio.steps import ByHand, Cure, Reboot, Step, by_hand
-from pytest_vfio.steps.files import CommentOut, RemoveWords, ReplaceWord, WriteFile, mark_of
+from pytest_vfio.steps.files import CommentOut, WriteFile
 from pytest_vfio.steps.host import LoadModules, WriteSysfs
+from pytest_vfio.steps.words import RemoveWords, ReplaceWord, mark_of
 
 _LISTS = ("modprobe.blacklist", "module_blacklist")
 

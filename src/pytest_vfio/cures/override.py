@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pytest_vfio.cures import modprobe
+from pytest_vfio.cures import cmdline, modprobe
 from pytest_vfio.cures.modprobe import comment_out
 from pytest_vfio.evidence import Missing
+from pytest_vfio.facts import tristate
 from pytest_vfio.facts.drivers.pins import Pin
 from pytest_vfio.facts.pci.functions import PciFunction
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -38,11 +39,17 @@ def pin(hypervisor: Hypervisor, function: PciFunction) -> Cure:
 
 
 def take(hypervisor: Hypervisor, functions: Iterable[PciFunction]) -> Cure:
-    """The rest of a group leaves the host, as a whole; what the host lives on never does."""
+    """The rest of a group leaves the host, as a whole; what the host depends on never does.
+
+    Nor does a part of the chipset (LPC, SMBus, a bridge): what the firmware does with it nobody
+    sees, and no guest has a use for it.
+    """
     found = tuple(functions)
     names = ", ".join(one.address for one in found)
     for one in found:
         path = hypervisor.protected.known.get(one.address)
+        if path is None and not tristate.known(_is_endpoint, one):
+            path = "it is a part of the chipset"
         if path is not None:
             return by_hand(
                 "move the card to a slot whose IOMMU group holds nothing of the host",
@@ -105,7 +112,10 @@ def narrow(hypervisor: Hypervisor, pattern: IdPattern) -> Cure:
                 steps += _pin(hypervisor, function)
     instead = "" if len(steps) == alone else ", and bind the devices of guests by their addresses"
     title = f"take the id {pattern.text} out of the ids of vfio-pci{instead}"
-    return Cure(title, (*modprobe.last_once(steps), Reboot()))
+    words = [word.text for word in hypervisor.boot.running_words if pattern.text in word.pieces]
+    waits: tuple[Step, ...] = (Reboot(),) if pattern.origin == "modprobe" else ()
+    waits = waits or cmdline.if_it_runs(hypervisor.boot, *words)
+    return Cure(title, (*modprobe.last_once(steps), *waits))
 
 
 def _pin(hypervisor: Hypervisor, function: PciFunction) -> tuple[Step, ...]:
@@ -206,3 +216,7 @@ def _identity(function: PciFunction) -> Identity:
         return Identity(function.id, function.subsystem)
     except Missing:
         return Identity(function.id if function.knows("device") else None)
+
+
+def _is_endpoint(function: PciFunction) -> bool:
+    return function.is_endpoint

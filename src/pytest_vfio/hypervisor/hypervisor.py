@@ -17,6 +17,7 @@ from pytest_vfio.facts.firmware.acpi import Acpi
 from pytest_vfio.facts.host.cpu import Cpu
 from pytest_vfio.facts.host.memory import Memory
 from pytest_vfio.facts.host.network import Network
+from pytest_vfio.facts.host.paths import Paths
 from pytest_vfio.facts.host.platform import Platform
 from pytest_vfio.facts.host.storage import Storage
 from pytest_vfio.facts.iommu.remapping import Interrupts
@@ -24,9 +25,12 @@ from pytest_vfio.facts.kernel.cmdline import Cmdline
 from pytest_vfio.facts.kernel.devicelog import DeviceLog
 from pytest_vfio.facts.kernel.log import KernelLog
 from pytest_vfio.facts.kernel.release import Kernel
+from pytest_vfio.facts.libvirt.capabilities import Capabilities
 from pytest_vfio.facts.libvirt.daemon import Libvirt
 from pytest_vfio.facts.libvirt.guests import Guests
+from pytest_vfio.facts.libvirt.hooks import Hooks
 from pytest_vfio.facts.pci.functions import Pci
+from pytest_vfio.facts.pci.names import Names
 from pytest_vfio.hypervisor.demand import Demand
 from pytest_vfio.hypervisor.groups import Groups
 from pytest_vfio.hypervisor.intent import Intent
@@ -108,6 +112,11 @@ class Hypervisor:
         return Pci(self.evidence)
 
     @cached_property
+    def names(self) -> Names:
+        """What PCI functions are called."""
+        return Names(self.evidence)
+
+    @cached_property
     def groups(self) -> Groups:
         """The IOMMU groups."""
         return Groups(self.pci, self.kernel)
@@ -121,6 +130,21 @@ class Hypervisor:
     def guests(self) -> Guests:
         """The domains, live and stored, and their hostdevs."""
         return Guests(self.evidence)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What libvirt says that QEMU and the host can do."""
+        return Capabilities(self.evidence)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """What there is of the paths that guests name, and who may read them."""
+        return Paths(self.evidence)
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        """The programs that libvirt runs at every start."""
+        return Hooks(self.evidence, self.paths)
 
     @cached_property
     def demand(self) -> Demand:

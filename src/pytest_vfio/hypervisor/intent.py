@@ -99,7 +99,9 @@ class Intent:
             search.infer()
         else:
             for wanted in declared.devices:
-                search.declare(wanted)
+                search.declare(wanted, declared.by)
+        if declared.survey:
+            search.survey()
         for guest in declared.guests.values():
             for address in guest.hostdevs:
                 search.add(address, "inventory", WantedDevice(address=address))
@@ -128,17 +130,24 @@ class _Search:
     def add(self, address: str, origin: str, wanted: WantedDevice | None = None) -> None:
         self.found.setdefault(address, IntendedDevice(address, address, origin, self.pci, wanted))
 
-    def declare(self, wanted: WantedDevice) -> None:
+    def survey(self) -> None:
+        """Every endpoint, as a managed hostdev of a guest that is yet to be made would have it."""
+        for function in self.functions():
+            if self.asked(lambda: function.is_endpoint):
+                wanted = WantedDevice(address=function.address, managed=True)
+                self.add(function.address, "survey", wanted)
+
+    def declare(self, wanted: WantedDevice, by: str) -> None:
         if wanted.address is not None:
-            self.add(wanted.address, "inventory", wanted)
+            self.add(wanted.address, by, wanted)
             return
         caught = [function for function in self.functions() if self.matches(function, wanted)]
         for function in caught:
-            self.add(function.address, "inventory", wanted)
+            self.add(function.address, by, wanted)
         if not caught and self.pci.whole:
             self.found.setdefault(
                 wanted.label,
-                IntendedDevice(wanted.label, None, "inventory", self.pci, wanted),
+                IntendedDevice(wanted.label, None, by, self.pci, wanted),
             )
 
     def matches(self, function: PciFunction, wanted: WantedDevice) -> bool:

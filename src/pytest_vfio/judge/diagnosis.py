@@ -16,6 +16,7 @@ from pytest_vfio.judge.policy import Judged
 from pytest_vfio.judge.result import Answer, Because, HostVerdict
 from pytest_vfio.judge.suite import Suite, layer, layer_order
 from pytest_vfio.printable import listed
+from pytest_vfio.steps import Grade
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -28,13 +29,15 @@ class Cause(msgspec.Struct, frozen=True):
 class DeviceSentence(msgspec.Struct, frozen=True):
     """Whether an intended device can be assigned, in one sentence.
 
-    `no_because` says of what kind a *no* is: the start fails, or it would work and hurt.
+    `no_because` says of what kind a *no* is: the start fails, or it would work and hurt. `after` is
+    what a machine can do about a *no*, in order; empty where that is not all that it takes.
     """
 
     device: IntendedDevice
     assignable: Answer
     sentence: str
     no_because: Because | None = None
+    after: tuple[str, ...] = ()
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -113,11 +116,12 @@ class _Blockers:
         """Told by the blockers on the device and on all that it has to do with."""
         own = [finding for key in self._concerned(device) for finding in self.on.get(key, ())]
         to = f" to {device.guest}" if device.guest else ""
-        for finding in self._causes(own):
+        causes = self._causes(own)
+        for finding in causes:
             words = f"{device.name} cannot be assigned{to}: {finding.message}"
             hurts = layer(self.suite[finding.id]) == "safety"
             because = Because.MUST_NOT if hurts else Because.CANNOT
-            return DeviceSentence(device, Answer.NO, words, because)
+            return DeviceSentence(device, Answer.NO, words, because, _after(causes))
         broken = [finding.id for finding in own if finding.outcome is Outcome.ERROR]
         if broken:
             words = f"{device.name}: cannot tell: {listed(broken)} failed by a mistake of its own"
@@ -147,6 +151,15 @@ class _Blockers:
         return list(roots.values())
 
 
+def _after(causes: Sequence[Finding]) -> tuple[str, ...]:
+    """What cures all the causes, where a machine can; nothing where a person is needed."""
+    cures = [finding.cure for finding in causes if finding.cure is not None]
+    if len(cures) < len(causes) or any(cure.grade is Grade.MANUAL for cure in cures):
+        return ()
+    reboot = ["reboot"] if any(cure.reboot for cure in cures) else []
+    return tuple(dict.fromkeys([*(cure.title for cure in cures), *reboot]))
+
+
 def _concerns_assignment(check: Check, finding: Finding) -> bool:
     """Whether a failure of this check can stop the assignment of the device it is about."""
     if finding.kind in _OTHERS:
@@ -169,13 +182,20 @@ def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
 def _verdict(
     judgement: Judgement, judged: Sequence[Judged], devices: Sequence[DeviceSentence]
 ) -> HostVerdict:
-    hurting = [one.finding for one in judged if one.finding.severity in _HURTS]
+    survey = judgement.hypervisor.declared.survey
+    hurting = [
+        one.finding
+        for one in judged
+        if one.finding.severity in _HURTS and not (survey and one.finding.kind in _OTHERS)
+    ]
     if any(finding.outcome in (Outcome.FAIL, Outcome.BLOCKED) for finding in hurting) or any(
         one.finding.outcome is Outcome.ERROR for one in judged
     ):
         return HostVerdict.NOT_READY
     unsure = any(finding.outcome is Outcome.UNKNOWN for finding in hurting)
     sure = judgement.hypervisor.intent.whole and devices
+    if survey:  # which of its devices can be assigned is told of each; the host is ready for some
+        return HostVerdict.CANNOT_TELL if unsure else HostVerdict.READY
     if unsure or not sure or any(device.assignable is not Answer.YES for device in devices):
         return HostVerdict.CANNOT_TELL
     return HostVerdict.READY

@@ -250,12 +250,37 @@ def _device(
         assignable=told.assignable if told else Answer.UNKNOWN,
         sentence=told.sentence if told else f"{name} is not to be passed through",
         no_because=told.no_because if told else None,
+        after=told.after if told else (),
+        with_=_mates(name, function, hypervisor),
+        name=_of(function, hypervisor.names.of),
         used_by=tuple(dict.fromkeys(use.path for use in uses)),
         numa_node=node if node is not None and node >= 0 else None,
         parent=_of(function, lambda one: one.parent),
         physfn=_of(function, lambda one: one.physfn),
         class_code=f"{code:06x}" if code is not None else None,
+        endpoint=_of(function, lambda one: one.is_endpoint) or False,
+        vfs=_of(function, lambda one: one.totalvfs) or None,
+        reset=_of(function, lambda one: one.reset_methods),
+        link=_of(function, _link),
+        netdevs=_of(function, lambda one: one.netdevs) or (),
     )
+
+
+def _mates(name: str, function: PciFunction | None, hypervisor: Hypervisor) -> tuple[str, ...]:
+    """The endpoints of its group, which go where it goes."""
+    number = _of(function, lambda one: one.group)
+    group = None if number is None else hypervisor.groups.known.get(number)
+    return tuple(
+        mate.address
+        for mate in (group.functions if group else ())
+        if mate.address != name and known(lambda: mate.is_endpoint)  # noqa: B023 - asked at once
+    )
+
+
+def _link(function: PciFunction) -> str | None:
+    """`8.0 GT/s x8`, and what it could be where that is more."""
+    speed, width = function.number("link_speed"), function.number("link_width")
+    return f"{speed:g} GT/s x{width:g}" if speed and width else None
 
 
 def _of(function: PciFunction | None, question: Callable[[PciFunction], T]) -> T | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from pytest_vfio.check import Outcome, Severity
+from pytest_vfio.check import Outcome, Severity, SubjectKind
 from pytest_vfio.declared import Waiver
 from pytest_vfio.judge.judgement import Finding, Key
 from pytest_vfio.judge.suite import Suite
@@ -30,12 +30,16 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """`fail_on` are the severities whose failures gate; `strict` also gates *cannot tell*."""
+    """`fail_on` are the severities whose failures gate; `strict` also gates *cannot tell*.
+
+    In a `survey` only what is wrong with the host itself gates: nobody asked for its devices.
+    """
 
     fail_on: frozenset[Severity]
     strict: bool
     waivers: tuple[Waiver, ...]
     today: datetime.date
+    survey: bool = False
 
     def following(self, suite: Suite) -> Policy:
         """The same policy, whose waivers of replaced checks hold for those in their place."""
@@ -67,9 +71,12 @@ class Policy(msgspec.Struct, frozen=True):
         waiver = self._waiver(finding)
         if waiver is not None and finding.outcome is Outcome.FAIL:
             return _waived(finding, waiver)
-        serious = finding.severity in self.fail_on
+        serious = finding.severity in self.fail_on and self._asked_for(finding)
         gates = finding.outcome is Outcome.ERROR or (serious and finding.outcome in self._gating)
         return Judged(finding, gates, serious=serious)
+
+    def _asked_for(self, finding: Finding) -> bool:
+        return not self.survey or finding.kind is SubjectKind.HOST
 
     @property
     def _gating(self) -> tuple[Outcome, ...]:
@@ -77,7 +84,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     def _blocked(self, judged: Judged, gating: set[Key]) -> Judged:
         finding = judged.finding
-        if finding.outcome is not Outcome.BLOCKED or finding.severity not in self.fail_on:
+        if finding.outcome is not Outcome.BLOCKED or not judged.serious:
             return judged
         waiver = self._waiver(finding)
         if waiver is not None:

@@ -177,7 +177,10 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     `label` is the address, or how the inventory calls a device that the host does not show (then
     `address` is None). `no_because` says of what kind a *no* is. `after` is what it takes to make
     a *no* a *yes*, in order, `with_` what goes along. `used_by` are the paths by which the host
-    itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it.
+    itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it,
+    `physfn` the PF of a VF, `vfs` how many VFs it can have. An `endpoint` is no bridge, nor of the chipset.
+    `reset` names the kernel's ways to reset it, in their order, empty for none; `link` is what its
+    link runs at now.
     """
 
     label: Words
@@ -200,6 +203,11 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     parent: str | None = None
     physfn: str | None = None
     class_code: str | None = None
+    endpoint: bool = False
+    vfs: int | None = None
+    reset: tuple[str, ...] | None = None
+    link: str | None = None
+    netdevs: tuple[str, ...] = ()
 
 
 class FactsResult(msgspec.Struct, frozen=True):
@@ -234,6 +242,53 @@ class LapsedResult(msgspec.Struct, frozen=True):
     expires: Day
 
 
+class RemedyState(enum.StrEnum):
+    """What became of a step of a plan, or of a whole one."""
+
+    PLANNED = "planned"
+    APPLIED = "applied"
+    PENDING_REBOOT = "pending reboot"
+    IN_TRIAL = "in trial"
+    ROLLED_BACK = "rolled back"
+    UNDONE = "undone"
+    REFUSED = "refused"
+    FAILED = "failed"
+    BY_HAND = "by hand"
+
+
+class RemedyStep(msgspec.Struct, frozen=True):
+    """One step of a plan, or a failure that it does not mend.
+
+    `why` is the failure, or the reason for a refusal; `diff` what changes in a file; `before` and
+    `after` are shell tests; `proof` says by what the devices are idle that it takes from a driver.
+    `finding` is the first of the `findings` that it is for. `by_hand` is what a person does.
+    """
+
+    id: Words
+    title: Words
+    finding: KeyResult
+    state: RemedyState
+    why: str
+    kind: Words
+    grade: Grade
+    impacts: tuple[Words, ...] = ()
+    diff: str = ""
+    commands: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
+    findings: tuple[KeyResult, ...] = ()
+
+
+class RemedyResult(msgspec.Struct, frozen=True):
+    """What would be done to a host, or was. `run` is the name of the plan or of the run."""
+
+    run: Words
+    state: RemedyState
+    steps: tuple[RemedyStep, ...]
+
+
 class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All that is to be reported of one host.
 
@@ -256,6 +311,7 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     live: bool = False
     unread: tuple[UnreadResult, ...] = ()
     lapsed: tuple[LapsedResult, ...] = ()
+    remedy: RemedyResult | None = None
 
     @cached_property
     def shown(self) -> tuple[FindingResult, ...]:
@@ -287,7 +343,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `product` is name and version; `started` is UTC; `complete` is false where the run was stopped
     before its end. `idle` are sentences on waivers that cover nothing. `pool` says, in the words of
-    the command line, which hosts the run is about: it tells the runs of several pools apart.
+    the command line, which hosts the run is about: it tells the runs of several pools apart. In
+    a `survey` every endpoint was judged as if it were to be passed through.
     """
 
     schema: Literal[2] = SCHEMA
@@ -300,3 +357,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[HostResult, ...]
     idle: tuple[str, ...] = ()
     pool: str = ""
+    survey: bool = False

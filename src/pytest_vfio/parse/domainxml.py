@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import msgspec
 
 from pytest_vfio.evidence import Item, Quote
-from pytest_vfio.parse import hostdevs
+from pytest_vfio.parse import claims, hostdevs
+from pytest_vfio.parse.claims import Claim
 from pytest_vfio.parse.hostdevs import GuestAddress, Hostdev
 from pytest_vfio.parse.nodedevs import number
 from pytest_vfio.parse.xmltext import Element
@@ -78,6 +79,7 @@ class DomainXml(msgspec.Struct, frozen=True):
     occupied: tuple[GuestAddress, ...]
     networks: tuple[tuple[str, Quote], ...]
     hostdevs: tuple[Hostdev, ...]
+    claims: tuple[Claim, ...]
     source: str
     quotes: Mapping[str, Quote]
 
@@ -166,6 +168,7 @@ def parse(domain: Element, item: Item) -> DomainXml | None:
             for source in interface.all("source")
         ),
         hostdevs=hostdevs.of(domain, name.text, item),
+        claims=claims.of(domain, item),
         source=item.name,
         quotes={field: item.quote(at.line) for field, at in lines.items() if at is not None},
     )

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from pytest_vfio.plugin.session import Session
 
 #: Features that know pytest: each has its options, and registers itself where it is asked for.
-pytest_plugins = ("pytest_vfio.plugin.recording", "pytest_vfio.plugin.workers")
+pytest_plugins = (
+    "pytest_vfio.plugin.recording",
+    "pytest_vfio.plugin.remedy",
+    "pytest_vfio.plugin.workers",
+)
 
 SESSION = pytest.StashKey["Session"]()
 
@@ -68,6 +72,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "archive), a folder of loose files, or a text with anything pasted together; repeat",
     )
     group.addoption(
+        "--device",
+        dest="vfio_devices",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="a device that the hosts are to pass through, in place of what the inventory says: an "
+        "id (8086:1572), an address (0000:12:00.0) or an interface (eth2); repeat",
+    )
+    group.addoption(
+        "--survey",
+        dest="vfio_survey",
+        action="store_true",
+        help="judge every device as if it were to be passed through, and print a table of what each "
+        "would take; only what is wrong with the host itself fails the run",
+    )
+    group.addoption(
         "--libvirt-uri",
         dest="vfio_libvirt_uris",
         action="append",
@@ -102,7 +122,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="vfio_reports",
         default="junit,json",
         metavar="LIST",
-        help="reports to write, of junit, json, or none; default: junit,json",
+        help="reports to write, of junit, junit-hosts (a file for each host), json, markdown, metrics, "
+        "or none; default: junit,json",
     )
     group.addoption(
         "--report-dir",

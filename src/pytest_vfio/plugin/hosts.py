@@ -13,6 +13,7 @@ from pytest_vfio import sources
 from pytest_vfio.inventory import Inventory, nearest
 from pytest_vfio.mistakes import Mistake
 from pytest_vfio.plugin import usage
+from pytest_vfio.printable import listed
 from pytest_vfio.sources import Reading, Target, Unreachable
 
 
@@ -56,6 +57,14 @@ def targets(config: pytest.Config, known: Inventory) -> tuple[Target, ...]:
         if other != target:
             raise HostError(f"two hosts are called {target.name!r}: give one another name")
     return tuple(found.values())
+
+
+def pool(config: pytest.Config) -> str:
+    """What the hosts of this run are called together: groups and names, as they were given."""
+    option = config.option
+    files = (Path(file).stem for file in option.vfio_hosts_from)
+    words = [*option.vfio_hosts, *files, *option.vfio_bundles, *option.vfio_libvirt_uris]
+    return listed(words, 3)
 
 
 def _named(config: pytest.Config, known: Inventory) -> Iterator[Target]:

@@ -16,7 +16,8 @@ import pytest
 
 from pytest_vfio import sources
 from pytest_vfio.check import Severity
-from pytest_vfio.inventory import Inventory
+from pytest_vfio.declared import WantedDevice
+from pytest_vfio.inventory import Inventory, option_devices
 from pytest_vfio.mistakes import Mistake
 from pytest_vfio.plugin import hosts, workers
 from pytest_vfio.printable import ascii_only
@@ -32,6 +33,8 @@ class Asked(msgspec.Struct, frozen=True):
     fail_on: frozenset[Severity]
     reports: tuple[str, ...]
     targets: tuple[Target, ...]
+    devices: tuple[WantedDevice, ...] = ()
+    pool: str = ""
 
 
 def asked(config: pytest.Config) -> Asked:
@@ -50,7 +53,8 @@ def asked(config: pytest.Config) -> Asked:
         raise Mistake(f"--parallel-hosts {option.vfio_parallel}: at least 1")
     if targets and not option.vfio_timeout > 0:
         raise Mistake(f"--host-timeout {option.vfio_timeout}: more than 0 seconds")
-    return Asked(started, inventory, fail_on, reports, targets)
+    devices = option_devices(option.vfio_devices)
+    return Asked(started, inventory, fail_on, reports, targets, devices, hosts.pool(config))
 
 
 def read(

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.check import Check
-from pytest_vfio.declared import Waiver
+from pytest_vfio.declared import Declared, Waiver, WantedDevice
 from pytest_vfio.evidence import Evidence, Source
 from pytest_vfio.inventory import Inventory, nearest
 from pytest_vfio.judge import host_run
@@ -23,12 +24,16 @@ from pytest_vfio.sources import Reading, Target, Unreachable
 
 
 class Run(msgspec.Struct, dict=True):
-    """What one pytest process knows of its hosts. `targets` and `readings` stand in one order."""
+    """What one pytest process knows of its hosts. `targets` and `readings` stand in one order.
+
+    `devices` are those of the command line.
+    """
 
     inventory: Inventory
     policy: Policy
     targets: tuple[Target, ...]
     readings: tuple[Reading, ...] = ()
+    devices: tuple[WantedDevice, ...] = ()
     collected: list[Check] = msgspec.field(default_factory=list)
     _suite: Suite | None = None
 
@@ -36,10 +41,17 @@ class Run(msgspec.Struct, dict=True):
     def hosts(self) -> Mapping[str, HostRun]:
         """The hosts that were read, by name, in the order in which they were named."""
         return {
-            one.host: HostRun(one, self.inventory.declared(one.host), self.policy)
+            one.host: HostRun(one, self._declared(one.host), self.policy)
             for one in self.readings
             if isinstance(one, Evidence)
         }
+
+    def _declared(self, host: str) -> Declared:
+        """What the host is to pass through: `--device` says it in the inventory's place."""
+        declared = self.inventory.declared(host)
+        if self.devices:
+            declared = replace(declared, devices=self.devices, by="option")
+        return replace(declared, survey=self.policy.survey)
 
     @property
     def unreachable(self) -> tuple[Unreachable, ...]:

@@ -10,7 +10,7 @@ import gc
 import importlib.metadata
 import os
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -20,9 +20,18 @@ from pytest_vfio.inventory import must_know_checks
 from pytest_vfio.judge.host_run import checks_of
 from pytest_vfio.judge.judgement import Key, subjects_of
 from pytest_vfio.judge.policy import Policy
-from pytest_vfio.judge.result import RunResult
+from pytest_vfio.judge.result import RemedyResult, RunResult
 from pytest_vfio.mistakes import Mistake
-from pytest_vfio.plugin import bridge, per, protocol, recording, seeking, usage, workers
+from pytest_vfio.plugin import (
+    bridge,
+    per,
+    protocol,
+    recording,
+    remedy,
+    seeking,
+    usage,
+    workers,
+)
 from pytest_vfio.plugin.console import console
 from pytest_vfio.plugin.hosts import HostError
 from pytest_vfio.plugin.items import (
@@ -53,8 +62,9 @@ class Session:
             config.option.vfio_strict_unknown,
             asked.inventory.waivers,
             datetime.datetime.now(datetime.UTC).date(),
+            survey=config.option.vfio_survey,
         )
-        self.run = Run(asked.inventory, policy, asked.targets, readings)
+        self.run = Run(asked.inventory, policy, asked.targets, readings, asked.devices)
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
         self.blocked: set[str] = set()
@@ -62,6 +72,7 @@ class Session:
         self.whole: dict[str, per.ManyItem] = {}
         self.written: list[str] = []
         self.unwritten = ""
+        self.plans: Mapping[str, RemedyResult] = {}
 
     def start(self) -> None:
         """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
@@ -144,6 +155,7 @@ class Session:
                 chosen.setdefault(item.host, []).append(item)
         for host, own in chosen.items():
             self._judge(host, own)
+        self.plans = remedy.plans(self.config, run)
         if not any("hypervisor" in getattr(item, "fixturenames", ()) for item in items):
             run.let_go()
         gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
@@ -240,6 +252,7 @@ class Session:
 
     def _result(self, *, complete: bool) -> RunResult:
         run = self.run
+        plans = self.plans or remedy.plans(self.config, run)
         own = {check.file for check in run.collected}
         for check in load_checks(self.files - own):
             run.collect(check)
@@ -250,14 +263,17 @@ class Session:
             complete=complete,
             fail_on=tuple(s for s in Severity if s in run.policy.fail_on),
             checks=checks_of(run.suite),
-            hosts=run.results(self.reported),
+            hosts=remedy.planned(run.results(self.reported), plans),
             idle=run.idle(),
+            pool=self.asked.pool,
+            survey=run.policy.survey,
         )
 
     def _write(self) -> None:
         folder = report_folder(self.config)
         try:
-            written = write(self.result, self.asked.reports, folder)
+            words = (*self.asked.reports, *(("plan",) if self.config.option.vfio_plan else ()))
+            written = write(self.result, words, folder)
         except OSError as error:
             self.unwritten = f"--report-dir {folder}: {error}"
             return

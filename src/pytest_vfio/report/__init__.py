@@ -31,15 +31,13 @@ class Format(msgspec.Struct, frozen=True):
     module: str
 
     def files(self, run: RunResult) -> Mapping[str, bytes]:
-        """What is to be written, by name below the report folder."""
+        """What is to be written, by name below the report folder; nothing that would be empty."""
         module = importlib.import_module(f"pytest_vfio.report.{self.module}")
         render = cast("Callable[[RunResult], bytes]", module.render)
         if _EACH not in self.file:
             return {self.file: render(run)}
-        return {
-            self.file.replace(_EACH, file_name(host.name)): render(replace(run, hosts=(host,)))
-            for host in run.hosts
-        }
+        rendered = ((host.name, render(replace(run, hosts=(host,)))) for host in run.hosts)
+        return {self.file.replace(_EACH, file_name(name)): data for name, data in rendered if data}
 
 
 #: The reports that can be asked for, by the word for each.
@@ -51,6 +49,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "html": Format("report.html", "html"),
         "markdown": Format("summary.md", "markdown"),
         "metrics": Format("vfio.prom", "metrics"),
+        "plan": Format("{host}.plan.sh", "plan_script"),
     }
 )
 

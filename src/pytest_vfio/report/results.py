@@ -27,8 +27,9 @@ def render(run: RunResult) -> bytes:
 def _plain(run: RunResult) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.to_builtins(run)
     for host in document["hosts"]:
-        if not host["reason"]:
-            del host["reason"]
+        for name in ("reason", "remedy"):  # there only where there is something to say
+            if not host[name]:
+                del host[name]
     return document
 
 

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pytest_vfio.check import Outcome, Severity
+from pytest_vfio.check import Outcome, Severity, SubjectKind
 from pytest_vfio.judge.result import (
     Answer,
     CauseResult,
@@ -25,7 +25,9 @@ from pytest_vfio.judge.result import (
     RunResult,
 )
 from pytest_vfio.printable import ascii_only, listed, printable
+from pytest_vfio.report import plan_lines
 from pytest_vfio.report.alike import alike, said
+from pytest_vfio.report.survey import HEAD, rows
 from pytest_vfio.report.unread import by_reason, hints
 from pytest_vfio.report.words import counts, grade
 
@@ -51,7 +53,7 @@ def show(run: RunResult, console: Console, *, verbose: int, written: Sequence[st
     page = _Page(console)
     brief = len(run.hosts) > _FEW and not verbose
     for host in run.hosts:
-        _host(host, page, verbose, brief=brief)
+        _host(host, page, verbose, brief=brief, survey=run.survey)
     if len(run.hosts) > 1:
         _fleet(run.hosts, page)
     for words in run.idle:
@@ -82,10 +84,10 @@ class _Page:
         safe = printable(words).translate({9: " ", 10: " "})
         return safe.encode("ascii", "backslashreplace").decode() if self.ascii else safe
 
-    def line(self, indent: int, *parts: tuple[str, str]) -> None:
-        """Print a line; what wraps is indented further."""
+    def line(self, indent: int, *parts: tuple[str, str], paste: bool = False) -> None:
+        """Print a line; what wraps is indented further, save what is to be pasted."""
         text = self.text(*parts)
-        if not self.console.is_terminal:
+        if paste or not self.console.is_terminal:
             self.console.print(Text(" " * indent) + text, soft_wrap=True)
             return
         lines = text.wrap(self.console, max(20, self.console.width - indent - _HANG))
@@ -119,13 +121,14 @@ class _Page:
             self.console.print(line, soft_wrap=True, markup=False)
 
 
-def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool) -> None:
+def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool, survey: bool) -> None:
     page.blank()
     page.line(0, *_headline(host))
     if host.facts is None:
         page.line(2, (host.reason, "red"))
         return
-    causes = alike(host.diagnosis, said)
+    of_host = [cause for cause in host.diagnosis if cause.subject.kind is SubjectKind.HOST]
+    causes = alike(of_host if survey and not verbose else host.diagnosis, said)
     most = len(causes) if verbose else _BRIEF_CAUSES if brief else _CAUSES
     for number, same in enumerate(causes[:most], 1):
         _cause(number, same, host, page, verbose)
@@ -136,7 +139,14 @@ def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool) -> None:
             page.line(2, ("error ", "bold red"), (one.message, ""))
     if host.reason:
         page.line(2, ("error ", "bold red"), (host.reason, ""))
-    _devices(host.facts, page, verbose, brief=brief)
+    if survey:
+        cells = [[(cell, "") for cell in row] for row in rows(host.facts)]
+        page.rows(2, [[(cell, "bold") for cell in HEAD], *cells])
+    else:
+        _devices(host.facts, page, verbose, brief=brief)
+    if host.remedy is not None:
+        for indent, parts, paste in plan_lines.lines(host.remedy):
+            page.line(indent, *parts, paste=paste)
     if not brief:
         _remarks(host, page, verbose)
 
@@ -194,7 +204,7 @@ def _fix(fix: FixResult, page: _Page, *, first: bool) -> None:
     page.line(5, (f"fix ({grade(fix)}): ", "cyan"), (fix.title, ""))
     for step in fix.steps if first else ():
         for command in step.commands:
-            page.line(7, (command, "bold"))
+            page.line(7, (command, "bold"), paste=True)
         if not step.commands:
             page.line(7, (step.by_hand or step.title, ""))
 
@@ -203,7 +213,7 @@ def _devices(facts: FactsResult, page: _Page, verbose: int, *, brief: bool) -> N
     """A sentence for each device, those alike together, and the worst first."""
     devices, unread = facts.intended, facts.devices_unread
     if not devices and not unread:
-        page.line(2, ("no device is to be passed through", "yellow"))
+        page.line(2, ("no device is to be passed through", "yellow"), (_free(facts), ""))
     if unread:
         told = "there may be more devices" if devices else "there may be devices"
         page.line(2, (f"{told} to pass through: {listed(unread)} not read", "yellow"))
@@ -230,6 +240,13 @@ def _devices(facts: FactsResult, page: _Page, verbose: int, *, brief: bool) -> N
     if len(devices) > len(shown):
         left = len(devices) - len(shown)
         page.line(2, (f"and {left} more devices, see results.json or -v", "dim"))
+
+
+def _free(facts: FactsResult) -> str:
+    """What there would be to pass through, and what to type next."""
+    free = [one.label for one in facts.devices if not one.used_by and one.endpoint]
+    found = f"; {listed(free)} {'is' if len(free) == 1 else 'are'} not in use" if free else ""
+    return f"{found}: --survey shows what could be, --device ADDRESS judges one"
 
 
 def _facts(one: DeviceResult) -> tuple[str, str, str]:

@@ -9,7 +9,14 @@ from typing import Literal, Protocol
 import msgspec
 
 from pytest_vfio.check import Outcome
-from pytest_vfio.judge.result import FindingResult, FixResult, HostResult
+from pytest_vfio.judge.result import (
+    Answer,
+    Because,
+    DeviceResult,
+    FindingResult,
+    FixResult,
+    HostResult,
+)
 from pytest_vfio.steps import Grade
 
 
@@ -84,3 +91,18 @@ def grade(fix: FixResult) -> str:
     if fix.grade is Grade.MANUAL:
         return ", ".join(["by hand", *(["needs a reboot"] if fix.reboot else [])])
     return ", ".join(fix.impacts) or fix.grade.value
+
+
+def answer(device: DeviceResult) -> str:
+    """Whether a device can be passed through, and what it takes, in the words of the survey."""
+    together = f", only together with {', '.join(device.with_)}" if device.with_ else ""
+    if device.assignable is Answer.YES:
+        return f"yes, now{together}"
+    why = device.sentence.partition(": ")[2]
+    if device.assignable is Answer.UNKNOWN:
+        return f"cannot tell: {device.sentence.partition('cannot tell: ')[2] or why}"
+    if device.no_because is not Because.MUST_NOT and device.after:
+        return f"yes, after: {', then '.join(device.after)}{together}"
+    if device.no_because is Because.MUST_NOT and device.used_by:
+        return f"no, the host uses it: {device.used_by[0]}"
+    return f"no, {why}"

@@ -10,9 +10,6 @@ A new row says `since`, the release that is being made: in a recording of an old
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from pytest_vfio.sources.row import (
     ROOT,
     Row,
@@ -23,9 +20,8 @@ from pytest_vfio.sources.row import (
     kernel,
     listing,
     own,
-    part,
-    tree,
 )
+from pytest_vfio.sources.trees import INTERFACES, TREES
 
 _SOS = "sos_commands/"
 _VIRSH = f"{_SOS}virsh/virsh_-r_"
@@ -59,7 +55,7 @@ ROWS: tuple[Row, ...] = (
     file("proc/sys/kernel/tainted"),
     file("proc/sys/kernel/dmesg_restrict"),
     file("proc/sys/kernel/random/boot_id"),
-    file("proc/cmdline", loose="cmdline"),
+    file("proc/cmdline", loose="cmdline", most=64 << 10),
     file("proc/version"),
     file("proc/uptime"),
     file("proc/bootconfig"),
@@ -82,12 +78,13 @@ ROWS: tuple[Row, ...] = (
     file("etc/sysconfig/libvirt-guests"),
     file("boot/grub/grub.cfg", right=ROOT, loose="grub.cfg"),
     file("boot/grub2/grub.cfg", right=ROOT),
+    *(file(f"boot/{name}/custom.cfg", right=ROOT, since="0.2") for name in ("grub", "grub2")),
     file("boot/grub/grubenv", right=ROOT),
     file("boot/grub2/grubenv", right=ROOT),
     file("boot/loader/loader.conf"),
     file("boot/efi/loader/loader.conf", right=ROOT),
     file("efi/loader/loader.conf", right=ROOT),
-    file("etc/kernel/cmdline"),
+    file("etc/kernel/cmdline", most=64 << 10),
     file("etc/kernel/proxmox-boot-uuids"),
     file("run/ostree-booted"),
     file("etc/modules"),
@@ -122,6 +119,9 @@ ROWS: tuple[Row, ...] = (
     ),
     folder("run/libvirt/qemu/", right=ROOT, pattern="*.xml", sos=("/run/libvirt/", "/run/libvirt")),
     folder("run/libvirt/network/", right=ROOT, pattern="*.xml"),
+    folder("etc/libvirt/hooks/", right=ROOT, since="0.2"),
+    listing("run/libvirt/storage/", right=ROOT, since="0.2"),
+    listing("usr/share/libvirt/cpu_map/", since="0.2"),
     listing("etc/libvirt/qemu/autostart/", right=ROOT),
     listing("etc/libvirt/qemu/networks/autostart/"),
     listing("sys/firmware/acpi/tables/", secrets=False, sos=("/sys/firmware/acpi/*",)),
@@ -152,126 +152,8 @@ ROWS: tuple[Row, ...] = (
         )
         for table in ("DMAR", "IVRS", "IORT")
     ),
-    # -- trees
-    tree(
-        "sys/class/iommu",
-        secrets=False,
-        parts=(part("links", "./* ./*/devices/*"), part("values", "*/intel-iommu/* */amd-iommu/*")),
-    ),
-    tree(
-        "sys/kernel/iommu_groups",
-        secrets=False,
-        parts=(
-            part("names", "*/"),
-            part("values", "*/type */name */reserved_regions"),
-            part("links", "./*/devices/*"),
-        ),
-    ),
-    own(
-        "sys/bus/pci/devices",
-        limit=5,
-        function="pci_devices",
-        secrets=False,
-        parts=(
-            part(
-                "values",
-                """
-                */vendor */device */subsystem_vendor */subsystem_device */class */revision */irq
-                */numa_node */local_cpulist */modalias */resource */enable */boot_vga */msi_bus
-                */power_state */power/runtime_status */power/control */d3cold_allowed
-                */ari_enabled */broken_parity_status */sriov_totalvfs */sriov_offset
-                */sriov_stride */sriov_vf_device */sriov_drivers_autoprobe
-                */aer_dev_correctable */aer_dev_fatal */aer_dev_nonfatal""",
-            ),
-            part("links", "*/driver */iommu_group */iommu */physfn */virtfn* */subsystem"),
-            part(
-                "names",
-                """
-                */reset */rom */vpd */net/* */msi_irqs/* */vfio-dev/* */mdev_supported_types/*
-                */drm/* */nvme/*""",
-            ),
-            part(
-                "awake",
-                """
-                */max_link_speed */max_link_width */current_link_speed */current_link_width
-                */secondary_bus_number */subordinate_bus_number""",
-            ),
-            part("locked", "*/driver_override */sriov_numvfs */reset_method"),
-        ),
-    ),
-    tree("sys/bus/pci/drivers", secrets=False, parts=(part("names", "*"),)),
-    tree(
-        "sys/module",
-        sos=("sys/module/",),
-        parts=(
-            part("names", "*"),
-            part(
-                "values",
-                """
-                */initstate vfio*/parameters/* kvm*/parameters/* iommu*/parameters/*
-                pci*/parameters/* irqbypass/parameters/* intel_iommu/parameters/*""",
-            ),
-        ),
-    ),
-    tree(
-        "sys/class/dmi/id",
-        secrets=False,
-        sos=("sys/class/dmi/id/", "sys/devices/virtual/dmi/id/"),
-        parts=(
-            part(
-                "flat",
-                """
-                bios_* board_name board_vendor board_version chassis_type chassis_vendor
-                product_name product_version product_family product_sku sys_vendor""",
-            ),
-        ),
-    ),
-    tree(
-        "sys/hypervisor",
-        parts=(
-            part("flat", "type uuid"),
-            part("values", "version/* properties/capabilities properties/features"),
-        ),
-    ),
-    tree(
-        "sys/devices/system/node",
-        sos=("sys/devices/system/node/",),
-        parts=(
-            part("flat", "online possible has_cpu has_memory"),
-            part(
-                "values",
-                """
-                node*/cpulist node*/meminfo node*/distance
-                node*/hugepages/*/nr_hugepages node*/hugepages/*/free_hugepages""",
-            ),
-        ),
-    ),
-    tree(
-        "sys/bus/thunderbolt/devices",
-        secrets=False,
-        parts=(
-            part("names", "*"),
-            part(
-                "values",
-                """
-                */security */iommu_dma_protection */authorized */device_name */vendor_name""",
-            ),
-        ),
-    ),
-    tree(
-        "sys/class/block",
-        secrets=False,
-        parts=(
-            part("links", "./*"),
-            part(
-                "values",
-                """
-                */dev */size */partition */removable */ro */dm/name */dm/uuid */md/level
-                */md/array_state */loop/backing_file""",
-            ),
-            part("names", "*/slaves/* */holders/*"),
-        ),
-    ),
+    # -- trees of small files
+    *TREES,
     own("sys/firmware/efi", limit=5, function="efi"),
     # -- device nodes
     *(
@@ -299,6 +181,10 @@ ROWS: tuple[Row, ...] = (
         source="/proc/net/tcp and tcp6 (sshd's sockets)",
         function="openers",
     ),
+    own(
+        "paths", source="stat of what guests name", right=ROOT, function="named_paths", since="0.2"
+    ),
+    own("users/qemu", limit=5, source="id of QEMU's user", function="qemu_users", since="0.2"),
     # -- commands
     command("uname", limit=5, source="uname -a", loose="uname", sos=(f"{_SOS}kernel/uname_-a",)),
     command("systemd/detect-virt", limit=5, ok="1", source="systemd-detect-virt"),
@@ -388,22 +274,7 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     # -- what may wait inside the kernel for somebody else: the lock of all interfaces, of a device
-    tree(
-        "sys/class/net",
-        secrets=False,
-        waits="rtnl",
-        parts=(
-            part("links", "./* ./*/master ./*/device ./*/lower_* ./*/upper_* ./*/device/physfn"),
-            part(
-                "values",
-                """
-                */address */operstate */flags */mtu */ifindex */type */addr_assign_type */dev_id
-                */bonding/mode */bonding/slaves */bonding/active_slave */bridge/bridge_id
-                */bridge/stp_state""",
-            ),
-            part("names", "*/lower_* */upper_* */brif/* */bridge */bonding"),
-        ),
-    ),
+    INTERFACES,
     command("ip/link", limit=5, source="ip -j -d link show", waits="rtnl"),
     command("ip/addr", limit=5, source="ip -j -d addr show", waits="rtnl"),
     command("ip/route4", limit=5, source="ip -j -4 route show table all", waits="rtnl"),
@@ -414,7 +285,16 @@ ROWS: tuple[Row, ...] = (
         right=ROOT,
         source="/sys/bus/pci/devices/*/config of what is awake",
         function="pci_config",
+        most=32 << 20,
         sos=("proc/bus/pci/*/*",),
+        secrets=False,
+    ),
+    own(
+        "pci.ids",
+        since="0.2",
+        limit=5,
+        source="/usr/share/misc/pci.ids or /usr/share/hwdata/pci.ids, of what is here",
+        function="pci_names",
         secrets=False,
     ),
     # -- what others hand over, in place of what the probe reads
@@ -431,12 +311,3 @@ ROWS: tuple[Row, ...] = (
     handed_over("qemu.log", source="QEMU's log of a guest", loose="qemu.log"),
     handed_over("libvirt.log", source="libvirt's log, or what virsh said", loose="libvirt.log"),
 )
-
-BY_NAME: Mapping[str, Row] = MappingProxyType({row.name: row for row in ROWS})
-#: The items that every whole reading has, present or not.
-PLAIN_NAMES: tuple[str, ...] = tuple(row.name for row in ROWS if row.live)
-
-
-def row_of(name: str) -> Row | None:
-    """The row of an item, or of the folder whose file it is."""
-    return BY_NAME.get(name) or BY_NAME.get(name[: name.rfind("/") + 1])

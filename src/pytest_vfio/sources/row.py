@@ -8,6 +8,8 @@ from functools import partial
 import msgspec
 
 ANYBODY, ROOT = "anybody", "root"
+#: No item is of use that is longer, in bytes; the probe keeps as much (`max` in its writer).
+MOST = 8 << 20
 #: The release whose recordings do not say yet what their probe knew.
 FIRST = "0.1"
 
@@ -53,7 +55,8 @@ class Row(msgspec.Struct, frozen=True):
     further places of a file; what the manifest says was asked for where a folder is whole; the
     places of a tree; those of a command's output, the fullest first; or the outputs that are a
     document each (`..._*`) and the table that names them all. `secrets` is False where no password
-    can stand, but bytes of hardware or names of files: a match there would be an accident.
+    can stand, but bytes of hardware or names of files: a match there would be an accident. Of what
+    is longer than `most` bytes no more is kept.
     `since` is the release whose probe was the first to know it; a part that came later has its own.
     """
 
@@ -71,6 +74,7 @@ class Row(msgspec.Struct, frozen=True):
     loose: str = ""
     sos: tuple[str, ...] = ()
     secrets: bool = True
+    most: int = MOST
     since: str = FIRST
 
     @property

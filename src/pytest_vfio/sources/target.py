@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_vfio.sources.errors import TargetError
+from pytest_vfio.sources.table import item_name
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -119,6 +120,7 @@ def bundle_target(path: str | Path, name: str = "") -> Target:
         name = Path(path).name or Path(path).resolve().name
         while (shorter := _BUNDLE_SUFFIX.sub("", name)) != name and shorter:
             name = shorter
+        name = item_name(name)
     _acceptable(name, "host name")
     return Target(name, "bundle", str(path))
 

@@ -45,9 +45,12 @@ A = domain(
     hostdev(BIG, inside="06:00.1", extra="<boot order='1'/>"),
     "<interface type='network'><source network='pool'/></interface>",
     "<iommu model='intel'><driver intremap='on'/></iommu>",
-    os="<boot dev='hd'/>",
+    "<interface type='user'><rom file='/closed/rom'/></interface>",
+    "<interface type='bridge'><source bridge='br9'/></interface>",
+    os="<boot dev='hd'/><loader>/gone/loader</loader>",
     memory="<memory unit='GiB'>4</memory><currentMemory unit='GiB'>2</currentMemory>",
     body="<memtune><hard_limit unit='GiB'>3</hard_limit></memtune>"
+    "<numatune><memory mode='strict' nodeset='1'/></numatune>"
     "<memoryBacking><hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking>",
 )
 B = domain(
@@ -102,6 +105,14 @@ SICK = {
     "var/log/libvirt/qemu/": "a.log\n",
     "var/log/libvirt/qemu/a.log": START + "VFIO_MAP_DMA failed: Cannot allocate memory\n",
     "vfio/openers": "812 dpdk-testpmd /dev/vfio/1\n",
+    "paths": "absent gone/loader\ndrwx------ 0 0 closed\n-rw-r--r-- 0 0 closed/rom\n"
+    "-rwxr-xr-x 0 0 etc/libvirt/hooks/qemu\n",
+    "users/qemu": "uid=64055(libvirt-qemu) gid=994(kvm) groups=994(kvm)\n",
+    "etc/libvirt/hooks/": "qemu\n",
+    "etc/libvirt/hooks/qemu": "#!/bin/sh\nexit 1\n",
+    "dev/kvm": None,
+    "run/libvirt/network/": "",
+    "sys/class/net": "lo->../lo\n",
     "guest/a/lspci": "00:02.0 VGA [0300]: Red Hat [1b36:0100]\n",
 }
 WELL_LIVE = domain("a", hostdev(PF), id=1)

@@ -27,6 +27,9 @@ from pytest_vfio.parse.messages import ROWS, explain
         ("numerical result out of range", "write-erange"),
         ("cannot reset device", "no-reset"),
         ("not ready after FLR giving up", "reset-gave-up"),
+        ("vfio_bar_restore", "bars-restored"),
+        ("code 43", "code-43"),
+        ("Device or resource busy /dev/vfio", "vfio-node-busy"),
     ],
 )
 def test_part_of_a_message_finds_its_row(typed: str, meant: str):
@@ -36,7 +39,7 @@ def test_part_of_a_message_finds_its_row(typed: str, meant: str):
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "no", "127", "hello world", "the weather is nice today", "kernel panic not syncing"],
+    ["", "no", "hello world", "the weather is nice today", "kernel panic not syncing"],
 )
 def test_what_is_like_no_message_finds_none(typed: str):
     """Nothing is guessed for a text of something else."""

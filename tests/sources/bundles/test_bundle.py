@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vfio.evidence import Extent, Status
+from pytest_vfio.sources import bundle_target
 from pytest_vfio.sources.bundles import bundle
 from pytest_vfio.sources.bundles.bundle import host_name, read_bundle
 from pytest_vfio.sources.errors import BundleError
@@ -222,3 +223,31 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data, header):
         assert not header
     else:
         assert evidence.host == "x"
+
+
+@pytest.mark.parametrize("pack", [gzip, lzma, bz2], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
+def test_a_packed_file_that_is_cut(tmp_path, pack, part):
+    """It is no archive, and cannot be unpacked: said in our words."""
+    data = pack.compress(b"hello world, this is text\n" * 40)
+    path = tmp_path / "cut.gz"
+    path.write_bytes(data[: int(len(data) * part)])
+
+    with pytest.raises(BundleError, match=r"cut\.gz: (cannot be unpacked|nothing|neither)"):
+        read_bundle(path)
+
+
+def test_a_pasted_text_is_not_endless(tmp_path, monkeypatch):
+    """Nobody pastes so much: it is refused before it is looked at."""
+    monkeypatch.setattr(bundle, "PASTED", 100)
+    path = tmp_path / "paste.txt"
+    path.write_text("[    0.1] Linux version 6.1\n" * 10)
+
+    with pytest.raises(BundleError, match="more than 100 bytes of text"):
+        read_bundle(path)
+
+
+def test_a_bundle_may_have_any_name(tmp_path):
+    """The host is called by what can be printed of it."""
+    name = os.fsdecode(b"x\x9b31m\xff\xe2\x80\xaeevil.vfio")
+    assert bundle_target(tmp_path / name).name == "x\\x9b31m\\xff\\x202eevil"

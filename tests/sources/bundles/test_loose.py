@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vfio.evidence import Extent, Missing, Status
-from pytest_vfio.sources.bundles.loose import FILES, FOLDERS, LIMIT, read_loose
+from pytest_vfio.sources import dump_recording, load_recording
+from pytest_vfio.sources.bundles.loose import FILES, FOLDERS, read_loose
 from pytest_vfio.sources.errors import BundleError
+from pytest_vfio.sources.table import most_of
 
 
 @pytest.fixture
@@ -107,17 +111,38 @@ def test_a_mistake_in_the_manifest_is_named(folder, manifest, words):
 
 def test_a_folder_with_nothing_known_says_what_is_known(folder):
     """An empty folder is an error with the names that would be read."""
-    with pytest.raises(BundleError, match=r"no file in it is known; known are cmdline, .*domain/"):
+    with pytest.raises(
+        BundleError, match=r"no file in it is known; known are dmesg.txt, cmdline, .*domain/"
+    ):
         read_loose(folder)
 
 
-def test_a_huge_file_is_cut(folder):
-    """What lies beyond the limit is not read, and that is told."""
-    with (folder / "dmesg.txt").open("wb") as file:
-        file.truncate(LIMIT + 10)
-    item = read_loose(folder).item("dmesg")
+@pytest.mark.parametrize(("file", "item"), [("dmesg.txt", "dmesg"), ("cmdline", "proc/cmdline")])
+def test_a_huge_file_is_cut(folder, file, item):
+    """What lies beyond the limit of an item is not read, and that is told."""
+    with (folder / file).open("wb") as made:
+        made.truncate(most_of(item) + 10)
+    read = read_loose(folder).item(item)
 
-    assert (item.status, len(item.data)) == (Status.TRUNCATED, LIMIT)
+    assert (read.status, len(read.data)) == (Status.TRUNCATED, most_of(item))
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff.conf", b"a\x1b[31m.conf", "a\u202eb.conf".encode(), b"a\nb.conf"]
+)
+def test_a_file_may_have_any_name(folder, name):
+    """What is no text, or would act on a terminal, is written out; it can be kept, and read again."""
+    (folder / "modprobe.d").mkdir()
+    Path(os.fsdecode(bytes(folder / "modprobe.d") + b"/" + name)).write_bytes(b"blacklist i40e\n")
+    read = read_loose(folder)
+    (inside,) = read.item("etc/modprobe.d/").text.splitlines()
+    assert inside.isprintable()
+    assert inside.encode("utf-8")
+    assert read.item(f"etc/modprobe.d/{inside}").text == "blacklist i40e\n"
+    kept = load_recording(dump_recording(read), "h")
+    assert {name: item.data for name, item in kept.items.items()} == {
+        name: item.data for name, item in read.items.items()
+    }
 
 
 @given(st.binary(max_size=300))

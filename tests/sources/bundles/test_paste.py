@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_vfio.evidence import Extent
 from pytest_vfio.sources.bundles import paste
 from pytest_vfio.sources.bundles.paste import carve
-from pytest_vfio.sources.items import row_of
+from pytest_vfio.sources.table import row_of
 
 #: A walk-through as people paste it: prompts, comments, outputs with their indentation lost.
 PASTED = """Hi all, my card does not work :(

@@ -19,7 +19,8 @@ from pytest_vfio.sources import (
 )
 from pytest_vfio.sources.bundles.recording import is_recording, load_bundle, parse
 from pytest_vfio.sources.bundles.redact import redacted
-from pytest_vfio.sources.items import PLAIN_NAMES
+from pytest_vfio.sources.row import FIRST
+from pytest_vfio.sources.table import BY_NAME, PLAIN_NAMES
 
 STREAM = b"""Last login: yesterday
 %vfio-probe 1
@@ -87,7 +88,7 @@ def test_a_cut_at_any_byte_is_noticed(end):
     if not cut.done and is_recording(STREAM[:end]):
         read = load_bundle(STREAM[:end], "h")
         for name in PLAIN_NAMES:
-            if name not in cut.items:
+            if name not in cut.items and BY_NAME[name].since == FIRST:
                 assert read.item(name).status is Status.NOT_COLLECTED
                 assert "cut" in read.item(name).detail
 
@@ -162,7 +163,7 @@ def test_a_line_that_is_none_of_a_body_ends_nothing():
 
 def test_a_body_is_cut_after_the_last_line_that_fits(monkeypatch):
     """Whole lines only."""
-    monkeypatch.setattr("pytest_vfio.sources.bundles.recording.ITEM_LIMIT", 5)
+    monkeypatch.setattr("pytest_vfio.sources.bundles.recording.most_of", lambda _name: 5)
     stream = parse(b"%vfio-probe 1\n%item a\n|1\n|2\n|345\n|6\n%end present\n%done 1\n")
 
     assert (Status.TRUNCATED, b"1\n2\n") == (stream.items["a"].status, stream.items["a"].data)
@@ -170,7 +171,7 @@ def test_a_body_is_cut_after_the_last_line_that_fits(monkeypatch):
 
 def test_giant_items_are_cut(monkeypatch):
     """More than the limit of one item is truncated, not kept."""
-    monkeypatch.setattr("pytest_vfio.sources.bundles.recording.ITEM_LIMIT", 10)
+    monkeypatch.setattr("pytest_vfio.sources.bundles.recording.most_of", lambda _name: 10)
     body = b"|1234567\n" * 5
     item = parse(b"%vfio-probe 1\n%item a\n" + body + b"%end present\n%done 1\n").items["a"]
     assert item.status is Status.TRUNCATED
@@ -294,3 +295,38 @@ def test_binary_items_are_base64():
     text = dump_recording(make(item))
     assert b"|" + base64.b64encode(table)[:76] in text
     assert load_recording(text, "h").items[item.name] == item
+
+
+def test_a_stream_with_endless_items_is_read_to_a_bound(monkeypatch):
+    """What comes after is not looked at, and the stream is not whole."""
+    monkeypatch.setattr("pytest_vfio.sources.bundles.recording.COUNT_LIMIT", 3)
+    text = b"%vfio-probe 1\n" + b"".join(b"%%item a%d\n%%end absent\n" % n for n in range(9))
+    stream = parse(text + b"%done 9\n")
+    assert list(stream.items) == ["a0", "a1", "a2"]
+    assert not stream.done
+
+
+def test_a_command_line_is_not_endless():
+    """Of what no kernel takes, 64 KiB are kept at most; of a log 8 MiB."""
+    for name, most in (("proc/cmdline", 64 << 10), ("dmesg", 8 << 20)):
+        body = b"|" + b"x " * 50 + b"\n"
+        text = b"%vfio-probe 1\n%item " + name.encode() + b"\n" + body * (most // 100 + 9)
+        item = parse(text + b"%end present\n%done 1\n").items[name]
+        assert item.status is Status.TRUNCATED
+        assert most - 200 < len(item.data) <= most
+
+
+def test_an_item_may_go_on_at_the_end():
+    """A tree of which the probe reads last what may hang: whole with it, cut without."""
+    first = (
+        b"%vfio-probe 1\n%item sys/bus/pci/devices\n|a/vendor=1\n"
+        b"%end truncated what may wait for a device comes last\n%item b\n%end absent\n"
+    )
+    more = b"%item sys/bus/pci/devices more\n|a/driver_override=x\n%end present\n%done 3\n"
+    whole = parse(first + more).items["sys/bus/pci/devices"]
+    assert whole == Item(whole.name, Status.PRESENT, b"a/vendor=1\na/driver_override=x\n")
+    cut = parse(first).items["sys/bus/pci/devices"]
+    assert (cut.status, cut.data) == (Status.TRUNCATED, b"a/vendor=1\n")
+    assert parse(b"%vfio-probe 1\n" + more).items == {}
+    ended = first.replace(b"truncated what may wait for a device comes last", b"truncated 8000001")
+    assert parse(ended + more).items[whole.name].status is Status.TRUNCATED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
 import random
 import struct
 import tarfile
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_vfio.evidence import Extent, Status
+from pytest_vfio.evidence import Extent, Status, Tree
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
+from pytest_vfio.sources import dump_recording, load_recording
 from pytest_vfio.sources.bundles.bundle import read_bundle
 from pytest_vfio.sources.bundles.sos import items as sositems
 from pytest_vfio.sources.bundles.sos import names as sosnames
@@ -498,7 +500,7 @@ def test_a_link_within_the_report_is_resolved_by_name(tmp_path):
 def test_a_member_that_is_too_large_is_cut(tmp_path, monkeypatch):
     """More than the limit of one file is not read, and that is told."""
     monkeypatch.setattr(sosreport, "LIMIT", 1000)
-    monkeypatch.setattr(sosnames, "LIMIT", 1000)
+    monkeypatch.setattr(sositems, "most_of", lambda _name: 1000)
     path = archive(tmp_path, member(f"{TOP}/{DMESG}", b"x\n" * 1000))
     item = read_bundle(path).item("dmesg")
 
@@ -612,3 +614,62 @@ def test_any_content_is_evidence(files, said):
     evidence = sositems.evidence(report, "x")
 
     assert all(name == item.name for name, item in evidence.items.items())
+
+
+ENDS = {
+    f"{TOP}/{UNAME}": b"Linux\n",
+    f"{TOP}/etc/modprobe.d/a.conf": b"blacklist i40e\n",
+    f"{TOP}/sys/firmware/acpi/tables/FACP": b"FACP" + bytes(60),
+    f"{TOP}/{sosnames.MANIFEST}": json.dumps(
+        {"components": {"report": {"plugins": {"kernel": {"files": [
+            {"specification": "/etc/modprobe.d", "files_copied": ["x"]},
+            {"specification": "/sys/firmware/acpi/*", "files_copied": ["x"]},
+        ]}}}}}
+    ).encode(),
+}  # fmt: skip
+
+
+def test_an_archive_that_ends_early(tmp_path):
+    """Cut at a member's end it can be read: no folder of it is whole, and no table absent."""
+    path = archive(tmp_path, *(member(name, data) for name, data in ENDS.items()))
+    whole = read_bundle(path)
+    assert whole.item("etc/modprobe.d/").whole
+    assert whole.item("sys/firmware/acpi/tables/DMAR").status is Status.ABSENT
+    data = path.read_bytes() if not path.name.endswith("xz") else lzma.decompress(path.read_bytes())
+    members = data.rstrip(b"\0")
+    for more in (b"", bytes(100), b"no header at all" * 32):
+        cut = tmp_path / "cut.tar"
+        cut.write_bytes(members + bytes(-len(members) % 512) + more)
+        early = read_bundle(cut)
+        folder = early.item("etc/modprobe.d/")
+        assert (folder.extent, folder.detail) == (Extent.ELIDED, "the archive ends early")
+        assert early.item("sys/firmware/acpi/tables/DMAR").status is Status.NOT_COLLECTED
+        assert early.item("etc/modprobe.d/a.conf").text == "blacklist i40e\n"
+
+
+@pytest.mark.parametrize("name", ["proc/cmdline", "proc/modules", "sys/kernel/security/lockdown"])
+def test_a_file_of_the_kernel_without_its_last_line_feed(tmp_path, name):
+    """Every one ends with one: without, something is missing, and nobody says so."""
+    assert read(tmp_path / "a", {name: "quiet iommu=pt\n"}).item(name).whole
+    assert read(tmp_path / "b", {name: ""}).item(name).whole
+    cut = read(tmp_path / "c", {name: "quiet iommu=p"}).item(name)
+    assert (cut.status, cut.detail) == (Status.TRUNCATED, "its last line has no end")
+
+
+def test_a_parameter_without_its_line_feed(tmp_path):
+    """Of a tree, the file that is cut is not known, and the others are."""
+    tree = "sys/module/vfio_iommu_type1/parameters"
+    files = {f"{tree}/allow_unsafe_interrupts": "", f"{tree}/dma_entry_limit": "655",
+             f"{tree}/disable_hugepages": "N\n"}  # fmt: skip
+    read_tree = Tree.of(read(tmp_path, files).item("sys/module"))
+    below = "vfio_iommu_type1/parameters"
+    assert read_tree.get(f"{below}/disable_hugepages") == "N"
+    assert read_tree.unread[f"{below}/dma_entry_limit"] == "truncated"
+
+
+def test_names_in_an_archive_may_be_any_bytes(tmp_path):
+    """They are written out, and can be kept."""
+    name = os.fsdecode(f"{TOP}/etc/modprobe.d/".encode() + b"\xff\x1b.conf")
+    path = archive(tmp_path, member(f"{TOP}/{UNAME}", b"Linux\n"), member(name, b"blacklist x\n"))
+    read_again = load_recording(dump_recording(read_bundle(path)), "h")
+    assert read_again.text("etc/modprobe.d/\\xff\\x1b.conf") == "blacklist x\n"

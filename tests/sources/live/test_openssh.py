@@ -13,8 +13,8 @@ import pytest
 
 from pytest_vfio.evidence import Evidence, Status
 from pytest_vfio.sources import Target, TargetError, Unreachable, gather_now, target
-from pytest_vfio.sources.items import PLAIN_NAMES
 from pytest_vfio.sources.live import openssh
+from pytest_vfio.sources.table import PLAIN_NAMES
 from tests.hosts.sshd import Sshd
 
 pytestmark = pytest.mark.usefixtures("sshd")

@@ -16,7 +16,8 @@ import pytest
 
 from pytest_vfio.evidence import Evidence, Missing, Status, Tree
 from pytest_vfio.sources import load_recording, probe_text
-from pytest_vfio.sources.items import PLAIN_NAMES, ROWS
+from pytest_vfio.sources.items import ROWS
+from pytest_vfio.sources.table import PLAIN_NAMES
 from tests.hosts import tree as faketree
 
 SHELLS = [

@@ -97,6 +97,11 @@ class Libvirt:
         return {name: quote for name, quote, runs in found if not runs and name not in running}
 
     @property
+    def asleep(self) -> bool:
+        """No daemon that drives QEMU runs, so that none was asked. Raises Missing."""
+        return self.answered is None and not set(QEMU_DAEMONS).intersection(self.running_daemons)
+
+    @property
     def answered(self) -> Quote | None:
         """A line that libvirt itself has printed, if any: then it runs and can be read."""
         names = (VERSION, CAPABILITIES, nodes.ITEM, NETWORKS, "virsh/list", "virsh/dumpxml")

@@ -75,6 +75,14 @@ class Domain(msgspec.Struct, frozen=True, eq=False):
         return next((hostdev for hostdev in self.hostdevs if hostdev.address == address), None)
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """A file of libvirt's folder of which the daemon that runs made no guest: why, and the line."""
+
+    name: str
+    why: str
+    quote: Quote
+
+
 class Guests:
     """The guests of one host."""
 
@@ -85,6 +93,11 @@ class Guests:
     def known(self) -> tuple[Domain, ...]:
         """The guests that are known, by name, whether or not there may be others."""
         return self._read.domains
+
+    @property
+    def refused(self) -> Mapping[str, Refused]:
+        """The definitions that libvirt did not take, by the name of their file."""
+        return self._read.refused
 
     @property
     def named(self) -> tuple[Domain, ...]:
@@ -140,6 +153,7 @@ class _Part:
         self.documents: dict[str, DomainXml] = {}
         self.states: dict[str, str] = {}
         self.names: dict[str, Quote] = {}  # named only: no document could be read
+        self.files: dict[str, tuple[DomainXml | None, str, Quote]] = {}
         self.lacking: list[Lack] = []
 
     def read(self, item: Item) -> None:
@@ -164,10 +178,20 @@ class _Part:
         for name in sorted(set(filter(None, listing.text.split("\n")))):
             if not name.endswith(".xml"):
                 continue
-            before = len(self.lacking)
-            self.read(evidence.item(folder + name))
+            before, item = len(self.lacking), evidence.item(folder + name)
+            self.read(item)
+            self._keep(name.removesuffix(".xml"), item)
             if len(self.lacking) > before:
                 self.names.setdefault(name.removesuffix(".xml"), listing.quote(name))
+
+    def _keep(self, name: str, item: Item) -> None:
+        """What one file holds: its document, or why it is none."""
+        found = xmltext.stream(item.text)
+        document = next((d for d in (domainxml.parse(r, item) for r in found.documents) if d), None)
+        broken = "".join(found.broken[:1])
+        quote = item.quote(broken or f"<name>{document.name if document else ''}</name>")
+        if not item.unread:
+            self.files[name] = document, broken, quote
 
 
 class _Reading:
@@ -184,6 +208,7 @@ class _Reading:
         self.loose.read(evidence.item(LOOSE))
         self.listed = dict(_table(evidence.item(LIST)))
         self.autostarts = dict(_autostarts(evidence))
+        self.refused = dict(self._refused())
         self.domains = tuple(self._domain(name) for name in sorted(self._names()))
         self.by_name = {domain.name: domain for domain in self.domains}
 
@@ -202,7 +227,33 @@ class _Reading:
     def _names(self) -> Iterable[str]:
         parts = (self.printed, self.inactive, self.files, self.status, self.loose)
         names = {name for part in parts for name in (*part.documents, *part.names)}
-        return names | set(self.listed) | set(self.autostarts)
+        taken = names | set(self.listed) | set(self.autostarts)
+        return taken - (set(self.refused) - set(self.listed))
+
+    def _refused(self) -> Iterator[tuple[str, Refused]]:
+        """While the daemon runs its list is the truth: a file of which it made no guest is refused.
+
+        libvirt names a guest by what stands in the file, and takes each name and UUID once.
+        """
+        if self.evidence.item(LIST).unread:
+            return
+        for name, (document, broken, quote) in self.files.files.items():
+            if document is None or broken:
+                if name not in self.listed:
+                    yield (
+                        name,
+                        Refused(name, f"it is no XML: {broken}" if broken else "no domain", quote),
+                    )
+            elif document.name not in self.listed:
+                why = f"domain type {document.type!r}, or a value that libvirt does not know"
+                yield name, Refused(name, why, document.quote("domain"))
+            elif document.name != name and f"{document.name}.xml" in self._listing:
+                why = f"its name is {document.name}, which another file has"
+                yield name, Refused(name, why, document.quote("name"))
+
+    @property
+    def _listing(self) -> list[str]:
+        return self.evidence.item(STORED_FOLDER).lines
 
     def _domain(self, name: str) -> Domain:
         printed = self.printed.documents.get(name)

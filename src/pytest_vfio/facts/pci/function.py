@@ -121,6 +121,15 @@ class PciFunction(msgspec.Struct, frozen=True, eq=False):
         return self.class_code >> 8 in (0x0604, 0x0609)
 
     @property
+    def is_endpoint(self) -> bool:
+        """Whether it could be passed through: no bridge, and no part of the chipset.
+
+        By its class (PCI Code and ID Assignment Specification): memory controllers, bridges of any
+        kind, system peripherals, SMBus.
+        """
+        return self.base_class not in (0x05, 0x06, 0x08) and self.class_code >> 8 != 0x0C05
+
+    @property
     def driver(self) -> str | None:
         """The driver that is bound, None for none."""
         value = self._value("driver")

@@ -1,7 +1,8 @@
 """Rows that a loosely typed text is most likely about: part of a message, other numbers, a typo.
 
 A text is compared by its words with the examples of every wording; a word counts for more the fewer
-wordings have it. Numbers, addresses and paths say nothing.
+wordings have it. Addresses say nothing, and numbers only where a message always has them, such as an
+error's.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pytest_vfio.parse.messages.recognise import recognise
 from pytest_vfio.parse.messages.row import Form, Row
 from pytest_vfio.parse.messages.table import ROWS
 
-_WORD = re.compile(r"[a-z][a-z']*[a-z]|(?<!\S)-\d{1,3}\b")
-_NO_WORDS = re.compile(r"\S*[/\\]\S*|(?<!-)\b(?:0x)?[0-9a-f]*\d[0-9a-f:.\-]*\b")
+_WORD = re.compile(r"[a-z][a-z_']*[a-z]|(?<![\w.:])-?\d{2,3}(?![\w.:])")
+_PART = re.compile(r"[a-z][a-z']*[a-z]")
+_ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f:.]*\d[0-9a-f:.]*[:.][0-9a-f]+)\b")
 _CLOSE = 0.8  # how alike a mistyped word must be (difflib's ratio)
 _ENOUGH = 0.55  # how much of a text a wording must explain
 _TELLING = 4.0  # weight below which a text says nothing, such as "no"
@@ -32,15 +34,26 @@ def explain(text: str) -> tuple[Row, ...]:
     exact = tuple(dict.fromkeys(message.row.id for message in recognise(text.splitlines())))
     if exact:
         return tuple(row for id in exact for row in ROWS if row.id == id)
-    return _alike(_words(text))
+    return _alike(_meant(text))
 
 
-def _alike(typed: frozenset[str]) -> tuple[Row, ...]:
+def _meant(text: str) -> set[str]:
+    """The words of a text, each as the table has it: put right, whole or in parts."""
+    weights = _weights()
+    typed: set[str] = set()
+    for word in _typed(text):
+        if word in weights:
+            typed.add(word)
+        elif close := difflib.get_close_matches(word, weights, 1, _CLOSE):
+            typed.add(close[0])
+        else:
+            typed.update(_PART.findall(word))
+    return typed
+
+
+def _alike(meant: set[str]) -> tuple[Row, ...]:
     weights = _weights()
     unknown = sum(weights.values()) / len(weights)
-    meant = {
-        next(iter(difflib.get_close_matches(word, weights, 1, _CLOSE)), word) for word in typed
-    }
     total = sum(weights.get(word, unknown) for word in meant)
     scored = []
     for row in ROWS:
@@ -79,8 +92,14 @@ def _said(row: Row) -> tuple[frozenset[str], ...]:
 def _said_by(form: Form, example: str) -> frozenset[str]:
     """The words of an example, without the driver's and the program's name before the message."""
     match = form.pattern.search(example)
-    return _words(example[match.start() :] if match else example) | _words(form.need.literal)
+    said = _words(example[match.start() :] if match else example) | _words(form.need.literal)
+    return said | {word for word in _words(example) if "_" in word}
+
+
+def _typed(text: str) -> list[str]:
+    return _WORD.findall(_ADDRESS.sub(" ", text.lower()))
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(_NO_WORDS.sub(" ", text.lower())))
+    words = _typed(text)
+    return frozenset(words) | frozenset(part for word in words for part in _PART.findall(word))

@@ -23,6 +23,12 @@ from pytest_vfio.parse.pciaddress import PATTERN, address
 
 _LONGEST = 20_000  # characters of a line that are looked at
 _NEAR = 12  # lines within which a frame's reason stands
+_OF_GUESTS = frozenset(
+    {
+        *(Speaker.QEMU, Speaker.LIBVIRT, Speaker.VIRT_MANAGER),
+        *(Speaker.PROXMOX, Speaker.CONTAINER, Speaker.KUBERNETES),
+    }
+)
 _SUBJECTS = frozenset({"device", "group", "guest", "bar"})
 _TYPED = str.maketrans(
     {"\xa0": " ", "\u202f": " ", "\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"}
@@ -31,6 +37,8 @@ _ESCAPE = re.compile(r"\\{1,4}(?:u([0-9a-fA-F]{4})|([\"'/nrt]))")
 _MEANT = {"n": "\n", "r": "\n", "t": "\t"}
 _BEFORE = re.compile(rf"({PATTERN})(?![0-9a-fA-F])")
 
+#: The guest whose QEMU says it, as libvirt and QEMU's command line name it.
+_GUEST = re.compile(r"\(vm='([^']{1,200})'\)|-name guest=(?P<name>[^,\s]{1,200})")
 _PREFIX = re.compile(
     r"(?:[\s>|]+"
     r"|<\d{1,3}>"
@@ -101,7 +109,7 @@ def recognise(lines: Iterable[str], says: Collection[Speaker] | None = None) -> 
     for place, found in _found([paragraph.text for paragraph in broken], says):
         hits |= _with_broken(broken[place], found, hits)
     return tuple(
-        Message(hit.row, _names(hit.match), given[pieces[number][0]], pieces[number][0])
+        _message(hit, given[pieces[number][0]], pieces[number][0])
         for number in sorted(hits)
         for hit in hits[number]
     )
@@ -162,7 +170,8 @@ def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
 
     A later line takes one back if its row is named in `over` and it is about the same device,
     group, guest or BAR, as far as both name it. What is said again, or says no more than another
-    of its row, is left out, and so is a frame whose reason stands near it.
+    of its row, is left out, and so is a frame whose reason stands near it: what the frame names is
+    the reason's then, such as the guest that failed to start.
     """
     later: dict[str, set[_About]] = {}
     kept: list[Message] = []
@@ -173,9 +182,20 @@ def standing(messages: Iterable[Message]) -> tuple[Message, ...]:
             kept.append(message)
         later.setdefault(message.row.id, set()).add(about)
     kept.reverse()
-    reasons = [message.index for message in kept if _is_reason(message)]
-    framed = [m for m in kept if not (m.row.frame and _near(m.index, reasons))]
-    return tuple(_distinct(framed))
+    return tuple(_distinct(_told(kept)))
+
+
+def _told(messages: list[Message]) -> list[Message]:
+    """Reasons in place of the frames near them, and what only the frame names with the reason."""
+    reasons = {at: message for at, message in enumerate(messages) if _is_reason(message)}
+    order = list(reasons)
+    places = [messages[at].index for at in order]
+    dropped = set()
+    for at, message in enumerate(messages):
+        if message.row.frame and (near := _nearest(message.index, places)) is not None:
+            dropped.add(at)
+            reasons[order[near]] = _with_names(reasons[order[near]], message)
+    return [reasons.get(at, one) for at, one in enumerate(messages) if at not in dropped]
 
 
 def bare(line: str) -> str:
@@ -200,10 +220,20 @@ def _is_reason(message: Message) -> bool:
     return not message.row.frame and message.row.weight is not HARMLESS
 
 
-def _near(index: int, reasons: list[int]) -> bool:
-    """One of the places, in their order, is within a few lines."""
-    at = bisect_left(reasons, index - _NEAR)
-    return at < len(reasons) and reasons[at] <= index + _NEAR
+def _with_names(reason: Message, frame: Message) -> Message:
+    """A reason with what only its frame names, where it is about a guest as the frame is."""
+    if reason.row.says not in _OF_GUESTS:
+        return reason
+    names = {name: frame.names[name] for name in _SUBJECTS & frame.names.keys()}
+    return msgspec.structs.replace(reason, names=names | dict(reason.names))
+
+
+def _nearest(index: int, places: list[int]) -> int | None:
+    """Which of the places, in their order, is next after an index, or just before it."""
+    at = bisect_left(places, index)
+    if at < len(places) and places[at] <= index + _NEAR:
+        return at
+    return at - 1 if at and places[at - 1] >= index - _NEAR else None
 
 
 def _distinct(messages: list[Message]) -> Iterator[Message]:
@@ -264,11 +294,14 @@ def _once(hits: Iterable[Hit]) -> list[Hit]:
     return list({hit.row.id: hit for hit in reversed(_apart(hits))}.values())[::-1]
 
 
-def _names(match: re.Match[str]) -> dict[str, str]:
-    """What a match names, and the device that stands before it where it names none itself."""
+def _message(hit: Hit, line: str, index: int) -> Message:
+    """The message, with what its line names beside it: a device before it, the guest anywhere."""
+    match = hit.match
     names = {name: address(value) or value for name, value in match.groupdict().items() if value}
     if "device" not in names:
         before = _BEFORE.findall(match.string, 0, match.start())
         if before and (found := address(before[-1])):
             names["device"] = found
-    return names
+    if "guest" not in names and (guest := _GUEST.search(line)):
+        names["guest"] = guest[1] or guest["name"]
+    return Message(hit.row, names, line, index)

@@ -23,7 +23,7 @@ _BEGINS = re.compile(
     r"$|\[ {0,9}\d{1,10}\.\d|\[[A-Z]\w\w |<\d{1,3}>|[$#] |[^\s@]{1,40}@[^\s@]{1,80}[$#] "
     r"|\w{3} {1,2}\d{1,2} \d\d:|\d{4}-\d\d-\d\d[T ]"
 )
-_STAMPS = frozenset(f"[{digit}" for digit in " 0123456789")  # the quickest look at a kernel's log
+_PADDED = "[ "  # as the kernel's log stamps a line: the quickest look at most of them
 _WORD = re.compile(r"\S*")
 
 
@@ -47,7 +47,7 @@ def paragraphs(lines: Sequence[str]) -> Iterator[Paragraph]:
     """Each run of lines that may have been one line, as a mail and as a terminal would break it."""
     at = 0
     while at < len(lines) - 1:
-        parts = _run(lines, at) if lines[at + 1][:2] not in _STAMPS else [lines[at]]
+        parts = _run(lines, at) if lines[at + 1][:2] != _PADDED else [lines[at]]
         if len(parts) > 1:
             whole = lines[at : at + len(parts)]
             yield _joined(parts, " ", whole, at)

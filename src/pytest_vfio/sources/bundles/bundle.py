@@ -11,8 +11,8 @@ from pytest_vfio.sources.bundles.recording import is_recording, load_bundle
 from pytest_vfio.sources.bundles.sos import report as sosreport
 from pytest_vfio.sources.errors import BundleError
 
-#: A single file larger than this is refused, in bytes.
-LIMIT = 256 << 20
+#: A single file larger than this is refused, in bytes, and so is a larger text that was pasted.
+LIMIT, PASTED = 128 << 20, 32 << 20
 
 #: What a file begins with that nobody here can read.
 _SEALED = (
@@ -72,8 +72,16 @@ def _content(path: Path) -> bytes:
         return file.read(LIMIT + 1)
 
 
+def _is_archive(path: Path) -> bool:
+    """Whether it is a tar archive, packed or not; one that is cut before it can tell is none."""
+    try:
+        return tarfile.is_tarfile(path)
+    except sosreport.BROKEN:
+        return False
+
+
 def _file(path: Path, name: str) -> Evidence:
-    if tarfile.is_tarfile(path):
+    if _is_archive(path):
         return sosreport.read_archive(path, name or host_name(path))
     data = _content(path)
     if len(data) > LIMIT:
@@ -83,6 +91,8 @@ def _file(path: Path, name: str) -> Evidence:
     for magic, words in _SEALED:
         if data.startswith(magic):
             raise BundleError(f"{path}: {words}")
+    if len(data) > PASTED:
+        raise BundleError(f"{path}: no recording, and more than {PASTED} bytes of text")
     evidence = paste.carve(data.decode("utf-8", "backslashreplace"), name or host_name(path))
     if not evidence.items:
         raise BundleError(

@@ -20,6 +20,7 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.errors import BundleError
 from pytest_vfio.sources.items import ROWS
+from pytest_vfio.sources.table import item_name, most_of
 
 #: Loose file -> item. What is a folder ends with a slash.
 FILES: Mapping[str, str] = MappingProxyType(
@@ -29,8 +30,6 @@ FOLDERS: Mapping[str, str] = MappingProxyType(
     {row.loose: row.name for row in ROWS if row.loose.endswith("/")}
 )
 MANIFEST = "bundle.toml"
-#: More than this of one file is not read, in bytes.
-LIMIT = 64 << 20
 _KEYS = ("name", "collected", "items")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -82,10 +81,10 @@ def _items(folder: Path, file: str, extent: Extent) -> Iterator[Item]:
     name = FOLDERS[file]
     inside = sorted(path for path in (folder / file).iterdir() if path.is_file())
     if name.endswith("/"):
-        listing = "\n".join(path.name for path in inside)
-        yield Item(name, Status.PRESENT, listing.encode("utf-8", "surrogateescape"), extent=extent)
+        listing = "\n".join(item_name(path.name) for path in inside)
+        yield Item(name, Status.PRESENT, listing.encode(), extent=extent)
         for path in inside:
-            yield _read(f"{name}{path.name}", path, extent)
+            yield _read(f"{name}{item_name(path.name)}", path, extent)
     else:
         parts = [_read(name, path, extent) for path in inside if path.suffix == ".xml"]
         bad = [part for part in parts if part.status is not Status.PRESENT]
@@ -96,13 +95,14 @@ def _items(folder: Path, file: str, extent: Extent) -> Iterator[Item]:
 def _read(name: str, path: Path, extent: Extent) -> Item:
     try:
         with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
+            most = most_of(name)
+            data = file.read(most + 1)
     except PermissionError as error:
         return Item(name, Status.DENIED, detail=error.strerror or "")
     except OSError as error:
         return Item(name, Status.FAILED, detail=error.strerror or "")
-    if len(data) > LIMIT:
-        return Item(name, Status.TRUNCATED, data[:LIMIT], f"more than {LIMIT} bytes", extent)
+    if len(data) > most:
+        return Item(name, Status.TRUNCATED, data[:most], f"more than {most} bytes", extent)
     return Item(name, Status.PRESENT, data, extent=extent)
 
 

@@ -36,14 +36,13 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources import age
 from pytest_vfio.sources.errors import BundleError
-from pytest_vfio.sources.items import PLAIN_NAMES, ROWS
+from pytest_vfio.sources.items import ROWS
+from pytest_vfio.sources.table import PLAIN_NAMES, most_of
 from pytest_vfio.write import file_name, write_atomically
 
 HEADER = b"%vfio-probe 1"
 #: Larger streams are not read to their end, in bytes.
-STREAM_LIMIT = 256 << 20
-#: Larger items are cut, in bytes.
-ITEM_LIMIT = 32 << 20
+STREAM_LIMIT = 128 << 20
 #: Further items are left out.
 COUNT_LIMIT = 50_000
 
@@ -63,6 +62,7 @@ class _Open(msgspec.Struct):
 
     name: str
     flags: frozenset[bytes]
+    most: int
     body: list[bytes] = msgspec.field(default_factory=list)
     size: int = 0
     cut: bool = False
@@ -70,9 +70,9 @@ class _Open(msgspec.Struct):
     def add(self, lines: bytes) -> None:
         if self.cut:
             return
-        if self.size + len(lines) > ITEM_LIMIT:
+        if self.size + len(lines) > self.most:
             self.cut = True
-            lines = lines[: lines.rfind(b"\n", 0, ITEM_LIMIT - self.size) + 1]
+            lines = lines[: lines.rfind(b"\n", 0, self.most - self.size) + 1]
         self.body.append(lines)
         self.size += len(lines)
 
@@ -94,7 +94,13 @@ class Stream(msgspec.Struct):
 
 def is_recording(data: bytes) -> bool:
     """Whether there is a recording in it, after whatever noise."""
-    return _HEADER_LINE.search(data) is not None
+    return begins(data) > 0
+
+
+def begins(data: bytes | bytearray) -> int:
+    """Where its first line ends; 0 where there is none."""
+    found = _HEADER_LINE.search(data)
+    return found.end() if found is not None else 0
 
 
 def parse(data: bytes, *, cut: Status = Status.TRUNCATED) -> Stream:
@@ -115,26 +121,31 @@ def parse(data: bytes, *, cut: Status = Status.TRUNCATED) -> Stream:
             if current is not None:
                 current.add(line[1:] + b"\n" * ended)
         elif line.startswith(b"%item ") and ended:
-            if current is not None:
-                _close(stream, current, Status.TRUNCATED, "the recording goes on with another item")
+            _close(stream, current, Status.TRUNCATED, "the recording goes on with another item")
             current = _begin(line)
             seen += 1
+            if seen > COUNT_LIMIT:
+                current = None
+                break
         elif line.startswith(b"%end ") and ended:
-            if current is not None:
-                status, extent, detail = _ending(line[5:])
-                _close(stream, current, status, detail, extent)
+            status, extent, detail = _ending(line[5:])
+            _close(stream, current, status, detail, extent)
             current = None
         elif line.startswith(b"%done "):
             # Without its line feed the number may be cut; then it has to agree.
             said = line[6:].strip()
             stream.done = current is None and said.isdigit() and int(said[:9]) == seen
             break
-        elif line.startswith(b"%about ") and ended and len(stream.about) < 100:
-            key, _, value = line[7:].decode("utf-8", "backslashreplace").partition(" ")
-            stream.about.setdefault(key, value.strip()[: _ABOUT_LIMITS.get(key, 1000)])
-    if current is not None:
-        _close(stream, current, cut, "the stream ends here")
+        elif line.startswith(b"%about ") and ended:
+            _about(stream, line)
+    _close(stream, current, cut, "the stream ends here")
     return stream
+
+
+def _about(stream: Stream, line: bytes) -> None:
+    if len(stream.about) < 100:
+        key, _, value = line[7:].decode("utf-8", "backslashreplace").partition(" ")
+        stream.about.setdefault(key, value.strip()[: _ABOUT_LIMITS.get(key, 1000)])
 
 
 def load_recording(
@@ -244,13 +255,17 @@ def _begin(line: bytes) -> _Open | None:
     text = name.decode("utf-8", "backslashreplace")
     if text.startswith("/") or ".." in text.split("/") or not text.isprintable():
         return None
-    return _Open(text, frozenset(words[1:]))
+    flags = frozenset(words[1:])
+    coded = 4 / 3 if b"base64" in flags else 1
+    return _Open(text, flags, int(most_of(text) * coded))
 
 
 def _close(
-    stream: Stream, item: _Open, status: Status, detail: str, extent: Extent = Extent.WHOLE
+    stream: Stream, item: _Open | None, status: Status, detail: str, extent: Extent = Extent.WHOLE
 ) -> None:
     """Keep an item. The first of a name counts, unless it says that it goes on in a second."""
+    if item is None:
+        return
     stream.last = item.name
     before = stream.items.get(item.name)
     goes_on = before is not None and before.detail == GOES_ON and b"more" in item.flags
@@ -259,7 +274,7 @@ def _close(
     if len(stream.items) >= COUNT_LIMIT:
         return
     if item.cut:
-        status, detail, extent = Status.TRUNCATED, f"more than {ITEM_LIMIT} bytes", Extent.WHOLE
+        status, detail, extent = Status.TRUNCATED, f"more than {item.most} bytes", Extent.WHOLE
     data = item.data() if before is None else before.data + item.data()
     stream.items[item.name] = Item(item.name, status, data, detail, extent)
 
@@ -287,7 +302,8 @@ def _unbase64(text: bytes) -> bytes:
 
 
 def _item_lines(item: Item) -> Iterator[bytes]:
-    name = re.sub(rb"[\x00-\x20%\x7f]", lambda found: b"%%%02X" % found[0][0], item.name.encode())
+    coded_name = item.name.encode("utf-8", "backslashreplace")
+    name = re.sub(rb"[\x00-\x20%\x7f]", lambda found: b"%%%02X" % found[0][0], coded_name)
     data = item.data
     if b"\0" in data or b"\r" in data:
         yield b"%item " + name + b" base64"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pytest_vfio.evidence import Item
 from pytest_vfio.redaction import BLACK, blackened
-from pytest_vfio.sources.items import row_of
+from pytest_vfio.sources.table import row_of
 
 #: A setting that takes the rest of its line, blanks and all; a command line has more words on it.
 _SETTING = re.compile(

@@ -20,7 +20,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
     except OSError as error:
         reason = f"{target.name}: cannot start {command[0]}: {error.strerror}"
         return Unreachable(target.name, reason, "no-shell")
-    return evidence(target, answer, Source.LOCAL, limit) or refusal(target, answer)
+    return evidence(target, answer, Source.LOCAL, limit) or refusal(target, answer, limit)
 
 
 def shell(target: Target, *, root: bool = False) -> list[str]:
@@ -49,16 +49,17 @@ def evidence(target: Target, answer: Answer, source: Source, limit: float) -> Ev
     return recording.evidence_of(stream, target.name, source, why_cut=why)
 
 
-def refusal(target: Target, answer: Answer) -> Unreachable:
+def refusal(target: Target, answer: Answer, limit: float) -> Unreachable:
     """Why a shell that was reached gave no stream."""
     name, said, seconds = target.name, answer.last_word, answer.seconds
     if answer.late:
-        reason = f"{name}: no answer within the time limit ({seconds:.0f} s)"
+        reason = f"{name}: no answer within the time limit of {limit:g} s"
         return Unreachable(name, reason, "timeout", seconds)
     if "sudo:" in answer.said:
         reason = f"{name}: sudo without a password is not allowed ({said})"
         return Unreachable(name, reason, "denied", seconds)
     words = said or answer.first_rubbish
+    end = "it was stopped" if answer.code is None else f"exit {answer.code}"
     told = f": {words}" if words else ", and said nothing"
-    reason = f"{name}: no POSIX shell answered the probe (exit {answer.code}{told})"
+    reason = f"{name}: no POSIX shell answered the probe ({end}{told})"
     return Unreachable(name, reason, "no-shell", seconds)

@@ -55,7 +55,7 @@ async def read(target: Target, limit: float) -> Evidence | Unreachable:
     except OSError as error:
         reason = f"{target.name}: cannot start ssh: {error.strerror}"
         return Unreachable(target.name, reason, "failed")
-    return evidence(target, answer, Source.SSH, limit) or explained(target, answer)
+    return evidence(target, answer, Source.SSH, limit) or explained(target, answer, limit)
 
 
 def command(target: Target, limit: float) -> list[str]:
@@ -74,7 +74,7 @@ def command(target: Target, limit: float) -> list[str]:
     return [*words, "--", target.spec, f"exec {shlex.join(shell(target))}"]
 
 
-def explained(target: Target, answer: Answer) -> Unreachable:
+def explained(target: Target, answer: Answer, limit: float) -> Unreachable:
     """Why there was no stream, in words."""
     name = target.name
     if not answer.late and answer.code == 255:
@@ -82,8 +82,11 @@ def explained(target: Target, answer: Answer) -> Unreachable:
         for sign, kind, words in _FAILURES:
             if sign in answer.said:
                 return Unreachable(name, f"{name}: {words} ({line})", kind, answer.seconds)
+        if not line:
+            lost = f"the connection was lost before the login, after {answer.seconds:.0f} s"
+            return Unreachable(name, f"{name}: {lost}", "unreachable", answer.seconds)
         return Unreachable(name, f"{name}: ssh failed ({line})", "failed", answer.seconds)
-    return refusal(target, answer)
+    return refusal(target, answer, limit)
 
 
 def _telling(answer: Answer) -> str:
@@ -93,4 +96,4 @@ def _telling(answer: Answer) -> str:
         for line in lines:
             if sign in line and "@@@" not in line and "HAS CHANGED" not in line:
                 return line.strip()[:300]
-    return answer.last_word or "it said nothing"
+    return answer.last_word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -16,6 +17,9 @@ from pytest_vfio.evidence import Status
 from pytest_vfio.sources.bundles import recording
 from pytest_vfio.sources.bundles.recording import Stream
 
+#: Looked up before anything forks: the child may do no more than call it.
+_PRCTL = ctypes.CDLL(None).prctl
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 _DONE = re.compile(rb"(?:^|\n)%done [0-9]+\r?\n")
 #: Of what a command says on its other output this much is kept, in bytes.
 _SAID_LIMIT = 64 << 10
@@ -67,6 +71,7 @@ async def converse(command: Sequence[str], script: bytes, limit: float) -> Answe
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_die_with_us,
         )
     )
     data, said = bytearray(), bytearray()
@@ -115,14 +120,24 @@ async def _begun(
         raise
 
 
+def _die_with_us() -> None:
+    """Have the kernel end this process when the one that started it is gone (prctl(2)).
+
+    It is in a session of its own, so that what kills ours, killed itself, would leave it behind.
+    """
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 async def _read_stream(source: asyncio.StreamReader | None, data: bytearray) -> None:
     assert source is not None
+    begun = 0  # where the stream begins: what a login says before is no end of it
     while len(data) < recording.STREAM_LIMIT:
         chunk = await source.read(1 << 18)
         if not chunk:
             return
         data += chunk
-        if _DONE.search(data, max(0, len(data) - len(chunk) - 64)):
+        begun = begun or recording.begins(data)
+        if begun and _DONE.search(data, max(begun, len(data) - len(chunk) - 64)):
             return
 
 

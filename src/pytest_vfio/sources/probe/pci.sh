@@ -101,3 +101,33 @@ from_both_ends() {   # FUNCTION ADDRESSES; false where it was left behind
   guarded 3 "$1"
   return 1
 }
+
+# The part of the host's own list of PCI ids that is about what is here: vendors, devices, classes.
+pci_names() {
+  for f in "$R/usr/share/misc/pci.ids" "$R/usr/share/hwdata/pci.ids" ''; do
+    [ -r "$f" ] && break
+  done
+  [ -n "$f" ] || { without pci.ids 'absent the host has no list of PCI ids'; return; }
+  ids=
+  for a in "$R"/sys/bus/pci/devices/*; do
+    v= d= c=
+    { read -r v <"$a/vendor"; read -r d <"$a/device"; read -r c <"$a/class"; } 2>/dev/null
+    ids="$ids $v:$d:$c"
+  done
+  run pci.ids 5 awk -v ids="$ids" '
+    BEGIN {
+      count = split(ids, each, " ")
+      for (i = 1; i <= count; i++) {
+        split(each[i], part, ":")
+        vendor = substr(part[1], 3, 4)
+        wanted[vendor]
+        wanted[vendor ":" substr(part[2], 3, 4)]
+        class = substr(part[3], 3, 2)
+        wanted["C " class]
+        wanted["C " class ":" substr(part[3], 5, 2)]
+      }
+    }
+    /^[0-9a-f]/ { above = substr($0, 1, 4); if (above in wanted) print; next }
+    /^C /       { above = substr($0, 1, 4); if (above in wanted) print; next }
+    /^\t[0-9a-f]/ { split($0, word); if ((above ":" word[1]) in wanted) print }' "$f"
+}

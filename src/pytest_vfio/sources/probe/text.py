@@ -14,7 +14,7 @@ from pytest_vfio.sources.row import How, Row
 
 #: The parts, in the order in which they stand; each is read by a person as a file of its own.
 _BEFORE = ("process.sh", "files.sh", "trees.sh", "pci.sh", "firmware.sh", "processes.sh",
-           "libvirt.sh", "logs.sh", "initramfs.sh")  # fmt: skip
+           "paths.sh", "libvirt.sh", "logs.sh", "initramfs.sh")  # fmt: skip
 #: These are looked for first, and then all that were found are read by one process.
 _TOGETHER = frozenset({How.FILE, How.FOLDER, How.LISTING, How.KERNEL})
 #: So long is waited for all that wait for one lock, in seconds: more than for one of them.

@@ -246,12 +246,17 @@ function content(line,   i, s) {
         s = substr(s, 1, index(s ":", ":"))
         if (tolower(s) !~ /vfio|kvm|iommu|mdev|pci[-_]stub|irqbypass/) return
       }
-      if ((weight[i] += length(s) + 1) > max) return
+      if ((weight[i] += length(s) + 1) > most(path[i])) return
       text_of[++lines] = s
       if (!(i in from)) from[i] = lines
       to[i] = lines
       return
     }
+}
+
+# No kernel takes a command line of such a length, and to read one word by word takes long.
+function most(p) {
+  return p ~ /\/cmdline$/ ? 65536 : max
 }
 
 function error(line,   i, said) {
@@ -277,7 +282,7 @@ function items(   i, j, hidden) {
       if (why[i] ~ /No such file/) print "%end absent"
       else print "%end " (why[i] ~ /denied|not permitted/ ? "denied " : "failed ") why[i]
     }
-    else if (weight[i] > max) print "%end truncated " weight[i]
+    else if (weight[i] > most(path[i])) print "%end truncated " weight[i]
     else if (broken != "") print "%end failed " broken
     else print "%end present"
   }

@@ -70,7 +70,7 @@ ROWS = (
         ),
         cure="Limit the guest's physical address bits to the IOMMU's: <maxphysaddr mode='emulate' "
         "bits='39'/>.",
-        over=STARTED,
+        over=(*STARTED, "bars-not-for-peers"),
         acts="guest",
     ),
     Row(
@@ -91,7 +91,7 @@ ROWS = (
         decide=("virsh dumpxml GUEST | grep -A 6 '<memoryBacking'",),
         cure="<source type='memfd'/> (or hugepages) beside <access mode='shared'/> in "
         "<memoryBacking>.",
-        over=STARTED,
+        over=(*STARTED, "bars-not-for-peers"),
         acts="guest",
     ),
     Row(

@@ -195,6 +195,10 @@ ROWS = (
                 "cat: /sys/bus/pci/devices/0000:3b:00.0/sriov_totalvfs: No such file or directory",
                 "open /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs: no such file or directory",
             ),
+            form(
+                r"o such file or directory: /sys/\S{1,120}/sriov_numvfs",
+                "zsh: no such file or directory: /sys/class/net/ens1f0/device/sriov_numvfs",
+            ),
         ),
         refs=("F12",),
         decide=(
@@ -222,6 +226,12 @@ ROWS = (
                 r"/rescan: <EACCES>",
                 "tee: /sys/bus/pci/rescan: Permission denied",
             ),
+            form(
+                r"ermission denied: /sys/(?:bus/pci|class/net|devices)/",
+                "zsh: permission denied: /sys/bus/pci/drivers/vfio-pci/new_id",
+                "zsh: permission denied: /sys/class/net/ens1f0/device/sriov_numvfs",
+                "zsh: permission denied: /sys/devices/pci0000:00/0000:00:01.0/remove",
+            ),
         ),
         refs=("F223",),
         decide=("id",),
@@ -241,6 +251,11 @@ ROWS = (
             form(
                 r"/sys/bus/pci/devices/<device>/driver/unbind'?: <ENOENT>",
                 "-bash: /sys/bus/pci/devices/0000:01:00.0/driver/unbind: No such file or directory",
+            ),
+            form(
+                r"o such file or directory: /sys/bus/pci/drivers/<driver>/(?:new_id|bind)",
+                "zsh: no such file or directory: /sys/bus/pci/drivers/vfio-pci/new_id",
+                "zsh: no such file or directory: /sys/bus/pci/drivers/vfio-pci/bind",
             ),
         ),
         refs=("F72", "F19"),

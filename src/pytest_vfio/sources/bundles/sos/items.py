@@ -20,18 +20,21 @@ from msgspec.structs import replace
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.bundles.loose import acpi_table
 from pytest_vfio.sources.bundles.sos import names as sosnames
+from pytest_vfio.sources.table import most_of
 
 
 class Report(msgspec.Struct, dict=True):
     """The files of a sosreport that are wanted, its links by name, and what could not be read.
 
-    `tailed` are those of which sos kept only the end.
+    `tailed` are those of which sos kept only the end. A report that is `cut` ends early: what it
+    does not have may have come later, and no folder of it is whole.
     """
 
     files: dict[str, bytes] = msgspec.field(default_factory=dict)
     links: dict[str, str] = msgspec.field(default_factory=dict)
     unread: dict[str, str] = msgspec.field(default_factory=dict)
     tailed: set[str] = msgspec.field(default_factory=set)
+    cut: bool = False
 
     def text(self, name: str) -> str:
         """A file as text; empty where there is none."""
@@ -68,7 +71,7 @@ class Report(msgspec.Struct, dict=True):
     @cached_property
     def copied(self) -> frozenset[str]:
         """What was asked for, whole, and found; empty where a part may have been left out."""
-        if sosnames.PARTIAL.search(str(self.manifest.get("cmdline"))):
+        if self.cut or sosnames.PARTIAL.search(str(self.manifest.get("cmdline"))):
             return frozenset()
         return frozenset(
             str(file.get("specification"))
@@ -141,12 +144,18 @@ def _file(report: Report, item: str, name: str) -> Item:
     data = report.files[name]
     if name in report.tailed:
         return Item(item, Status.TRUNCATED, _ended(data), "sos kept only its end")
-    if len(data) > sosnames.LIMIT:
-        return Item(
-            item, Status.TRUNCATED, data[: sosnames.LIMIT], f"more than {sosnames.LIMIT} bytes"
-        )
+    most = most_of(item)
+    if len(data) > most:
+        return Item(item, Status.TRUNCATED, data[:most], f"more than {most} bytes")
+    if data and item.startswith(("proc/", "sys/")) and not _ends(item, data):
+        return Item(item, Status.TRUNCATED, data, "its last line has no end")
     read = Item(item, Status.PRESENT, data)
     return acpi_table(read) if item.startswith("sys/firmware/acpi/") else read
+
+
+def _ends(item: str, data: bytes) -> bool:
+    """Whether a file of the kernel's has its end: all but the tables end with a line feed."""
+    return data.endswith(b"\n") or item.startswith("sys/firmware/acpi/")
 
 
 def _ended(data: bytes) -> bytes:
@@ -318,8 +327,11 @@ def _trees(report: Report) -> Iterator[Item]:
         for name in sorted(report.files):
             path = shape.fullmatch(name)
             if path:
-                body = report.text(name)[:100_000].rstrip("\n")
-                lines += [f"{path[1]}={line}\n" for line in body.split("\n")]
+                body = report.text(name)[:100_000]
+                if body and not body.endswith("\n"):
+                    lines.append(f"{path[1]}!truncated\n")
+                    continue
+                lines += [f"{path[1]}={line}\n" for line in body.rstrip("\n").split("\n")]
         if lines:
             yield Item(tree, Status.PRESENT, "".join(lines).encode(), extent=Extent.GREPPED)
     lines = []
@@ -344,11 +356,15 @@ def _folders(report: Report) -> Iterator[Item]:
         elif report.plugins:
             whole = not report.copied.isdisjoint(specifications)
         else:
-            whole = folder in sosnames.EVER_WHOLE
+            whole = folder in sosnames.EVER_WHOLE and not report.cut
         if names or (whole and report.plugins):
             listing = "\n".join(names).encode("utf-8", "backslashreplace")
             yield Item(
-                folder, Status.PRESENT, listing, extent=Extent.WHOLE if whole else Extent.ELIDED
+                folder,
+                Status.PRESENT,
+                listing,
+                "the archive ends early" if report.cut else "",
+                Extent.WHOLE if whole else Extent.ELIDED,
             )
         if place != folder:
             yield from (_file(report, folder + name, place + name) for name in names)

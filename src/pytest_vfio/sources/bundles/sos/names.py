@@ -10,14 +10,13 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pytest_vfio.sources.items import BY_NAME, ROWS
+from pytest_vfio.sources.items import ROWS
 from pytest_vfio.sources.row import How, Row
+from pytest_vfio.sources.table import BY_NAME
 
 VIRSH = "sos_commands/virsh/virsh_-r_"
 #: The parts of a tree that are contents of files.
 _CONTENTS = ("values", "flat")
-#: As much of one file is kept, in bytes.
-LIMIT = 64 << 20
 
 
 def _shape(pattern: str) -> str:

@@ -23,6 +23,7 @@ from pytest_vfio.evidence import Evidence
 from pytest_vfio.sources.bundles.sos import items as sositems
 from pytest_vfio.sources.bundles.sos.items import Report
 from pytest_vfio.sources.errors import BundleError
+from pytest_vfio.sources.table import item_name
 
 #: More than this is not read: of one file, of all that are wanted, of the unpacked archive (in
 #: bytes); further files are not looked at.
@@ -60,7 +61,7 @@ def read_folder(folder: Path, host: str) -> Evidence:
         if not sositems.wanted(name):
             continue
         if path.is_symlink():
-            report.links[name] = str(path.readlink())
+            report.links[name] = item_name(str(path.readlink()))
         elif path.is_file():
             try:
                 with path.open("rb") as file:
@@ -83,7 +84,10 @@ def read_archive(file: Path, host: str) -> Evidence:
     read = 0
     known = False
     try:
-        with _unpacked(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with (
+            _unpacked(file) as stream,
+            tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as archive,
+        ):
             for number, member in enumerate(archive):
                 if number >= COUNT:
                     raise BundleError(f"{file}: more than {COUNT} files")
@@ -94,7 +98,7 @@ def read_archive(file: Path, host: str) -> Evidence:
                 if not sositems.wanted(name):
                     continue
                 if member.issym():
-                    report.links[name] = member.linkname
+                    report.links[name] = item_name(member.linkname)
                 elif member.islnk():
                     report.links[name] = "/" + _inner(member.linkname)
                 elif member.isreg():
@@ -104,6 +108,8 @@ def read_archive(file: Path, host: str) -> Evidence:
                     read += len(data)
                     if read > ALL:
                         raise BundleError(f"{file}: more than {ALL} bytes to read")
+            # tarfile takes whatever is no header for the end: an archive has blocks of zeros there
+            report.cut = stream.last != bytes(tarfile.BLOCKSIZE)
     except BROKEN as error:
         raise BundleError(f"{file}: not a readable archive: {error}") from error
     if not known:
@@ -139,7 +145,7 @@ def _resolved(report: Report, name: str) -> str | None:
 
 def _inner(name: str) -> str:
     """A member's name below the archive's one top folder; empty where it points elsewhere."""
-    parts = [part for part in name.split("/") if part not in {"", "."}]
+    parts = [part for part in item_name(name).split("/") if part not in {"", "."}]
     return "" if ".." in parts or name.startswith("/") else "/".join(parts[1:])
 
 
@@ -149,7 +155,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
         below = Path(directory)
         for name in (*files, *(name for name in folders if (below / name).is_symlink())):
             path = below / name
-            yield path.relative_to(folder).as_posix(), path
+            yield item_name(path.relative_to(folder).as_posix()), path
 
 
 class _Bounded:
@@ -160,11 +166,13 @@ class _Bounded:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self.last = b""
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= LIMIT + 1024:
             raise tarfile.ReadError(f"a piece of {size} bytes")
-        return self._file.read(size)
+        self.last = self._file.read(size)
+        return self.last
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if offset > UNPACKED + LIMIT:
@@ -176,9 +184,9 @@ class _Bounded:
 
 
 @contextmanager
-def _unpacked(file: Path) -> Iterator[IO[bytes]]:
+def _unpacked(file: Path) -> Iterator[_Bounded]:
     with file.open("rb") as raw:
         start = raw.read(8)
     opened: Any = next((way for magic, way in PACKED if start.startswith(magic)), open)
     with opened(file, "rb") as stream:
-        yield cast("IO[bytes]", _Bounded(stream))
+        yield _Bounded(stream)
