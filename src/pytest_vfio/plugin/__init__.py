@@ -96,6 +96,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="read a host through libvirt's API, read-only; repeat",
     )
     group.addoption(
+        "--per",
+        dest="vfio_per",
+        choices=("host", "check", "subject"),
+        help="what is one item of pytest's: a host, a check on a host, or each of its findings "
+        "(subject); default: subject, and host for more than 20 hosts where nothing is selected; "
+        "findings are in the reports either way",
+    )
+    group.addoption(
         "--fail-on",
         dest="vfio_fail_on",
         default="blocker,security",

@@ -62,6 +62,12 @@ def must_bear(collector: pytest.Collector, check: Check) -> None:
             )
 
 
+def is_silenced(collector: pytest.Collector, check: Check) -> bool:
+    """Whether a check bears a mark for which it may tell nothing."""
+    marks = [*getattr(check.function, "pytestmark", ()), *collector.iter_markers()]
+    return any(mark.name in SILENCING for mark in marks)
+
+
 class CheckFile(pytest.File):
     """A file with nothing but checks. `collected` makes the items of one of them."""
 
@@ -86,7 +92,30 @@ def _mark(name: str) -> pytest.MarkDecorator:
     return decorator
 
 
-class CheckItem(pytest.Item):
+class Ours(pytest.Item):
+    """An item that ends by what was found, known before it runs."""
+
+    def end(self) -> tuple[Shown, str]:
+        """How it is shown, and in which words, harmless."""
+        raise NotImplementedError
+
+    def findings(self) -> list[list[str]]:
+        """What it tells: host, check, kind and name of the subject, file; as xdist carries it."""
+        return []
+
+    def runtest(self) -> None:
+        """Raise Gates or Told, unless it is a pass."""
+        how, message = self.end()
+        if how.report != "passed":
+            raise (Gates if how.report == "failed" else Told)(how, message)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The finding's own words."""
+        told = isinstance(excinfo.value, Gates)
+        return str(excinfo.value) if told else super().repr_failure(excinfo)
+
+
+class CheckItem(Ours):
     """One check on one subject of one host. `key` is what its finding is called within the host."""
 
     def __init__(
@@ -119,8 +148,8 @@ class CheckItem(pytest.Item):
         """The items of a check on one host."""
         first: CheckItem | None = None
         for subject in subjects:
-            tail = "" if subject.kind == "host" else f"-{_id(subject.name)}"
-            full = f"{name}[{_id(host)}{tail}]"
+            tail = "" if subject.kind == "host" else f"-{node_name(subject.name)}"
+            full = f"{name}[{node_name(host)}{tail}]"
             item = cls.from_parent(
                 parent,
                 name=full,
@@ -154,16 +183,14 @@ class CheckItem(pytest.Item):
         how = shown(self.judged.finding.outcome, gates=self.judged.gates)
         return how, printable(f"{how.word.lower()}: {self.judged.finding.message}")
 
-    def runtest(self) -> None:
-        """Raise Gates or Told, unless the finding is a pass."""
-        how, message = self.end()
-        if how.report != "passed":
-            raise (Gates if how.report == "failed" else Told)(how, message)
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What is judged together with it."""
+        return (self.key,)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The finding's own words."""
-        told = isinstance(excinfo.value, Gates)
-        return str(excinfo.value) if told else super().repr_failure(excinfo)
+    def findings(self) -> list[list[str]]:
+        """Its one finding."""
+        return [[self.host, *map(str, self.key), self.check.file]]
 
     @cached_property
     def location(self) -> tuple[str, int | None, str]:
@@ -177,7 +204,7 @@ class CheckItem(pytest.Item):
         return self.path, self.check.function.__code__.co_firstlineno - 1, self.name
 
 
-class HostItem(pytest.Item):
+class HostItem(Ours):
     """A host that could not be reached or judged: an error that no selection takes away."""
 
     def __init__(self, *, reason: str, **arguments: Any) -> None:
@@ -187,27 +214,19 @@ class HostItem(pytest.Item):
     @classmethod
     def of(cls, session: pytest.Session, host: str, reason: str) -> HostItem:
         """The item of a host, and why it is an error."""
-        name = _id(host)
+        name = node_name(host)
         return cls.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
 
     def end(self) -> tuple[Shown, str]:
         """Always an error."""
         return Shown("failed", "error", "E", "ERROR", "error"), printable(self.reason)
 
-    def runtest(self) -> None:
-        """Always raises."""
-        raise Gates(*self.end())
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The reason in words."""
-        return str(excinfo.value)
-
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """A host stands in no file."""
         return self.path, None, self.nodeid
 
 
-def _id(name: str) -> str:
+def node_name(name: str) -> str:
     """A part of a node id: printable, without what separates the parts of a node id."""
     return (
         printable(name)
@@ -222,8 +241,8 @@ def _id(name: str) -> str:
 ALONE = pytest.StashKey[bool]()
 
 
-def mark(report: pytest.TestReport, item: pytest.Item, how: Shown) -> None:
-    """Give the report of one of our items our word and letter, and the name of its finding.
+def mark(report: pytest.TestReport, item: Ours, how: Shown) -> None:
+    """Give the report of one of our items our word and letter, and the names of its findings.
 
     Where there is nothing but checks no letters are printed: all is judged before the first
     would be, and there is nothing to wait for.
@@ -231,17 +250,13 @@ def mark(report: pytest.TestReport, item: pytest.Item, how: Shown) -> None:
     letter = "" if item.config.stash.get(ALONE, False) else how.letter
     word = "PASSED" if how.report == "passed" else how.word  # as pytest's own
     report.vfio_shown = [how.category, letter, word]  # type: ignore[attr-defined]
-    if isinstance(item, CheckItem):
-        # plain words: xdist carries nothing else
-        report.vfio_finding = [item.host, *map(str, item.key), item.check.file]  # type: ignore[attr-defined]
+    report.vfio_findings = item.findings()  # type: ignore[attr-defined]
 
 
-def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+def finish(item: Ours, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """The same for a report that pytest made."""
     told = call.excinfo.value if call.excinfo is not None else None
     if isinstance(told, Told) and isinstance(report.longrepr, tuple):
         report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
-    if isinstance(item, (CheckItem, HostItem)) and (
-        told is None or isinstance(told, (Gates, Told))
-    ):
+    if told is None or isinstance(told, (Gates, Told)):
         mark(report, item, item.end()[0])

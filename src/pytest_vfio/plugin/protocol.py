@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, mark
+from pytest_vfio.plugin.items import SILENCING, CheckItem, Ours, mark
 
 #: What others can hook in around the phases of an item, and where they hear of them.
 _HOOKS = (
@@ -49,7 +49,7 @@ def unwatched(session: pytest.Session, ours: object) -> bool:
 def _plain(item: pytest.Item) -> bool:
     if isinstance(item, CheckItem):
         return not any(map(item.get_closest_marker, SILENCING))
-    return isinstance(item, HostItem)
+    return isinstance(item, Ours)
 
 
 def _module(plugin: object) -> str:
@@ -60,7 +60,7 @@ def run(session: pytest.Session) -> bool:
     """Report every item, as pytest's own loop does, until somebody has had enough."""
     report = session.config.hook.pytest_runtest_logreport
     for item in session.items:
-        assert isinstance(item, (CheckItem, HostItem))
+        assert isinstance(item, Ours)
         report(report=_report(item))
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
@@ -69,7 +69,7 @@ def run(session: pytest.Session) -> bool:
     return True
 
 
-def _report(item: CheckItem | HostItem) -> pytest.TestReport:
+def _report(item: Ours) -> pytest.TestReport:
     how, message = item.end()
     longrepr: str | tuple[str, int, str] | None = None
     if how.report == "failed":
