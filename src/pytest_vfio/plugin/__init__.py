@@ -168,15 +168,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def _session(config: pytest.Config) -> Session:
     """The session of this process, started by whoever asks first. Raises Mistake."""
     if SESSION not in config.stash:
-        from pytest_vfio.plugin import reading, seeking, signals  # noqa: PLC0415 - see above
+        from pytest_vfio.plugin import reading, remedy, seeking, signals  # noqa: PLC0415 - see above
 
         signals.heed(config)
         with _everything_stays():
             if _named(config):
                 seeking.must_be_there(config)
             asked = reading.asked(config)
+            remedy.must_be_possible(config, asked)
             readings = reading.read(config, asked, meanwhile=_what_judges)
-            session = _what_judges().Session(config, asked, readings)
+            mended = remedy.mend(config, asked, readings) if remedy.writes(config) else {}
+            if mended:  # what is reported is how the hosts are now
+                readings = reading.read(config, asked, meanwhile=_what_judges)
+            session = _what_judges().Session(config, asked, readings, mended)
         session.start()
         config.stash[SESSION] = session
         config.pluginmanager.register(session, "vfio-session")

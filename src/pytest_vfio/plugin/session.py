@@ -5,7 +5,6 @@ Hosts are read once, in the controller, before collection and before xdist start
 
 from __future__ import annotations
 
-import datetime
 import gc
 import importlib.metadata
 import os
@@ -19,7 +18,6 @@ from pytest_vfio.check import Check, Severity
 from pytest_vfio.inventory import must_know_checks
 from pytest_vfio.judge.host_run import checks_of
 from pytest_vfio.judge.judgement import Key, subjects_of
-from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.result import RemedyResult, RunResult
 from pytest_vfio.mistakes import Mistake
 from pytest_vfio.plugin import bridge, protocol, recording, remedy, seeking, usage, workers
@@ -27,7 +25,7 @@ from pytest_vfio.plugin.console import console
 from pytest_vfio.plugin.hosts import HostError
 from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish, must_bear
 from pytest_vfio.plugin.reading import Asked, report_folder
-from pytest_vfio.plugin.run import Run, load_checks
+from pytest_vfio.plugin.run import Run, load_checks, policy_of
 from pytest_vfio.printable import printable
 from pytest_vfio.report import terminal, words, write
 from pytest_vfio.sources import Reading
@@ -36,16 +34,16 @@ from pytest_vfio.sources import Reading
 class Session:
     """The hooks of one pytest process, and what they share."""
 
-    def __init__(self, config: pytest.Config, asked: Asked, readings: tuple[Reading, ...]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        asked: Asked,
+        readings: tuple[Reading, ...],
+        mended: Mapping[str, RemedyResult] | None = None,
+    ) -> None:
         self.config = config
         self.asked = asked
-        policy = Policy(
-            asked.fail_on,
-            config.option.vfio_strict_unknown,
-            asked.inventory.waivers,
-            datetime.datetime.now(datetime.UTC).date(),
-            survey=config.option.vfio_survey,
-        )
+        policy = policy_of(asked, config)
         self.run = Run(asked.inventory, policy, asked.targets, readings, asked.devices)
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
@@ -53,7 +51,7 @@ class Session:
         self.written: list[str] = []
         self.unwritten = ""
         self.unwatched = False
-        self.plans: Mapping[str, RemedyResult] = {}
+        self.plans: Mapping[str, RemedyResult] = mended or {}
 
     def start(self) -> None:
         """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
@@ -128,7 +126,7 @@ class Session:
                 chosen.setdefault(item.host, []).append(item)
         for host, own in chosen.items():
             self._judge(host, own)
-        self.plans = remedy.plans(self.config, run)
+        self.plans = self.plans or remedy.plans(self.config, run)
         if not any("hypervisor" in getattr(item, "fixturenames", ()) for item in items):
             run.let_go()
         gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
@@ -214,6 +212,9 @@ class Session:
             return
         self.result = self._result(complete=complete)
         self._write()
+        mended = remedy.writes(self.config) and any(map(remedy.failed, self.plans.values()))
+        if mended and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.unwritten and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
