@@ -122,7 +122,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="vfio_reports",
         default="junit,json",
         metavar="LIST",
-        help="reports to write, of junit, junit-hosts (a file for each host), json, markdown, metrics, "
+        help="reports to write, of junit, junit-hosts (a file for each host), json, html, markdown, metrics, "
         "or none; default: junit,json",
     )
     group.addoption(
