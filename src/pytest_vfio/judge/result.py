@@ -287,12 +287,25 @@ class RemedyStep(msgspec.Struct, frozen=True):
     findings: tuple[KeyResult, ...] = ()
 
 
+class BeforeResult(msgspec.Struct, frozen=True):
+    """What was to be said of a host before anything was done to it."""
+
+    verdict: HostVerdict
+    diagnosis: tuple[CauseResult, ...]
+
+
 class RemedyResult(msgspec.Struct, frozen=True):
-    """What would be done to a host, or was. `run` is the name of the plan or of the run."""
+    """What would be done to a host, or was. `run` is the name of the plan or of the run.
+
+    `journal` are the lines that the host wrote of it, `before` how it was; the rest of the host's
+    result is how it is afterwards.
+    """
 
     run: Words
     state: RemedyState
     steps: tuple[RemedyStep, ...]
+    journal: tuple[str, ...] = ()
+    before: BeforeResult | None = None
 
 
 class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
