@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import pytest
 
+from pytest_vfio.judge.result import RunResult
 from pytest_vfio.plugin import per
 from pytest_vfio.plugin.console import console
+from pytest_vfio.plugin.run import Run
 from pytest_vfio.printable import printable
 from pytest_vfio.report import terminal, words
 
-if TYPE_CHECKING:
-    from pytest_vfio.plugin.session import Session
+
+class Judging(Protocol):
+    """What is to be told of a session, as far as it has come."""
+
+    config: pytest.Config
+    run: Run
+    result: RunResult | None
+    written: list[str]
+    unwritten: str
 
 
 class Summary:
     """Reads what the session knows; shows it, and tells pytest's own reporter what to leave out."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Judging) -> None:
         self.session = session
         self.config = session.config
         self.run = session.run
