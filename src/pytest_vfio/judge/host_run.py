@@ -44,6 +44,7 @@ from pytest_vfio.judge.result import (
 from pytest_vfio.judge.subjects import Subjects
 from pytest_vfio.judge.suite import Suite, layer
 from pytest_vfio.parse.pciconfig import PORT_TYPES
+from pytest_vfio.redaction import redacted
 from pytest_vfio.steps import Step
 
 T = TypeVar("T")
@@ -325,7 +326,7 @@ def _fix(finding: Finding) -> FixResult | None:
         return None
     return FixResult(
         grade=cure.grade,
-        title=cure.title,
+        title=redacted(cure.title),
         reboot=cure.reboot,
         undo=cure.undo,
         impacts=tuple(impact.value for impact in cure.impacts),
@@ -334,7 +335,11 @@ def _fix(finding: Finding) -> FixResult | None:
 
 
 def _step(step: Step) -> StepResult:
-    return StepResult(step.kind, step.title, step.commands, step.by_hand, step.files)
+    title, by_hand = redacted(step.title), redacted(step.by_hand)
+    commands = tuple(map(redacted, step.commands))
+    if commands != step.commands:  # half a command would write the word for a secret into a file
+        commands, by_hand = (), "it writes a line that holds a secret, which no report shows"
+    return StepResult(step.kind, title, commands, by_hand, step.files)
 
 
 def _cause(cause: Cause) -> CauseResult:
