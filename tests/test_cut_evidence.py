@@ -66,7 +66,7 @@ def test_a_file_of_the_kernel_that_lost_its_end_makes_nothing_better(name, item)
     data = evidence.item(item).data if item.startswith(("proc/", "sys/")) else b""
     for at in range(1, len(data) - 1, len(data) // 5 + 1):
         part = Item(item, Status.PRESENT, data[:at].rstrip(b"\n"))
-        kept = dump_recording(changed(evidence, part), redact=False)
+        kept = dump_recording(changed(evidence, part))
         assert [] == better(name, load_recording(kept, name))
 
 
@@ -83,7 +83,7 @@ def test_an_item_that_was_not_read_makes_nothing_better(name, item):
 @given(share=st.floats(0, 1))
 def test_a_recording_that_ends_early_makes_nothing_better(name, share):
     """Cut at any byte."""
-    whole = dump_recording(world(name)[0], redact=False)
+    whole = dump_recording(world(name)[0])
     less = load_recording(whole[: int(share * len(whole))] or HEADER, name)
 
     assert [] == better(name, less)

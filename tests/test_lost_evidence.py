@@ -43,7 +43,7 @@ def refused(name: str, item: str) -> Evidence:
 
 def ended(name: str, share: float) -> Evidence:
     """What is left of a recording that was cut at some byte."""
-    whole = dump_recording(evidence(name), redact=False)
+    whole = dump_recording(evidence(name))
     return load_recording(whole[: int(share * len(whole))] or HEADER, name)
 
 

@@ -181,9 +181,6 @@ ROWS: tuple[Row, ...] = (
         source="/proc/net/tcp and tcp6 (sshd's sockets)",
         function="openers",
     ),
-    own(
-        "paths", source="stat of what guests name", right=ROOT, function="named_paths", since="0.2"
-    ),
     own("users/qemu", limit=5, source="id of QEMU's user", function="qemu_users", since="0.2"),
     # -- commands
     command("uname", limit=5, source="uname -a", loose="uname", sos=(f"{_SOS}kernel/uname_-a",)),
@@ -282,6 +279,15 @@ ROWS: tuple[Row, ...] = (
         secrets=False,
     ),
     # -- what may wait inside the kernel for somebody else: the lock of all interfaces, of a device
+    own(
+        "paths",
+        limit=8,
+        source="stat of what guests name",
+        right=ROOT,
+        function="named_paths",
+        waits="storage",  # a server of files that is gone
+        since="0.2",
+    ),
     INTERFACES,
     command("ip/link", limit=5, source="ip -j -d link show", waits="rtnl"),
     command("ip/addr", limit=5, source="ip -j -d addr show", waits="rtnl"),

@@ -354,7 +354,7 @@ def test_the_kernel_log_is_read_first(root):
     assert names[:2] == ["dmesg", "journal/kernel"]
     late = names[names.index("sys/bus/pci/config") :]
     assert late == [
-        "sys/bus/pci/config",
+        *("sys/bus/pci/config", "paths"),
         *("sys/class/net", "ip/link", "ip/addr", "ip/route4", "ip/route6"),
         "sys/bus/pci/devices",
     ]

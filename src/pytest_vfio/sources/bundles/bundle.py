@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_vfio.evidence import Evidence
 from pytest_vfio.sources.bundles import loose, paste
-from pytest_vfio.sources.bundles.recording import is_recording, load_bundle
+from pytest_vfio.sources.bundles.recording import is_recording, load_recording
 from pytest_vfio.sources.bundles.sos import report as sosreport
 from pytest_vfio.sources.errors import BundleError
 
@@ -87,7 +87,7 @@ def _file(path: Path, name: str) -> Evidence:
     if len(data) > LIMIT:
         raise BundleError(f"{path}: more than {LIMIT} bytes")
     if is_recording(data):
-        return load_bundle(data, name or host_name(path))
+        return load_recording(data, name or host_name(path))
     for magic, words in _SEALED:
         if data.startswith(magic):
             raise BundleError(f"{path}: {words}")

@@ -148,22 +148,11 @@ def _about(stream: Stream, line: bytes) -> None:
         stream.about.setdefault(key, value.strip()[: _ABOUT_LIMITS.get(key, 1000)])
 
 
-def load_recording(
-    data: bytes, host: str, *, source: Source = Source.RECORDING, live: bool = False
-) -> Evidence:
-    """The evidence in a stream that this run wrote or read: what it says about itself is believed.
-
-    Raises BundleError where there is no header line.
-    """
-    stream = _known(data, host)
-    said = stream.about.get("source", "")
-    live = live or stream.about.get("live") == "yes"
-    return _evidence(stream, host, Source(said) if said in list(Source) else source, live=live)
-
-
-def load_bundle(data: bytes, host: str) -> Evidence:
-    """The evidence in somebody's recording: it is one, whatever it says. Raises BundleError."""
-    return _evidence(_known(data, host), host, Source.RECORDING, live=False)
+def load_recording(data: bytes, host: str) -> Evidence:
+    """The evidence in a recording: it is one, whatever it says of itself. Raises BundleError."""
+    if not is_recording(data):
+        raise BundleError(f"{host}: no line {HEADER.decode()!r}: not a recording of the probe")
+    return _evidence(parse(data), host, Source.RECORDING, live=False)
 
 
 def evidence_of(stream: Stream, host: str, source: Source, *, why_cut: str = "") -> Evidence:
@@ -171,25 +160,17 @@ def evidence_of(stream: Stream, host: str, source: Source, *, why_cut: str = "")
     return _evidence(stream, host, source, live=True, why_cut=why_cut)
 
 
-def dump_recording(evidence: Evidence, *, redact: bool = True) -> bytes:
-    """Evidence as a stream.
-
-    With `redact` it is a recording to keep: secrets are blackened, and it no longer says that it
-    is live. Without, it is for another process of the same run.
-    """
+def dump_recording(evidence: Evidence) -> bytes:
+    """Evidence as a stream to keep: without secrets, and no longer live."""
     lines = [HEADER, b"%about host " + _one_line(evidence.host)]
-    if not redact:
-        lines.append(b"%about source " + _one_line(evidence.source))
     if evidence.collected is not None:
         lines.append(b"%about collected " + _one_line(evidence.collected))
-    if evidence.live and not redact:
-        lines.append(b"%about live yes")
     lines.append(b"%about items " + _one_line(age.known(ROWS, but=evidence.unasked)))
     from pytest_vfio.sources.bundles.redact import redacted  # noqa: PLC0415 - slow, and seldom needed
 
     kept = list(evidence.items.values())
     for item in kept:
-        lines += _item_lines(redacted(item) if redact else item)
+        lines += _item_lines(redacted(item))
     lines.append(b"%%done %d" % len(kept))
     return b"\n".join(lines) + b"\n"
 
@@ -202,12 +183,6 @@ def write_recording(evidence: Evidence, path: Path) -> None:
 def recording_path(directory: Path, host: str) -> Path:
     """Where a host's recording is kept: `DIR/HOST.vfio`, whatever the host's name contains."""
     return directory / f"{file_name(host)}.vfio"
-
-
-def _known(data: bytes, host: str) -> Stream:
-    if not is_recording(data):
-        raise BundleError(f"{host}: no line {HEADER.decode()!r}: not a recording of the probe")
-    return parse(data)
 
 
 def _evidence(

@@ -11,7 +11,7 @@ named_paths() {
     without paths 'not collected no command stat'
     return
   fi
-  run paths 15 sh -c '
+  run paths 8 sh -c '
     cd "$1/" || exit 1
     skip=$2
     exec 4>&1
