@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_vfio.check import Outcome, SubjectKind
+from pytest_vfio.check import Outcome, Severity, SubjectKind
 from pytest_vfio.judge.result import (
     Answer,
     CauseResult,
@@ -209,7 +209,7 @@ def _outcome(row: Row) -> tuple[int, bool]:
 
 
 def _shared(hosts: Sequence[Host]) -> tuple[Shared, ...]:
-    """The root causes over all hosts, those of the most hosts first."""
+    """The root causes over all hosts: what stops or endangers first, then by number of hosts."""
     found: dict[tuple[str, str], list[tuple[FindingResult, Host]]] = {}
     for host in hosts:
         for cause in host.causes:
@@ -220,4 +220,7 @@ def _shared(hosts: Sequence[Host]) -> tuple[Shared, ...]:
         Shared(pairs[0][0], tuple({host.anchor: host for _, host in pairs}.values()))
         for pairs in found.values()
     ]
-    return tuple(sorted(shared, key=lambda one: -len(one.hosts)))
+    hurts = (Severity.BLOCKER, Severity.SECURITY)
+    return tuple(
+        sorted(shared, key=lambda one: (one.finding.severity not in hurts, -len(one.hosts)))
+    )
