@@ -96,6 +96,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="read a host through libvirt's API, read-only; repeat",
     )
     group.addoption(
+        "--per",
+        dest="vfio_per",
+        choices=("host", "check", "subject"),
+        help="what is one item of pytest's: a host, a check on a host, or each of its findings "
+        "(subject); default: subject, and host for more than 20 hosts where nothing is selected; "
+        "findings are in the reports either way",
+    )
+    group.addoption(
         "--fail-on",
         dest="vfio_fail_on",
         default="blocker,security",
@@ -300,6 +308,10 @@ def hypervisor(request: pytest.FixtureRequest) -> Hypervisor:
     return request.config.stash[SESSION].run.hosts[request.param].hypervisor
 
 
-def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:
     """Our letters and words."""
-    return tuple(report.vfio_shown) if hasattr(report, "vfio_shown") else None
+    if not hasattr(report, "vfio_shown"):
+        return None
+    category, letter, word = report.vfio_shown
+    verbose = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) > 0
+    return category, letter, word if letter or verbose else ""
