@@ -129,7 +129,7 @@ def page(run: RunResult) -> Page:
     """What is to be printed of a run."""
     hosts = tuple(_host(host, run, f"host{number}") for number, host in enumerate(run.hosts, 1))
     worst_first = tuple(sorted(hosts, key=lambda host: host.order))
-    rows = [row for host in worst_first for row in host.rows]
+    listed = [row for host in hosts for row in host.rows if len(hosts) <= _MANY or not row.quiet]
     tally = dict.fromkeys(map(verdict, (host.result for host in worst_first)), 0)
     for host in hosts:
         tally[verdict(host.result)] += 1
@@ -139,8 +139,8 @@ def page(run: RunResult) -> Page:
         worst_first,
         _shared(worst_first),
         tally,
-        tuple(dict.fromkeys(row.label for row in sorted(rows, key=_outcome))),
-        tuple(dict.fromkeys(str(row.first.severity) for row in rows)),
+        tuple(dict.fromkeys(row.label for row in sorted(listed, key=_outcome))),
+        tuple(dict.fromkeys(str(row.first.severity) for row in listed)),
     )
 
 
