@@ -307,3 +307,10 @@ def mappable_bars(address: str) -> Cure:
         f"pci=resource_alignment=12@{address} on the kernel command line, or update the card's firmware",
         reboot=True,
     )
+
+
+def correct_line(file: str, line: str, expected: str) -> Cure:
+    """A setting with a letter that is wrong."""
+    return by_hand(
+        f"correct {line!r} in /{file}", f"write {expected} there", "then what is made from the file"
+    )

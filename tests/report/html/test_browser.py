@@ -110,8 +110,8 @@ def test_a_link_to_a_host_opens_it(browser):
 def test_the_keyboard_reaches_every_box_of_the_picture(browser):
     """A box that has the focus tells its facts."""
     browser.open(HOST)
-    boxes = browser.find("svg.wide .s[tabindex]")
-    browser.run("document.querySelector('svg.wide .s[tabindex]').focus()")
+    boxes = browser.find(".wide .s[tabindex]")
+    browser.run("document.querySelector('.wide .s[tabindex]').focus()")
     told = [browser.seen(".asked")[0]]
     for _ in boxes[1:]:
         browser.press("\ue004")  # Tab
@@ -164,7 +164,7 @@ def test_it_is_whole_where_style_and_script_are_forbidden(browser, page):
     browser.run(OPEN_ALL)
 
     assert "rgb(0, 0, 0)" == browser.run("return getComputedStyle(document.body).color")
-    assert browser.seen(".filters, .asked, button") == []
+    assert browser.seen(".filters, .asked, .narrow, button") == []
     assert browser.run(UNSEEN) == []
 
 

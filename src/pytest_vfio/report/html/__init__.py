@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from pytest_vfio.judge.result import RunResult
 from pytest_vfio.printable import printable
-from pytest_vfio.report import words
+from pytest_vfio.report import survey, words
 from pytest_vfio.report.html import picture
 from pytest_vfio.report.html.view import page
 
@@ -39,6 +39,8 @@ def _environment() -> jinja2.Environment:
         "label": words.label,
         "grade": words.grade,
         "verdict": words.verdict,
+        "survey_head": survey.HEAD,
+        "survey_rows": survey.rows,
         "picture": picture.picture,
         "wide": picture.WIDE,
         "narrow": picture.NARROW,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len, set_cell_size
 
 from pytest_vfio.facts.pci.function import is_vfio_driver
-from pytest_vfio.judge.result import Answer, DeviceResult, FactsResult
+from pytest_vfio.judge.result import Answer, DeviceResult, FactsResult, IntentFrom
 from pytest_vfio.printable import listed, printable
 from pytest_vfio.report.html.layout import Placed, Wanted, place
 from pytest_vfio.report.html.tree import Branch, Leaf, Tree, functions, grow
@@ -246,7 +246,7 @@ def _use(one: DeviceResult) -> str:
         steps = [path.split(" -> ") for path in one.used_by]
         names = dict.fromkeys(step[-2] if len(step) > 1 else step[0] for step in steps)
         return f"host: {', '.join(names)}"
-    if one.intended:
+    if one.intended and one.intent_from is not IntentFrom.SURVEY:
         return "to pass through"
     return "" if one.group is None else f"group {one.group}"
 

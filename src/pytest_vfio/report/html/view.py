@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_vfio.check import Outcome
+from pytest_vfio.check import Outcome, SubjectKind
 from pytest_vfio.judge.result import (
     Answer,
     CauseResult,
@@ -158,13 +158,19 @@ def _host(host: HostResult, run: RunResult, anchor: str) -> Host:
     return Host(
         result=host,
         anchor=anchor,
-        causes=tuple(_cause(causes, host) for causes in alike(host.diagnosis, said)),
+        causes=tuple(_cause(causes, host) for causes in alike(_causes(host, run), said)),
         devices=tuple(map(tuple, groups)),
         rows=_rows(host, run),
         counts=counts(host.shown),
         unread=by_reason(host),
         hints=tuple(hints(host)),
     )
+
+
+def _causes(host: HostResult, run: RunResult) -> Sequence[CauseResult]:
+    """The root causes; of a survey those of the host itself: its table tells of the devices."""
+    of_host = [cause for cause in host.diagnosis if cause.subject.kind is SubjectKind.HOST]
+    return of_host if run.survey else host.diagnosis
 
 
 def _cause(causes: Sequence[CauseResult], host: HostResult) -> Cause:
