@@ -59,11 +59,12 @@ def claims(hypervisor: Hypervisor, found: DomainXml, *kinds: Kind) -> tuple[Clai
     chosen = tuple(claim for claim in found.claims if claim.kind in kinds)
     if Kind.MACHINE not in kinds:
         return chosen
+    of_machine = (Kind.MACHINE, Kind.VCPUS)
     programs = {one.program for one in hypervisor.capabilities.emulators.values()}
     own = [c.value for c in found.claims if c.kind is Kind.PROGRAM and c.what == "emulator"]
     if not own or programs.issuperset(own):
         return chosen
-    return tuple(claim for claim in chosen if claim.kind is not Kind.MACHINE)
+    return tuple(claim for claim in chosen if claim.kind not in of_machine)
 
 
 def unmet(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
@@ -195,6 +196,15 @@ def _machine(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
     return Unmet(claim, f"QEMU has no machine type {claim.value}", known[0].quote)
 
 
+def _vcpus(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
+    emulators = hypervisor.capabilities.emulators.values()
+    most = [one.machines[claim.what] for one in emulators if one.machines.get(claim.what)]
+    if not most or not claim.value.isdecimal() or int(claim.value) <= (most[0] or 0):
+        return None
+    words = f"machine type {claim.what} takes at most {most[0]} vCPUs"
+    return Unmet(claim, words, next(iter(emulators)).quote)
+
+
 def _cpu_model(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
     listing = hypervisor.evidence.item(_CPU_MODELS)
     if listing.status is not Status.PRESENT or not listing.whole:
@@ -249,6 +259,7 @@ _ANSWERS: Mapping[Kind, Callable[[Hypervisor, Claim], Unmet | None]] = MappingPr
         Kind.ACCELERATOR: _accelerator,
         Kind.MACHINE: _machine,
         Kind.SECURITY: _security,
+        Kind.VCPUS: _vcpus,
         Kind.CPU_MODEL: _cpu_model,
         Kind.ADDRESS: _address,
         Kind.VALUE: _value,

@@ -162,6 +162,7 @@ def test_GST030_skips_a_guest_without_a_device_of_the_host():
     [
         {"dev/kvm": None},
         {"machine": "pc-q35-99.0"},
+        {"body": "<vcpu>289</vcpu>"},
         {"body": "<seclabel type='static' model='selinux'><label>x</label></seclabel>"},
     ],
 )
