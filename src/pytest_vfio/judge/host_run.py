@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.declared import Declared
-from pytest_vfio.evidence import Evidence, Source, Status
+from pytest_vfio.evidence import Evidence, Source, Status, place
 from pytest_vfio.facts.pci.function import PciFunction
 from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -203,7 +203,7 @@ def _told(judgement: Judgement, policy: Policy) -> Told:
 
 def _unread(findings: Iterable[Finding]) -> tuple[UnreadResult, ...]:
     tally = Counter(
-        (gap.name, gap.why)
+        (place(gap.name), gap.why)
         for finding in findings
         if finding.outcome is Outcome.UNKNOWN
         for gap in finding.missing
@@ -218,7 +218,7 @@ def _facts(hypervisor: Hypervisor, diagnosis: Diagnosis) -> FactsResult:
         iommu=_switch(known(lambda: hypervisor.iommu.on)),
         interrupt_remapping=_switch(known(lambda: hypervisor.iommu.interrupt_remapping)),
         devices=_devices(hypervisor, diagnosis),
-        devices_unread=tuple(gap.name for gap in hypervisor.intent.lacking),
+        devices_unread=tuple(place(gap.name) for gap in hypervisor.intent.lacking),
     )
 
 

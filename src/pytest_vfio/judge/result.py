@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pytest_vfio.check import Acts, Outcome, Severity, SubjectKind
-from pytest_vfio.evidence import Source, Status
+from pytest_vfio.evidence import Source, Status, place
 from pytest_vfio.steps import Grade
 
 #: The number of the contract. Fields may be added within it; none changes its meaning.
@@ -100,6 +100,11 @@ class QuoteResult(msgspec.Struct, frozen=True):
     source: Words
     status: Status
     line: str
+
+    @property
+    def place(self) -> str:
+        """The item as a person reads it: `/proc/cmdline`."""
+        return place(self.source)
 
 
 class WaiverResult(msgspec.Struct, frozen=True):

@@ -188,7 +188,7 @@ def _cause(
     for quote in finding.evidence[: None if verbose else _EVIDENCE]:
         lines = quote.line.split("\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
-        page.line(5, (f"{quote.source}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
+        page.line(5, (f"{quote.place}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
     if finding.fix is not None:
         _fix(finding.fix, page, first=number == 1 or bool(verbose))
     explains = dict.fromkeys(key for cause in causes for key in cause.explains)
