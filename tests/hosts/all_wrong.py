@@ -342,4 +342,11 @@ WORLDS = MappingProxyType({"on": on, "off": off, "amd": amd})
 def world(name: str) -> tuple[Evidence, Declared]:
     """The evidence of one of the hosts, and what it is meant for."""
     items, declared = WORLDS[name]()
-    return plain.evidence(items, name), declared  # type: ignore[arg-type]
+    ended = {item: _ended(item, what) for item, what in items.items()}
+    return plain.evidence(ended, name), declared  # type: ignore[arg-type]
+
+
+def _ended(name: str, what: object) -> object:
+    """The kernel ends every line of its files; the builders leave the last one open."""
+    text = isinstance(what, str) and what and name.startswith(("proc/", "sys/"))
+    return f"{str(what).rstrip(chr(10))}\n" if text and not name.endswith("/") else what

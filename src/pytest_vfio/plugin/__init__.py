@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Features that know pytest: each has its options, and registers itself where it is asked for.
 pytest_plugins = (
+    "pytest_vfio.plugin.explain",
     "pytest_vfio.plugin.recording",
     "pytest_vfio.plugin.remedy",
     "pytest_vfio.plugin.workers",
@@ -130,13 +131,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="vfio_report_dir",
         metavar="DIR",
         help="folder for the reports; default: reports/ beside pyproject.toml, or here",
-    )
-    group.addoption(
-        "--explain",
-        dest="vfio_explain",
-        metavar="WHAT",
-        help="print the page of a check (CMD004), a layer's checks (CMD), or what an error message "
-        "means ('group 1 is not viable'), and exit",
     )
     group.addoption(
         "--parallel-hosts",
@@ -285,21 +279,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         session = _collecting(metafunc.config)
         names = [] if session is None else list(session.run.hosts)
         metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """--explain, which needs no session and no host."""
-    if config.option.vfio_explain:
-        from rich.console import Console  # noqa: PLC0415 - see above
-
-        from pytest_vfio.plugin import explain  # noqa: PLC0415 - see above
-
-        console = Console(no_color=config.option.color == "no" or None, highlight=False)
-        with usage.told():
-            explain.show(config.option.vfio_explain, config.args, console)
-        return 0
-    return None
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,6 @@ from pytest_vfio.plugin import (
     usage,
     workers,
 )
-from pytest_vfio.plugin.console import console
 from pytest_vfio.plugin.hosts import HostError
 from pytest_vfio.plugin.items import (
     ALONE,
@@ -44,8 +43,8 @@ from pytest_vfio.plugin.items import (
 )
 from pytest_vfio.plugin.reading import Asked, report_folder
 from pytest_vfio.plugin.run import Run, load_checks, policy_of
-from pytest_vfio.printable import printable
-from pytest_vfio.report import terminal, words, write
+from pytest_vfio.plugin.summary import Summary
+from pytest_vfio.report import write
 from pytest_vfio.sources import Reading
 
 
@@ -71,35 +70,17 @@ class Session:
         self.written: list[str] = []
         self.unwritten = ""
         self.plans: Mapping[str, RemedyResult] = mended or {}
+        self.result: RunResult | None = None
 
     def start(self) -> None:
         """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
         bridge.connect(self.config, self.run.targets)
         if hasattr(self.config, "workerinput"):
             return
-        self._announce()
+        self.config.pluginmanager.register(Summary(self), "vfio-summary")
         evidences = (host.evidence for host in self.run.hosts.values())
         self.written += recording.record(self.config, evidences)
         workers.hand_over(self.config, self.run.readings)
-
-    def _announce(self) -> None:
-        """Before anything else: what is a recording, so that nobody takes it for a live host."""
-        for host in self.run.hosts.values():
-            if not host.live:
-                console(self.config).print(
-                    f"{printable(host.name)}: a recording of "
-                    f"{host.collected or 'unknown date'} ({host.source}), not a live host",
-                    markup=False,
-                    highlight=False,
-                )
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_unconfigure(self) -> None:
-        """Leave pytest's own words to whoever counts after us."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            for word in words.OURS:
-                reporter.stats.setdefault("skipped", []).extend(reporter.stats.pop(word, ()))
 
     def collected(self, collector: pytest.Collector, name: str, check: Check) -> list[Ours]:
         """A check as items, one for each host and subject, or fewer for more.
@@ -225,7 +206,6 @@ class Session:
         """
         if hasattr(self.config, "workerinput"):
             return
-        self._quieten()
         last_failed = self.config.pluginmanager.get_plugin("lfplugin")
         if last_failed is not None:
             last_failed.lastfailed.update(dict.fromkeys(self.blocked, True))
@@ -233,23 +213,12 @@ class Session:
         if self.config.option.collectonly or not (self.reported or self.run.unreachable):
             return
         self.result = self._result(complete=complete)
-        self._write()
+        self._write(self.result)
         mended = remedy.writes(self.config) and any(map(remedy.failed, self.plans.values()))
         if mended and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.unwritten and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
-    def _quieten(self) -> None:
-        """Findings bring their own text: pytest's lists of failures would say it all again."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
-        failed = [*reporter.stats.get("failed", ()), *reporter.stats.get("error", ())]
-        if failed and all(hasattr(report, "vfio_shown") for report in failed):
-            option = self.config.option
-            option.tbstyle = "no" if option.tbstyle == "auto" else option.tbstyle
-            reporter.reportchars = reporter.reportchars.replace("f", "").replace("E", "")
 
     def _result(self, *, complete: bool) -> RunResult:
         run = self.run
@@ -270,37 +239,13 @@ class Session:
             survey=run.policy.survey,
         )
 
-    def _write(self) -> None:
+    def _write(self, result: RunResult) -> None:
         folder = report_folder(self.config)
         try:
             words = (*self.asked.reports, *(("plan",) if self.config.option.vfio_plan else ()))
-            written = write(self.result, words, folder)
+            written = write(result, words, folder)
         except OSError as error:
             self.unwritten = f"--report-dir {folder}: {error}"
             return
         here = self.config.invocation_params.dir
         self.written += [os.path.relpath(path, here) for path in written]
-
-    def pytest_terminal_summary(self) -> None:
-        """Our own summary, unless nobody wants one."""
-        option = self.config.option
-        if hasattr(self, "result") and not option.no_summary and self.config.get_verbosity() > -2:
-            verbose = self.config.get_verbosity()
-            terminal.show(
-                self.result, console(self.config), verbose=verbose > 0, written=self.written
-            )
-        if self.unwritten:
-            told = f"ERROR: not every report was written: {self.unwritten}"
-            console(self.config).print(told, style="red", markup=False)
-
-    def pytest_report_header(self) -> list[str]:
-        """Which hosts are judged, how each was read, by which inventory, and what is an item."""
-        if not self.run.readings:
-            return []
-        told = [f"{host.name} ({host.source})" for host in self.run.hosts.values()]
-        told += [f"{host.host} (unreachable)" for host in self.run.unreachable]
-        more = "" if len(told) <= 8 else f" and {len(told) - 8} more"
-        file = self.run.inventory.file
-        items = per.told(self.config, len(self.run.hosts))
-        lines = (f"inventory: {file}", f"hosts: {', '.join(told[:8])}{more}", items)
-        return [printable(line) for line in lines if line]
