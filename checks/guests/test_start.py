@@ -114,7 +114,7 @@ def test_networks_and_pools_that_the_guest_names_are_active(
         The start is refused: "network 'default' is not active", "Cannot get interface MTU on
         'br0': No such device". An assigned device beside it does not start either.
     Evidence:
-        The stored XML of the guest; /run/libvirt/network, /run/libvirt/storage, /sys/class/net.
+        The stored XML of the guest; /run/libvirt/network, virsh pool-list, /sys/class/net.
     Fix:
         Start the network or pool, and mark it for autostart.
     Fix safety:

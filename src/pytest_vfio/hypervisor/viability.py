@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Whom QEMU runs as where qemu.conf does not say.
 DEFAULT_USERS = ("libvirt-qemu", "qemu")
 _ACTIVE_NETWORKS = "run/libvirt/network/"
-_ACTIVE_POOLS = "run/libvirt/storage/"
+_POOLS = "virsh/pool-list"
 _EVERYWHERE = re.compile(r"0\.0\.0\.0|::1?|127\..*")
 _CPU_MODELS = "usr/share/libvirt/cpu_map/"
 
@@ -135,13 +135,17 @@ def _network(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
 
 
 def _pool(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
-    active = hypervisor.evidence.item(_ACTIVE_POOLS)
-    if f"{claim.value}.xml" in active.lines:
+    """` lab    active   yes`, or no such line."""
+    item = hypervisor.evidence.item(_POOLS)
+    if item.unread:
+        raise Missing(item)
+    states = {line.split()[0]: line.strip() for line in item.lines[2:] if line.strip()}
+    line = states.get(claim.value)
+    if line is not None and line.split()[1:2] == ["active"]:
         return None
-    if not active.whole:
-        raise Missing(active)
-    words = f"storage pool {claim.value} is not active"
-    return Unmet(claim, words, active.quote(f"(no {claim.value}.xml)"))
+    state = "is not active" if line is not None else "does not exist"
+    words = f"storage pool {claim.value} {state}"
+    return Unmet(claim, words, item.quote(line or f"(no {claim.value})"))
 
 
 def _netdev(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
