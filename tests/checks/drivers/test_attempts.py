@@ -185,3 +185,13 @@ def test_DRV014_unknown_where_the_age_was_not_read():
     assert (
         UNKNOWN == says("DRV014", aged(1, paths="absent boot/initrd.img-6.1.0-18-amd64\n")).outcome
     )
+
+
+def test_DRV006_fails_with_the_parameter_and_not_the_whole_line():
+    """What is to be removed is one parameter of many."""
+    line = (
+        "BOOT_IMAGE=/vmlinuz-6.1.0-18-amd64 ro quiet modprobe.blacklist=vfio-pci intel_iommu=on\n"
+    )
+    found = ask("DRV006", box({"proc/cmdline": line}))
+
+    assert (FAIL, "modprobe.blacklist=vfio-pci") == (found.outcome, found.actual)
