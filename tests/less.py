@@ -60,7 +60,7 @@ def cut(item: Item, size: int) -> Item:
 
 def ended(evidence: Evidence, share: float) -> Evidence:
     """What is left of a recording that was cut at some byte behind its first line."""
-    whole = dump_recording(evidence, redact=False)
+    whole = dump_recording(evidence)
     size = max(int(share * len(whole)), len(HEADER) + 1)
     return load_recording(whole[:size], evidence.host)
 
