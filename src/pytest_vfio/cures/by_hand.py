@@ -307,3 +307,11 @@ def mappable_bars(address: str) -> Cure:
         f"pci=resource_alignment=12@{address} on the kernel command line, or update the card's firmware",
         reboot=True,
     )
+
+
+def of_message(cure: str, commands: Iterable[str]) -> Cure:
+    """What ends a known message; where its causes differ, first the commands that tell them apart."""
+    look = [ByHand(f"to tell its causes apart, look at what {one} prints") for one in commands]
+    if not cure:
+        return Cure("find out which cause the message has", tuple(look))
+    return Cure(cure.rstrip("."), (ByHand(cure), *look))

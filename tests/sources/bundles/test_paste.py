@@ -56,6 +56,7 @@ EXPECTED = {
     "domain/xml": 2,
     "qemu.log": 1,
     "libvirt.log": 1,
+    "paste": len(PASTED.splitlines()),
 }
 
 
@@ -79,9 +80,9 @@ def test_windows_line_ends_change_nothing():
 
 
 @pytest.mark.parametrize("text", ["", "hello\nworld\n", "2026-11-22 12:00 nothing: here"])
-def test_a_text_of_nothing_known_has_no_items(text):
-    """Chatter is no evidence."""
-    assert not carve(text, "case").items
+def test_a_text_of_nothing_known_is_kept_as_it_is(text):
+    """Chatter is one text, and no piece of it is anything else."""
+    assert set(carve(text, "case").items) == ({"paste"} if text else set())
 
 
 @given(st.text(max_size=400))

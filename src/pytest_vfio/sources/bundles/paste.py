@@ -67,11 +67,13 @@ _LOOK = 4096
 
 
 def carve(text: str, host: str) -> Evidence:
-    """The evidence in a text. Without any known piece it has no items."""
+    """The evidence in a text: the text itself, and every known piece of it."""
     pieces: dict[str, list[str]] = {}
     for name, line in _carved(text.splitlines()):
         pieces.setdefault(name, []).append(line)
     items = {name: _item(name, lines) for name, lines in pieces.items()}
+    if text.strip():
+        items["paste"] = _item("paste", text.splitlines())
     if "etc/modprobe.d/pasted.conf" in items:
         items["etc/modprobe.d/"] = _item("etc/modprobe.d/", ["pasted.conf"])
     return Evidence(host, Source.PASTE, MappingProxyType(items))
