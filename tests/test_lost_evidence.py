@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 
-from pytest_vfio.check import Outcome
-from pytest_vfio.evidence import Evidence, Status
-from pytest_vfio.judge.diagnosis import HostVerdict, diagnose
-from pytest_vfio.judge.judgement import Finding, Judgement, Key
-from tests.golden.matrix import POLICY
+from pytest_vfio.evidence import Evidence
+from pytest_vfio.sources.bundles.recording import HEADER, dump_recording, load_recording
 from tests.hosts.recorded import bundles, evidence, judge, lab_bundles
-
-BAD = {Outcome.FAIL, Outcome.UNKNOWN, Outcome.BLOCKED}
-GOOD = {Outcome.PASS, Outcome.SKIP}
+from tests.less import Told, changed, complaints, cut, denied
 
 NAMES = tuple(bundles())
 SINGLES = [(name, item) for name in NAMES for item in evidence(name).items]
@@ -27,70 +20,49 @@ each_single = pytest.mark.parametrize(
 )
 
 
-def findings(judgement: Judgement) -> dict[Key, Finding]:
-    return {finding.key: finding for finding in judgement}
-
-
 @cache
-def before(name: str) -> dict[Key, Finding]:
-    return findings(judge(name))
+def before(name: str) -> Told:
+    return Told(judge(name))
 
 
-def verdict(judgement: Judgement) -> HostVerdict:
-    return diagnose(judgement, POLICY.judge(judgement)).verdict
-
-
-def complaints(name: str, less: Evidence) -> list[str]:
-    """Where less evidence made something look better, or go away."""
-    judgement = judge(name, less)
-    after = findings(judgement)
-    found = []
-    for key, was in before(name).items():
-        # A subject that is no longer known is stood in for by the host.
-        now = after.get(key) or after.get((was.id, "host", name))
-        if now is None:
-            found.append(f"{key}: {was.outcome} has vanished")
-        elif now.key != key and now.outcome in GOOD:
-            found.append(f"{key}: {was.outcome} has vanished, and the host says {now.message}")
-        elif was.outcome in BAD and now.outcome in GOOD:
-            found.append(
-                f"{key}: {was.outcome} ({was.message}) became {now.outcome} ({now.message})"
-            )
-    found += [
-        f"{f.key}: {f.message}\n{f.actual}" for f in after.values() if f.outcome is Outcome.ERROR
-    ]
-    if verdict(judgement) is HostVerdict.READY and verdict(judge(name)) is not HostVerdict.READY:
-        found.append("the host became ready")
-    return found
-
-
-def changed(name: str, item: str, status: Status, data: bytes) -> Evidence:
-    read = evidence(name)
-    worse = structs.replace(read.item(item), status=status, data=data)
-    return structs.replace(read, items=MappingProxyType({**read.items, item: worse}))
+def better(name: str, less: Evidence) -> list[str]:
+    """What looks better on less evidence than on all of it."""
+    return complaints(before(name), Told(judge(name, less)))
 
 
 def halved(name: str, item: str) -> Evidence:
-    data = evidence(name).item(item).data
-    return changed(name, item, Status.TRUNCATED, data[: len(data) // 2])
+    read = evidence(name)
+    whole = read.item(item)
+    return changed(read, cut(whole, len(whole.data) // 2))
+
+
+def refused(name: str, item: str) -> Evidence:
+    read = evidence(name)
+    return changed(read, denied(read.item(item)))
+
+
+def ended(name: str, share: float) -> Evidence:
+    """What is left of a recording that was cut at some byte."""
+    whole = dump_recording(evidence(name), redact=False)
+    return load_recording(whole[: int(share * len(whole))] or HEADER, name)
 
 
 @each_single
 def test_an_item_less_is_never_better(name, item):
     """Without any one item, nothing that was bad is good, and no finding is gone."""
-    assert [] == complaints(name, evidence(name).without([item]))
+    assert [] == better(name, evidence(name).without([item]))
 
 
 @each_single
 def test_half_an_item_is_never_better(name, item):
     """An item whose transfer was cut in the middle proves what it shows, and no more."""
-    assert [] == complaints(name, halved(name, item))
+    assert [] == better(name, halved(name, item))
 
 
 @each_single
 def test_a_denied_item_is_never_better(name, item):
     """An item that the user may not read is known to exist, and no more."""
-    assert [] == complaints(name, changed(name, item, Status.DENIED, b""))
+    assert [] == better(name, refused(name, item))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,14 +73,14 @@ def test_two_items_less_are_never_better(name, data):
     items = sorted(evidence(name).items)
     gone = data.draw(st.lists(st.sampled_from(items), min_size=2, max_size=2))
 
-    assert [] == complaints(name, evidence(name).without(gone))
+    assert [] == better(name, evidence(name).without(gone))
 
 
 @pytest.mark.parametrize("name", lab_bundles())
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_less_of_a_lab_host_is_never_better(name, data):
-    """Broken or healthy, without an item or two, with half of one, or with one denied."""
+    """Broken or healthy: an item or two gone, one halved or denied, or the recording cut."""
     items = sorted(evidence(name).items)
     gone = data.draw(st.lists(st.sampled_from(items), min_size=1, max_size=2))
     less = data.draw(
@@ -116,9 +88,10 @@ def test_less_of_a_lab_host_is_never_better(name, data):
             [
                 evidence(name).without(gone),
                 halved(name, gone[0]),
-                changed(name, gone[0], Status.DENIED, b""),
+                ended(name, data.draw(st.floats(0, 1))),
+                refused(name, gone[0]),
             ]
         )
     )
 
-    assert [] == complaints(name, less)
+    assert [] == better(name, less)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from pytest_vfio.check import HEADINGS, Check
 from pytest_vfio.judge.suite import LAYERS, layer
 from tests.hosts.recorded import whole_suite
-from tools.failures_page import catalogue
+from tools.failures_page import catalogue, severities
 
 ROOT = Path(__file__).parents[1]
 CHECKS = tuple(whole_suite())
@@ -263,3 +264,22 @@ def test_the_import_contract_holds():
         cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
 
     assert 0 == done.returncode, done.stdout
+
+
+ORDER = ("advice", "degraded", "security", "blocker")
+
+
+def worst(check: Check) -> int:
+    """The worst severity that a check can report: its own, or one that its code names."""
+    own = [str(check.severity)]
+    named = re.findall(r"\b(BLOCKER|SECURITY|DEGRADED|ADVICE)\b", inspect.getsource(check.function))
+    return max(ORDER.index(word.lower()) for word in (*own, *named))
+
+
+@pytest.mark.parametrize(("ref", "severity"), sorted(severities().items()))
+def test_an_entry_of_the_catalogue_is_reported_as_bad_as_it_is(ref, severity):
+    """Of the checks that claim an entry one can say so as severely as the catalogue does."""
+    claiming = [check for check in CHECKS if ref in check.refs]
+
+    if claiming:
+        assert max(map(worst, claiming)) >= ORDER.index(str(severity)), ref

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_vfio.check import Check
 from pytest_vfio.judge.suite import LAYERS, Suite, layer
-from pytest_vfio.plugin.explain import sections
+from pytest_vfio.plugin.check_page import sections
 
 _INTRO = """\
 # The checks

@@ -5,11 +5,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from pytest_vfio.check import Severity
 from pytest_vfio.judge.suite import Suite
 from tests.lab.scenarios import FAULTS
 from tools.checks_page import cell
 
+_SEVERITY = "severity"
 CATALOGUE = Path(__file__).with_name("failures.toml")
 
 _INTRO = """\
@@ -30,6 +33,16 @@ def page(suite: Suite) -> str:
 
 def catalogue() -> Mapping[str, Mapping[str, str]]:
     """The titles by number, by chapter."""
+    return {name: part for name, part in _read().items() if name != _SEVERITY}
+
+
+def severities() -> Mapping[str, Severity]:
+    """How bad each entry is, of those that are always equally bad."""
+    table = _read()[_SEVERITY]
+    return {ref: Severity(word) for word, refs in table.items() for ref in refs}
+
+
+def _read() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(CATALOGUE.read_text())
 
 

@@ -1,10 +1,20 @@
 """The PCI Express link of a device, and the errors on it."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    DEGRADED,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import by_hand as by_hand_cures
 from pytest_vfio.cures import firmware as firmware_cures
 from pytest_vfio.evidence import Missing
 from pytest_vfio.facts.kernel import devicelog
+from pytest_vfio.facts.kernel.log import LogLine
 from pytest_vfio.facts.pci.functions import DISPLAY_CLASS, PciFunction
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -146,7 +156,8 @@ def test_kernel_log_reports_no_lost_link(hypervisor: Hypervisor, device: Intende
     """Kernel log reports no lost link of the device
 
     Checks:
-        That hot-plug reported neither a lost link nor a missing card for the device or its port.
+        That hot-plug reported neither a lost link nor a missing card for the device or its port. A
+        blocker where it did not come back.
     Why it matters:
         A surprise removal takes the device from the running guest: cable, power or hot-plug.
     Evidence:
@@ -168,11 +179,19 @@ def test_kernel_log_reports_no_lost_link(hypervisor: Hypervisor, device: Intende
                 actual=lines[-1].text,
                 expected="a device that stays",
                 evidence=lines[-1].quote,
+                severity=None if _came_back(hypervisor, where, lines[-1]) else BLOCKER,
                 cure=firmware_cures.reseat(function.address),
             )
     function.quote("path")
     require(hypervisor.klog)
     return passes(f"the link of {function.address} never went down in this boot")
+
+
+def _came_back(hypervisor: Hypervisor, where: str, lost: LogLine) -> bool:
+    """A later line of the same slot reports the link or the card again."""
+    again = hypervisor.devicelog.about(devicelog.LINK_BACK, where)
+    known = [line.seconds for line in again if line.seconds is not None]
+    return lost.seconds is not None and any(seconds >= lost.seconds for seconds in known)
 
 
 @check("DEV025", severity=BLOCKER, needs=["DEV001", "DEV011"], refs=["F118"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import by_hand as by_hand_cures
 from pytest_vfio.cures import firmware as firmware_cures
 from pytest_vfio.evidence import Quote
@@ -193,7 +193,7 @@ def test_kernel_log_reports_no_invalid_option_rom(
     return passes(f"the kernel logged no invalid option ROM of {function.address}")
 
 
-@check("DEV032", severity=ADVICE, needs=["DEV001"], refs=["F11"])
+@check("DEV032", severity=DEGRADED, needs=["DEV001"], refs=["F11"])
 def test_no_bar_is_enlarged_by_resizable_bar(
     hypervisor: Hypervisor, device: IntendedDevice
 ) -> Verdict:

@@ -1,6 +1,14 @@
 """What an assigned device needs from the guest's firmware and definition."""
 
-from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    BLOCKER,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import domain as cures
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
@@ -50,6 +58,7 @@ def test_guest_firmware_has_room_for_the_bars(hypervisor: Hypervisor, hostdev: H
                 expected="UEFI and cpu mode host-passthrough",
                 evidence=[hostdev.quote, document.quote("cpu")],
                 acts="guest",
+                severity=None if document.efi or size < _WINDOW else BLOCKER,
                 cure=cures.room_for_bars(hostdev.guest),
             )
     require(domain)

@@ -1,6 +1,6 @@
 """A guest's memory is pinned while it has a device: it has to be allowed, and to be available."""
 
-from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
+from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import domain as domain_cures
 from pytest_vfio.cures import memory as memory_cures
 from pytest_vfio.facts.libvirt import layout
@@ -51,7 +51,7 @@ def test_guest_may_lock_enough_memory(hypervisor: Hypervisor, guest: Domain) -> 
     return passes(f"{guest.name} may lock its memory", evidence=seen[0].quote("memory"))
 
 
-@check("GST019", severity=ADVICE, refs=["F161"])
+@check("GST019", severity=DEGRADED, refs=["F161"])
 def test_guest_does_not_rely_on_ballooning(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """Guest does not rely on memory ballooning
 

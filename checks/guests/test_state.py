@@ -4,7 +4,8 @@ from pytest_vfio.check import ADVICE, BLOCKER, DEGRADED, Verdict, check, fails, 
 from pytest_vfio.cures import domain as domain_cures
 from pytest_vfio.cures import libvirt as libvirt_cures
 from pytest_vfio.cures import sriov as sriov_cures
-from pytest_vfio.evidence import Missing, Status
+from pytest_vfio.evidence import Item, Missing, Status
+from pytest_vfio.facts.iommu import irqlines
 from pytest_vfio.facts.libvirt.guests import Domain
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor import guestview
@@ -24,7 +25,7 @@ def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain)
 
     Checks:
         That the guest's last start left none of the errors in QEMU's log that are known to come
-        from VFIO.
+        from VFIO. A blocker where that start is of this boot and the guest does not run.
     Why it matters:
         QEMU logs what the kernel refuses. The log is history: what it names may be fixed since,
         which is why the state of the host is judged by other checks.
@@ -57,8 +58,17 @@ def test_qemu_log_reports_no_vfio_failure(hypervisor: Hypervisor, guest: Domain)
         evidence=list({sign.known.ref: sign.quote for sign in signs}.values()),
         refs=dict.fromkeys(sign.known.ref for sign in signs),
         acts=last.known.acts,
+        severity=BLOCKER if _holds_still(hypervisor, guest, log) else None,
         cure=libvirt_cures.look_into_log(),
     )
+
+
+def _holds_still(hypervisor: Hypervisor, guest: Domain, log: Item) -> bool:
+    """The last start failed in this boot of the host, and nothing has run since."""
+    started, booted = qemulog.started(log), hypervisor.platform.boot_time
+    if guest.running is not False or started is None or booted is None:
+        return False
+    return started >= booted
 
 
 def _names(sign: qemulog.Sign, guest: Domain) -> bool:
@@ -151,12 +161,13 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
 
     Checks:
         That inside the running guest there are as many functions with the device's vendor:device
-        id as its live XML assigns.
+        id as its live XML assigns. Without a view from inside, that the guest's driver has switched
+        interrupts of the device on: advice where it has not, for it may still boot or poll.
     Why it matters:
-        A hostdev in the XML does not prove that the guest found the device.
+        A hostdev in the XML does not prove that the guest found the device and has a driver for it.
     Evidence:
-        lspci -nn from inside the guest, where it was recorded: without it this is unknown, never
-        passed.
+        lspci -nn from inside the guest, where it was recorded; else the lines vfio-msix[...] and
+        their like of the device in /proc/interrupts of the host.
     Fix:
         Stop and start the guest; look into its kernel log.
     Fix safety:
@@ -174,6 +185,8 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
     wanted = hypervisor.pci.get(hostdev.address) if hostdev.address else None
     if wanted is None:
         return skips(f"{hostdev.address or hostdev.raw} does not exist on the host")
+    if not item.data and hostdev.address:
+        return _by_interrupts(hypervisor, hostdev.guest, hostdev.address)
     inside = guestview.ids(item)
     mates = guestview.alike(hypervisor, domain, wanted.id)
     if inside.count(wanted.id) >= mates:
@@ -188,6 +201,23 @@ def test_guest_sees_its_device(hypervisor: Hypervisor, hostdev: Hostdev) -> Verd
         acts="guest",
         severity=BLOCKER,
         cure=domain_cures.look_inside(hostdev.guest),
+    )
+
+
+def _by_interrupts(hypervisor: Hypervisor, guest: str, address: str) -> Verdict:
+    """What the host sees of a guest's driver: the interrupts that it has switched on."""
+    lines = irqlines.of_guest(hypervisor.evidence, address)
+    if lines:
+        return passes(f"{guest} uses {len(lines)} interrupts of {address}", evidence=lines[:4])
+    return fails(
+        f"{guest} has switched no interrupt of {address} on",
+        actual="no interrupt",
+        expected="interrupts that the guest's driver uses",
+        evidence=hypervisor.evidence.item(irqlines.ITEM).quote(f"(no vfio-*({address}))"),
+        refs=["F170"],
+        acts="guest",
+        severity=ADVICE,
+        cure=domain_cures.look_inside(guest),
     )
 
 

@@ -34,8 +34,7 @@ def test_logs_have_no_known_error_about_the_device(
         stands which is known to stop, hurt or expose it. A message that a later line takes back
         does not stand.
     Why it matters:
-        The message is the reason why the device does not reach its guest, as it was told by whoever
-        refused it.
+        The message is the reason why the device does not reach its guest, as whoever refused it gives it.
     Evidence:
         A pasted text as a whole; else the kernel's, QEMU's and libvirt's logs, where nobody read
         the state of the devices. What was read of that state explains the message.
@@ -57,7 +56,7 @@ def test_logs_have_no_known_error_about_the_host(hypervisor: Hypervisor) -> Verd
         That no message stands which is known to stop, hurt or expose the assignment of devices, and
         which names no device that is to be passed through.
     Why it matters:
-        The message is the reason why passthrough fails, as it was told by whoever refused it.
+        The message is the reason why passthrough fails, as whoever refused it gives it.
     Evidence:
         A pasted text as a whole; else the kernel's, QEMU's and libvirt's logs, where nobody read
         the state of the devices. What was read of that state explains the message.

@@ -2,7 +2,15 @@
 
 import re
 
-from pytest_vfio.check import ADVICE, Verdict, check, fails, passes, skips
+from pytest_vfio.check import (
+    ADVICE,
+    DEGRADED,
+    Verdict,
+    check,
+    fails,
+    passes,
+    skips,
+)
 from pytest_vfio.cures import cmdline as cmdline_cures
 from pytest_vfio.cures import modprobe as modprobe_cures
 from pytest_vfio.evidence import Quote
@@ -63,7 +71,7 @@ def test_interrupts_are_posted_to_running_guests(hypervisor: Hypervisor) -> Verd
     )
 
 
-@check("TUN006", severity=ADVICE, needs=["DEV001"], refs=["F186"])
+@check("TUN006", severity=DEGRADED, needs=["DEV001"], refs=["F186"])
 def test_kernel_log_reports_no_payload_size_mismatch(
     hypervisor: Hypervisor, device: IntendedDevice
 ) -> Verdict:

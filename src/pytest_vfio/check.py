@@ -141,13 +141,25 @@ def skips(reason: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
 
 
 def unknown(
-    message: str, *, missing: Iterable[Lack], evidence: Proof | Iterable[Proof] = ()
+    message: str,
+    *,
+    missing: Iterable[Lack],
+    evidence: Proof | Iterable[Proof] = (),
+    severity: Severity | None = None,
 ) -> Verdict:
     """It cannot be told. `missing` is the evidence that is lacking.
 
-    Seldom needed: a fact that lacks its evidence raises, and the engine says this.
+    Seldom needed: a fact that lacks its evidence raises, and the engine says this. With a
+    `severity` lower than the check's own it does not keep a host from being ready: what it would
+    be about is shown by state, which other checks judge.
     """
-    return Verdict(Outcome.UNKNOWN, message, evidence=_proofs(evidence), missing=tuple(missing))
+    return Verdict(
+        Outcome.UNKNOWN,
+        message,
+        evidence=_proofs(evidence),
+        missing=tuple(missing),
+        severity=severity,
+    )
 
 
 def _proofs(evidence: Proof | Iterable[Proof]) -> tuple[Proof, ...]:

@@ -86,7 +86,16 @@ class Lack(msgspec.Struct, frozen=True):
         return f"{word} ({self.detail})" if self.detail else word
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.why}"
+        return f"{place(self.name)}: {self.why}"
+
+
+#: Names of items that are paths; the others are names of commands.
+_PATH = re.compile(r"(?:boot|dev|efi|etc|lib|proc|run|sys|usr|var)/")
+
+
+def place(name: str) -> str:
+    """An item's name as a person reads it: a path with its slash, a command as it is."""
+    return f"/{name}" if _PATH.match(name) else name
 
 
 class Item(msgspec.Struct, frozen=True):

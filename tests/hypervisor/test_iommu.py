@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vfio.evidence import Item, Missing, Status, Tree
+from pytest_vfio.evidence import Extent, Item, Missing, Status, Tree
 from pytest_vfio.facts.iommu.faults import read_faults
 from pytest_vfio.facts.iommu.units import read_units
 from pytest_vfio.facts.kernel.log import KernelLog
@@ -208,3 +208,82 @@ def test_remapping_that_is_off_never_becomes_on(lost):
     iommu = hypervisor({name: what for name, what in items.items() if name != lost}).iommu
 
     assert not iommu.interrupt_remapping
+
+
+# -- on or off by a log alone
+
+
+def boot_log(*said: str, version: str = "6.1.0-18-amd64", joins: str = "") -> str:
+    """The log of a whole boot of a PC, with some lines of the IOMMU's driver in it."""
+    lines = [f"Linux version {version} (x@y) #1 SMP", "Command line: ro quiet",
+             "BIOS-e820: [mem 0x0000000000000000-0x000000000009ffff] usable"]  # fmt: skip
+    lines += [f"ACPI: x{number}" for number in range(80)]
+    lines += ["pci 0000:00:00.0: [8086:3e30] type 00 class 0x060000", *said]
+    lines += [f"pci 0000:00:{number:02x}.0: y" for number in range(1, 20)]
+    lines += [joins] if joins else []
+    lines += [f"clocksource {number}" for number in range(80)]
+    lines += ["Freeing unused kernel image (initmem) memory: 2796K", "Run /init as init process"]
+    return "".join(f"[{at / 100:12.6f}] {line}\n" for at, line in enumerate(lines))
+
+
+FOUND = ("ACPI: DMAR 0x000000007A5B1000 0000A8", "DMAR: Host address width 39",
+         "DMAR-IR: Enabled IRQ remapping in x2apic mode")  # fmt: skip
+
+
+@pytest.mark.parametrize("extent", [Extent.WHOLE, Extent.ELIDED])
+@pytest.mark.parametrize("said", [FOUND, (), ("AMD-Vi: Using global IVHD EFR:0x246577efa2254afa",)])
+def test_the_log_of_a_whole_boot_says_that_it_is_off(extent, said):
+    """No driver took over and nothing joined a group, whoever handed the log over."""
+    log = Item("dmesg", Status.PRESENT, boot_log(*said).encode(), extent=extent)
+
+    assert hypervisor({"dmesg": log}).iommu.on is False
+
+
+@pytest.mark.parametrize(
+    "joins",
+    [
+        "pci 0000:00:00.0: Adding to iommu group 0",
+        "nvme 0000:01:00.0: Adding to iommu group 5",
+        "mlx5_core 0000:01:00.0: Adding to iommu group 14",
+        "DMAR: Intel(R) Virtualization Technology for Directed I/O",
+    ],
+)
+def test_the_log_of_a_whole_boot_says_that_it_is_on(joins):
+    """By whatever driver had the function by then."""
+    assert hypervisor({"dmesg": boot_log(*FOUND, joins=joins)}).iommu.on is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        boot_log(*FOUND).split("ACPI: x40")[1],  # its beginning is lost
+        boot_log(*FOUND).split("clocksource 9")[0],  # it ends before init
+        "\n".join(line for line in boot_log(*FOUND).split("\n") if "DMAR" in line or "Lin" in line),
+        boot_log(*FOUND).replace("clocksource 5\n", "clocksource 5\n...\n"),
+    ],
+)
+def test_a_part_of_a_log_does_not_say_that_it_is_off(text):
+    """Silence of what is missing proves nothing."""
+    found = hypervisor(
+        {"dmesg": Item("dmesg", Status.PRESENT, text.encode(), extent=Extent.ELIDED)}
+    )
+
+    with pytest.raises(Missing):
+        _ = found.iommu.on
+
+
+def test_a_group_of_vfio_itself_does_not_show_an_iommu():
+    """No-IOMMU mode makes groups, too."""
+    joins = "vfio-pci 0000:01:00.0: Adding to iommu group 0"
+
+    assert hypervisor({"dmesg": boot_log(*FOUND, joins=joins)}).iommu.on is False
+
+
+def test_of_two_boots_in_one_text_the_last_one_counts():
+    """The older one lends the newer nothing."""
+    on = boot_log(*FOUND, joins="pci 0000:00:00.0: Adding to iommu group 0")
+    off = boot_log(*FOUND, version="6.12.0-1-amd64")
+
+    assert hypervisor({"dmesg": on + off}).iommu.on is False
+    assert hypervisor({"dmesg": off + on}).iommu.on is True
+    assert "6.12.0-1-amd64" in hypervisor({"dmesg": on + off}).klog.first("Linux version").text

@@ -12,18 +12,28 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def plan(pytester, monkeypatch):
-    """Run pytest on a recorded host with --plan; the result, and what results.json has of it."""
+def typed(pytester, monkeypatch):
+    """Run pytest on a recorded host."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     pytester.path.joinpath("pyproject.toml").write_text("[tool.pytest]\nstrict = true\n")
 
-    def plan(host, *arguments):
-        result = pytester.runpytest_subprocess(
+    def typed(host, *arguments):
+        return pytester.runpytest_subprocess(
             *("-c", "pyproject.toml", "--import-mode=importlib"),
             *("-p", "no:randomly", "-p", "no:hypothesispytest"),
             *(str(ROOT / "checks"), "--inventory", str(ROOT / "fixtures/lab/inventory.toml")),
             *("--host", host, *arguments),
         )
+
+    return typed
+
+
+@pytest.fixture
+def plan(typed, pytester):
+    """The same with what results.json has of the host."""
+
+    def plan(host, *arguments):
+        result = typed(host, *arguments)
         document = json.loads(pytester.path.joinpath("reports/results.json").read_text())
         return result, document["hosts"][0]
 
@@ -69,3 +79,41 @@ def test_workers_change_no_plan(plan):
     _, spread = plan("intremap-off", "--plan", "-n", "2")
 
     assert alone["remedy"] == spread["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fix"], "is a bundle, and only live hosts"),
+        (["--undo", "20260101T000000Z-abc"], "is a bundle, and only live hosts"),
+        (["--fix", "-k", "CMD024"], "go with no selection"),
+        (["--fix", "-m", "blocker"], "go with no selection"),
+        (["--fix", "-n", "2"], "go with no selection"),
+        (["--fix", "--undo", "x1"], "give it without --fix"),
+        (["--fix-unsafe"], "give --yes where nobody can answer"),
+    ],
+)
+def test_what_is_never_fixed_is_a_usage_error(typed, pytester, arguments, words):
+    """A recording, a part of the findings, several processes, nobody who consents: exit 4."""
+    result = typed("intremap-off", *arguments)
+
+    assert 4 == result.ret
+    assert words in result.stdout.str() + result.stderr.str()
+    assert not pytester.path.joinpath("reports/results.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--fix"], ["--fix-unsafe", "--yes"]])
+def test_a_host_that_was_not_reached_is_not_fixed(pytester, monkeypatch, arguments):
+    """It stays one error, exit 1, and nothing is tried."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.path.joinpath("inventory.toml").write_text(
+        '[hosts.away]\nconnection = "ssh://nobody@127.0.0.1:1"\n'
+    )
+    result = pytester.runpytest_subprocess(
+        *("--import-mode=importlib", "-p", "no:randomly", "-p", "no:hypothesispytest"),
+        *(str(ROOT / "checks"), "--inventory", "inventory.toml", "--host", "away", *arguments),
+        *("--rootdir", str(pytester.path)),
+    )
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["*away*unreachable*"])

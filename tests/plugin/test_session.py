@@ -431,11 +431,20 @@ def test_an_interrupted_run_says_that_it_is_not_complete(run, pytester):
     assert document(pytester)["complete"] is False
 
 
-def test_progress_is_dots_where_there_is_nothing_but_checks(run, pytester):
-    """In whatever order they come: forty files, or four hundred changes of file, say nothing."""
-    assert "test_tables.py" not in run(CHECKS, "--host", "bmt").stdout.str()
+@pytest.mark.parametrize("extra", [[], ["-n", "2"]])
+def test_where_there_is_nothing_but_checks_no_letters_are_printed(run, extra):
+    """All is judged before the first would be: a wall of dots tells nobody anything."""
+    lines = run(CHECKS, "--host", "bmt", *extra).outlines
 
+    assert not [line for line in lines if "[100%]" in line or line.startswith(("..", "test_"))]
+    assert lines[-1].endswith("=")
+    assert " passed, " in lines[-1]
+
+
+def test_letters_are_printed_where_tests_take_their_time(run, pytester):
+    """Beside ordinary tests, and files with them, as pytest does."""
     pytester.makepyfile("def test_one(): assert True")
+
     assert "test_tables.py" in run(CHECKS, str(pytester.path), "--host", "bmt").stdout.str()
 
 

@@ -315,3 +315,10 @@ def of_message(cure: str, commands: Iterable[str]) -> Cure:
     if not cure:
         return Cure("find out which cause the message has", tuple(look))
     return Cure(cure.rstrip("."), (ByHand(cure), *look))
+
+
+def correct_line(file: str, line: str, expected: str) -> Cure:
+    """A setting with a letter that is wrong."""
+    return by_hand(
+        f"correct {line!r} in /{file}", f"write {expected} there", "then what is made from the file"
+    )

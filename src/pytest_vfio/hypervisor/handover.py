@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pytest_vfio.evidence import Quote
+from pytest_vfio.facts.tristate import known
 
 if TYPE_CHECKING:
     from pytest_vfio.facts.libvirt.guests import Domain
@@ -54,6 +55,11 @@ def of(hypervisor: Hypervisor, device: IntendedDevice) -> Handover:
     if device.guest:
         why = f"{device.guest}, which is to have it, does not name it yet"
         return Handover(None, why, device.guest)
+    for domain in domains:
+        for hostdev in domain.hostdevs if device.address else ():
+            if hostdev.address and known(hypervisor.pci.get, hostdev.address) is None:
+                why = f"{domain.name} names {hostdev.address}, which does not exist"
+                return Handover(None, why, domain.name, (hostdev.quote,))
     return Handover(
         True, "no guest has it as a managed hostdev" if domains else "there is no guest"
     )

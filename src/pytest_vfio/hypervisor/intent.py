@@ -22,6 +22,7 @@ from pytest_vfio.facts.host.messages import Messages
 from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
 from pytest_vfio.facts.tristate import ask
+from pytest_vfio.parse.words import fold
 
 T = TypeVar("T")
 
@@ -174,7 +175,8 @@ class _Search:
                         if self.asked(lambda: pattern.catches(function)):
                             self.add(function.address, origin)
         for function in functions:
-            if is_vfio_driver(self.asked(lambda: function.driver_override) or ""):
+            override = self.asked(lambda: function.driver_override) or ""
+            if fold(override).endswith("vfio_pci"):  # a misspelt one shows what was meant, too
                 self.add(function.address, "override")
         for function in functions:
             if is_vfio_driver(self.asked(lambda: function.driver) or ""):

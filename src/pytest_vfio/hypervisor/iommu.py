@@ -34,7 +34,11 @@ _DRIVES = {
     "amd": re.compile(r"AMD-Vi: Found IOMMU (?:at|cap) |AMD-Vi: Extended features"),
     "smmu": re.compile(r"arm-smmu(?:-v3)? [^\n:]{1,60}: +ias \d+-bit, oas \d+-bit"),
 }
-_JOINS = re.compile(r"(?<![\w-])pci [0-9a-f]{4,8}:[0-9a-f:.]{7}: Adding to iommu group \d+")
+#: Whatever driver has the function by then, but none of VFIO's: those make no-IOMMU groups.
+_JOINS = re.compile(
+    r"(?<![\w-])(?!\S*vfio)[\w.-]{1,40} [0-9a-f]{4,8}:[0-9a-f:.]{7}: Adding to iommu group \d+"
+)
+_X86 = re.compile(r"BIOS-e820|x86/fpu|smpboot: CPU0")
 _JOINS_OLD = re.compile(r"\biommu: Adding device [0-9a-f:.]{7,16} to group \d+")  # to 4.20
 
 _IR_CHIP = re.compile(r"\bIR-(?:IO-APIC|PCI-MSI|HPET|MSI|DMAR)|\bITS-[A-Za-z-]*MSI")
@@ -113,7 +117,11 @@ class Iommu:
     @property
     def off_reading(self) -> str:
         """In words, what is empty where the IOMMU is off."""
-        return "no unit in /sys/class/iommu" if self._class.whole else "no IOMMU group"
+        if self._class.whole:
+            return "no unit in /sys/class/iommu"
+        if self._group_item.whole:
+            return "no IOMMU group"
+        return "no function joined a group in the log of a whole boot"
 
     @cached_property
     def _proof(self) -> Quote | None:
@@ -188,6 +196,16 @@ class Iommu:
         return joined.quote if joined is not None else None
 
     @property
+    def _log_is_off(self) -> bool:
+        """The log of a whole boot of a PC has no line of a driver that took over, and of no group.
+
+        Every kernel logs both when it switches the IOMMU on, before it starts its first program.
+        """
+        log = self._klog
+        on = self._log_proof is not None or any(map(log.first, _DRIVES.values()))
+        return not on and log.covers_boot and log.first(_X86) is not None
+
+    @property
     def _is_off(self) -> bool:
         """State says that nothing translates.
 
@@ -199,7 +217,7 @@ class Iommu:
 
     def _must_be_off(self) -> None:
         """Raise Missing unless it is known that nothing translates."""
-        if self._is_off:
+        if self._is_off or self._log_is_off:
             return
         unread = [item for item in (self._class, self._group_item) if not item.whole]
         raise Missing(*(unread or [self._group_item]))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pytest_vfio.check import Check, Outcome, Severity
+from pytest_vfio.evidence import place
 from pytest_vfio.hypervisor.intent import IntendedDevice
 from pytest_vfio.judge.judgement import Finding, Judgement, Key
 from pytest_vfio.judge.policy import Judged
@@ -175,7 +176,7 @@ def _unread(findings: Iterable[Finding]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for finding in findings:
         if finding.outcome is Outcome.UNKNOWN:
-            names.update(dict.fromkeys(gap.name for gap in finding.missing))
+            names.update(dict.fromkeys(place(gap.name) for gap in finding.missing))
     return tuple(names)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_vfio.check import Outcome
 from pytest_vfio.declared import Declared
-from pytest_vfio.evidence import Evidence, Source, Status
+from pytest_vfio.evidence import Evidence, Source, Status, place
 from pytest_vfio.facts.pci.function import PciFunction
 from pytest_vfio.facts.tristate import known
 from pytest_vfio.hypervisor import decide
@@ -44,6 +44,8 @@ from pytest_vfio.judge.result import (
 )
 from pytest_vfio.judge.subjects import Subjects
 from pytest_vfio.judge.suite import Suite, layer
+from pytest_vfio.parse.pciconfig import PORT_TYPES
+from pytest_vfio.redaction import redacted
 from pytest_vfio.steps import Step
 
 T = TypeVar("T")
@@ -211,7 +213,7 @@ def _told(judgement: Judgement, policy: Policy) -> Told:
 
 def _unread(findings: Iterable[Finding]) -> tuple[UnreadResult, ...]:
     tally = Counter(
-        (gap.name, gap.why)
+        (place(gap.name), gap.why)
         for finding in findings
         if finding.outcome is Outcome.UNKNOWN
         for gap in finding.missing
@@ -226,7 +228,7 @@ def _facts(hypervisor: Hypervisor, diagnosis: Diagnosis) -> FactsResult:
         iommu=_switch(known(lambda: hypervisor.iommu.on)),
         interrupt_remapping=_switch(known(lambda: hypervisor.iommu.interrupt_remapping)),
         devices=_devices(hypervisor, diagnosis),
-        devices_unread=tuple(gap.name for gap in hypervisor.intent.lacking),
+        devices_unread=tuple(place(gap.name) for gap in hypervisor.intent.lacking),
     )
 
 
@@ -273,6 +275,7 @@ def _device(
         reset=_of(function, lambda one: one.reset_methods),
         link=_of(function, _link),
         netdevs=_of(function, lambda one: one.netdevs) or (),
+        port=_of(function, _port),
     )
 
 
@@ -285,6 +288,11 @@ def _mates(name: str, function: PciFunction | None, hypervisor: Hypervisor) -> t
         for mate in (group.functions if group else ())
         if mate.address != name and known(lambda: mate.is_endpoint)  # noqa: B023 - asked at once
     )
+
+
+def _port(function: PciFunction) -> str | None:
+    """`Root Port`; None for what is no bridge, or an old one."""
+    return PORT_TYPES.get(function.config.port_type or 0) if function.is_bridge else None
 
 
 def _link(function: PciFunction) -> str | None:
@@ -328,7 +336,7 @@ def _fix(finding: Finding) -> FixResult | None:
         return None
     return FixResult(
         grade=cure.grade,
-        title=cure.title,
+        title=redacted(cure.title),
         reboot=cure.reboot,
         undo=cure.undo,
         impacts=tuple(impact.value for impact in cure.impacts),
@@ -337,7 +345,11 @@ def _fix(finding: Finding) -> FixResult | None:
 
 
 def _step(step: Step) -> StepResult:
-    return StepResult(step.kind, step.title, step.commands, step.by_hand, step.files)
+    title, by_hand = redacted(step.title), redacted(step.by_hand)
+    commands = tuple(map(redacted, step.commands))
+    if commands != step.commands:  # half a command would write the word for a secret into a file
+        commands, by_hand = (), "it writes a line that holds a secret, which no report shows"
+    return StepResult(step.kind, title, commands, by_hand, step.files)
 
 
 def _cause(cause: Cause) -> CauseResult:

@@ -4,7 +4,7 @@ Every (check, subject) is judged once, on its own evidence, in whatever order it
 What a check lacks makes it *unknown*; where it lacks only what the host's recording is too old to
 have (`evidence.asked`), it is left out. Only then a *fail or unknown* becomes *blocked*, where a
 check that it needs failed or is blocked on a subject that it stands on. A pass stays a pass; an
-unknown prerequisite blocks nothing.
+unknown prerequisite blocks nothing. No secret leaves with a finding.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.check import Acts, Check, Outcome, Proof, Severity, SubjectKind, Verdict
-from pytest_vfio.evidence import Lack, Missing, asked
+from pytest_vfio.evidence import Lack, Missing, Quote, asked
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
 from pytest_vfio.judge.suite import STANDS_ON, Suite
+from pytest_vfio.redaction import redacted
 from pytest_vfio.steps import Cure
 
 #: (check id, subject kind, subject name): what a finding is called within one host.
@@ -85,11 +87,11 @@ class Judgement:
             name=subject.name,
             outcome=outcome,
             severity=verdict.severity or check.severity,
-            message=verdict.message,
-            actual=verdict.actual,
-            expected=verdict.expected,
-            evidence=verdict.evidence,
-            missing=verdict.missing,
+            message=redacted(verdict.message),
+            actual=redacted(verdict.actual),
+            expected=redacted(verdict.expected),
+            evidence=tuple(map(_without_secrets, verdict.evidence)),
+            missing=tuple(map(_named_without_secrets, verdict.missing)),
             blocked_by=roots,
             refs=verdict.refs or (check.refs if verdict.outcome is Outcome.FAIL else ()),
             acts=verdict.acts,
@@ -212,6 +214,18 @@ def _nobody(subject: str, kind: Kind) -> Verdict:
             missing=kind.unread,
         )
     return Verdict(Outcome.SKIP, f"there is no {subject} to judge")
+
+
+def _without_secrets(proof: Proof) -> Proof:
+    """A finding may be told to everybody: a whole command line stands in its proof."""
+    line = redacted(proof.line)
+    return proof if line == proof.line else Quote(proof.source, line, proof.status)
+
+
+def _named_without_secrets(lack: Lack) -> Lack:
+    """What a command said of itself, where it could not be read."""
+    detail = redacted(lack.detail)
+    return lack if detail == lack.detail else replace(lack, detail=detail)
 
 
 def _not_asked(subject: Subject, missing: Missing) -> Verdict:

@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pytest_vfio.check import Acts, Outcome, Severity, SubjectKind
-from pytest_vfio.evidence import Source, Status
+from pytest_vfio.evidence import Source, Status, place
 from pytest_vfio.steps import Grade
 
 #: The number of the contract. Fields may be added within it; none changes its meaning.
@@ -101,6 +101,11 @@ class QuoteResult(msgspec.Struct, frozen=True):
     status: Status
     line: str
 
+    @property
+    def place(self) -> str:
+        """The item as a person reads it: `/proc/cmdline`."""
+        return place(self.source)
+
 
 class WaiverResult(msgspec.Struct, frozen=True):
     """Why a failure is accepted, and the last day on which it is, UTC."""
@@ -180,7 +185,7 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     itself uses it. `numa_node` is None where there is none; `parent` is the bridge above it,
     `physfn` the PF of a VF, `vfs` how many VFs it can have. An `endpoint` is no bridge, nor of the chipset.
     `reset` names the kernel's ways to reset it, in their order, empty for none; `link` is what its
-    link runs at now.
+    link runs at now. `port` is what kind of PCI Express port a bridge is, in lspci's words.
     """
 
     label: Words
@@ -208,6 +213,7 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     reset: tuple[str, ...] | None = None
     link: str | None = None
     netdevs: tuple[str, ...] = ()
+    port: str | None = None
 
 
 class FactsResult(msgspec.Struct, frozen=True):
@@ -281,12 +287,25 @@ class RemedyStep(msgspec.Struct, frozen=True):
     findings: tuple[KeyResult, ...] = ()
 
 
+class BeforeResult(msgspec.Struct, frozen=True):
+    """What was to be said of a host before anything was done to it."""
+
+    verdict: HostVerdict
+    diagnosis: tuple[CauseResult, ...]
+
+
 class RemedyResult(msgspec.Struct, frozen=True):
-    """What would be done to a host, or was. `run` is the name of the plan or of the run."""
+    """What would be done to a host, or was. `run` is the name of the plan or of the run.
+
+    `journal` are the lines that the host wrote of it, `before` how it was; the rest of the host's
+    result is how it is afterwards.
+    """
 
     run: Words
     state: RemedyState
     steps: tuple[RemedyStep, ...]
+    journal: tuple[str, ...] = ()
+    before: BeforeResult | None = None
 
 
 class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from pytest_vfio.evidence import Item, Quote, Status
+from pytest_vfio.parse import utc
 
 MAX_LINE = 400
 _LONGEST = 2000  # characters of a line that are looked at
@@ -214,6 +215,12 @@ def last_start(item: Item) -> Item:
         if ended
         else Item(item.name, item.status, data, item.detail)
     )
+
+
+def started(log: Item) -> int | None:
+    """When the start that a log begins with was, in seconds since 1970; None where it does not say."""
+    first = log.text.split("\n", 1)[0][:200]
+    return utc.seconds(first) if _START.match(first) else None
 
 
 def _sign(line: str, table: tuple[Known, ...]) -> Known | None:

@@ -96,6 +96,36 @@ def evaluate(items: Iterable[Item]) -> Shell:
     return shell
 
 
+def unclosed(text: str) -> tuple[int, str] | None:
+    """Where a quote opens that the file never closes: (number of the line, the line); else None.
+
+    Of quotes that run over lines the first is told: a later one may have closed it by accident.
+
+    >>> unclosed('A="x y"\\nB="z\\nC=1\\n')
+    (2, 'B="z')
+    """
+    open_at, across, quote, at, word = 0, None, "", 0, False
+    while at < len(text):
+        char = text[at]
+        if quote:
+            across = open_at if char == "\n" and across is None else across
+            at += char == "\\" and quote == '"'
+            quote = "" if char == quote else quote
+        elif char == "#" and not word:
+            end = text.find("\n", at)
+            at = (len(text) if end < 0 else end) - 1
+        elif char in "\"'":
+            quote, open_at, across = char, at, None if across is None else across
+        elif char == "\\":
+            at += 1
+        word = bool(quote) or not char.isspace()
+        at += 1
+    if not quote:
+        return None
+    start = text.rfind("\n", 0, across if across is not None else open_at) + 1
+    return text.count("\n", 0, start) + 1, text[start:].split("\n", 1)[0]
+
+
 class _File:
     """One file being read: a cursor over its text, and the commands it makes."""
 

@@ -167,12 +167,16 @@ def meant(name: str) -> str | None:
     if name in _KNOWN_NAMES or name in _REAL_NAMES or len(spelt) > 16:
         return None
     return next(
-        (known for known, far in _KNOWN_NAMES.items() if _distance(spelt, known) <= far), None
+        (known for known, far in _KNOWN_NAMES.items() if distance(spelt, known) <= far), None
     )
 
 
-def _distance(one: str, other: str) -> int:
-    """Letters to insert, delete or change (Levenshtein)."""
+def distance(one: str, other: str) -> int:
+    """Letters to insert, delete or change (Levenshtein).
+
+    >>> distance("igbb", "igb"), distance("8086:10c8", "8086:10c9")
+    (1, 1)
+    """
     row = list(range(len(other) + 1))
     for at, letter in enumerate(one, 1):
         previous, row[0] = row[0], at

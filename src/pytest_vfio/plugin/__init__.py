@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Features that know pytest: each has its options, and registers itself where it is asked for.
 pytest_plugins = (
+    "pytest_vfio.plugin.explain",
     "pytest_vfio.plugin.recording",
     "pytest_vfio.plugin.remedy",
     "pytest_vfio.plugin.workers",
@@ -96,6 +97,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="read a host through libvirt's API, read-only; repeat",
     )
     group.addoption(
+        "--per",
+        dest="vfio_per",
+        choices=("host", "check", "subject"),
+        help="what is one item of pytest's: a host, a check on a host, or each of its findings "
+        "(subject); default: subject, and host for more than 20 hosts where nothing is selected; "
+        "findings are in the reports either way",
+    )
+    group.addoption(
         "--fail-on",
         dest="vfio_fail_on",
         default="blocker,security",
@@ -114,7 +123,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="vfio_reports",
         default="junit,json",
         metavar="LIST",
-        help="reports to write, of junit, junit-hosts (a file for each host), json, markdown, metrics, "
+        help="reports to write, of junit, junit-hosts (a file for each host), json, html, markdown, metrics, "
         "or none; default: junit,json",
     )
     group.addoption(
@@ -122,13 +131,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="vfio_report_dir",
         metavar="DIR",
         help="folder for the reports; default: reports/ beside pyproject.toml, or here",
-    )
-    group.addoption(
-        "--explain",
-        dest="vfio_explain",
-        metavar="WHAT",
-        help="print the page of a check (CMD004), a layer's checks (CMD), or what an error message "
-        "means ('group 1 is not viable'), and exit",
     )
     group.addoption(
         "--parallel-hosts",
@@ -168,15 +170,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def _session(config: pytest.Config) -> Session:
     """The session of this process, started by whoever asks first. Raises Mistake."""
     if SESSION not in config.stash:
-        from pytest_vfio.plugin import reading, seeking, signals  # noqa: PLC0415 - see above
+        from pytest_vfio.plugin import reading, remedy, seeking, signals  # noqa: PLC0415 - see above
 
         signals.heed(config)
         with _everything_stays():
             if _named(config):
                 seeking.must_be_there(config)
             asked = reading.asked(config)
+            remedy.must_be_possible(config, asked)
             readings = reading.read(config, asked, meanwhile=_what_judges)
-            session = _what_judges().Session(config, asked, readings)
+            mended = remedy.mend(config, asked, readings) if remedy.writes(config) else {}
+            if mended:  # what is reported is how the hosts are now
+                readings = reading.read(config, asked, meanwhile=_what_judges)
+            session = _what_judges().Session(config, asked, readings, mended)
         session.start()
         config.stash[SESSION] = session
         config.pluginmanager.register(session, "vfio-session")
@@ -275,27 +281,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("hypervisor", names, indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """--explain, which needs no session and no host."""
-    if config.option.vfio_explain:
-        from rich.console import Console  # noqa: PLC0415 - see above
-
-        from pytest_vfio.plugin import explain  # noqa: PLC0415 - see above
-
-        console = Console(no_color=config.option.color == "no" or None, highlight=False)
-        with usage.told():
-            explain.show(config.option.vfio_explain, config.args, console)
-        return 0
-    return None
-
-
 @pytest.fixture(scope="session")
 def hypervisor(request: pytest.FixtureRequest) -> Hypervisor:
     """The facts of a host, for a test that is no check; the test runs once for each host."""
     return request.config.stash[SESSION].run.hosts[request.param].hypervisor
 
 
-def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:
     """Our letters and words."""
-    return tuple(report.vfio_shown) if hasattr(report, "vfio_shown") else None
+    if not hasattr(report, "vfio_shown"):
+        return None
+    category, letter, word = report.vfio_shown
+    verbose = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) > 0
+    return category, letter, word if letter or verbose else ""

@@ -8,6 +8,7 @@ right about checks, and what a finding is called stands in the item's `user_prop
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Gates(pytest.fail.Exception):  # type: ignore[name-defined,misc]
 
     def __init__(self, how: Shown, message: str) -> None:
         self.how = how
-        super().__init__(printable(message), pytrace=False)
+        super().__init__(message, pytrace=False)
 
 
 class Told(pytest.skip.Exception):  # type: ignore[name-defined,misc]
@@ -48,7 +49,7 @@ class Told(pytest.skip.Exception):  # type: ignore[name-defined,misc]
 
     def __init__(self, how: Shown, message: str) -> None:
         self.how = how
-        super().__init__(printable(message), _use_item_location=True)
+        super().__init__(message, _use_item_location=True)
 
 
 def must_bear(collector: pytest.Collector, check: Check) -> None:
@@ -59,6 +60,12 @@ def must_bear(collector: pytest.Collector, check: Check) -> None:
             raise SuiteError(
                 f"check {check.id} ({check.file}) is marked {mark.name}: {_REFUSED[mark.name]}"
             )
+
+
+def is_silenced(collector: pytest.Collector, check: Check) -> bool:
+    """Whether a check bears a mark for which it may tell nothing."""
+    marks = [*getattr(check.function, "pytestmark", ()), *collector.iter_markers()]
+    return any(mark.name in SILENCING for mark in marks)
 
 
 class CheckFile(pytest.File):
@@ -79,11 +86,43 @@ class CheckFile(pytest.File):
             yield from self._collected(self, check.function.__name__, check)
 
 
-class CheckItem(pytest.Item):
+@cache
+def _mark(name: str) -> pytest.MarkDecorator:
+    decorator: pytest.MarkDecorator = getattr(pytest.mark, name)
+    return decorator
+
+
+class Ours(pytest.Item):
+    """An item that ends by what was found, known before it runs."""
+
+    def end(self) -> tuple[Shown, str]:
+        """How it is shown, and in which words, harmless."""
+        raise NotImplementedError
+
+    def findings(self) -> list[list[str]]:
+        """What it tells: host, check, kind and name of the subject, file; as xdist carries it."""
+        return []
+
+    def runtest(self) -> None:
+        """Raise Gates or Told, unless it is a pass."""
+        how, message = self.end()
+        if how.report != "passed":
+            raise (Gates if how.report == "failed" else Told)(how, message)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The finding's own words."""
+        told = isinstance(excinfo.value, Gates)
+        return str(excinfo.value) if told else super().repr_failure(excinfo)
+
+
+class CheckItem(Ours):
     """One check on one subject of one host. `key` is what its finding is called within the host."""
 
-    def __init__(self, *, check: Check, host: str, key: Key, **arguments: Any) -> None:
+    def __init__(
+        self, *, check: Check, host: str, key: Key, alike: CheckItem | None, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
+        self._alike = alike
         self.check = check
         self.host = host
         self.key = key  # and not the subject, from which a whole host hangs
@@ -93,7 +132,7 @@ class CheckItem(pytest.Item):
         layer = suites.layer(check)
         layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
         for name in (check.severity.value, check.subject.value, *layers):
-            self.add_marker(name)
+            self.add_marker(_mark(name))
         self.extra_keyword_matches.update((check.id, *check.refs))
         self.judged: Judged | None = None
 
@@ -107,10 +146,11 @@ class CheckItem(pytest.Item):
         subjects: tuple[Subject, ...],
     ) -> Iterator[CheckItem]:
         """The items of a check on one host."""
+        first: CheckItem | None = None
         for subject in subjects:
-            tail = "" if subject.kind == "host" else f"-{_id(subject.name)}"
-            full = f"{name}[{_id(host)}{tail}]"
-            yield cls.from_parent(
+            tail = "" if subject.kind == "host" else f"-{node_name(subject.name)}"
+            full = f"{name}[{node_name(host)}{tail}]"
+            item = cls.from_parent(
                 parent,
                 name=full,
                 # As text: pytest 9.2 would take the brackets of a name for a part of the name,
@@ -119,7 +159,10 @@ class CheckItem(pytest.Item):
                 check=check,
                 host=host,
                 key=(check.id, *subject.key),
+                alike=first,
             )
+            first = first or item
+            yield item
 
     def judge(self, judged: Judged) -> None:
         """Take the finding, and name it to whatever reports tests."""
@@ -133,26 +176,35 @@ class CheckItem(pytest.Item):
             *(("vfio_cause", f"{id} {kind} {name}") for id, kind, name in finding.blocked_by),
         ]
 
-    def runtest(self) -> None:
-        """Raise Gates or Told, unless the finding is a pass."""
+    def end(self) -> tuple[Shown, str]:
+        """How its finding is shown, and the finding's words, harmless."""
         if self.judged is None:
             raise RuntimeError(f"{self.nodeid} was run before it was judged")
         how = shown(self.judged.finding.outcome, gates=self.judged.gates)
-        if how.report != "passed":
-            end = Gates if how.report == "failed" else Told
-            raise end(how, f"{how.word.lower()}: {self.judged.finding.message}")
+        return how, printable(f"{how.word.lower()}: {self.judged.finding.message}")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The finding's own words."""
-        told = isinstance(excinfo.value, Gates)
-        return str(excinfo.value) if told else super().repr_failure(excinfo)
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What is judged together with it."""
+        return (self.key,)
+
+    def findings(self) -> list[list[str]]:
+        """Its one finding."""
+        return [[self.host, *map(str, self.key), self.check.file]]
+
+    @cached_property
+    def location(self) -> tuple[str, int | None, str]:
+        """Where pytest says it stands: for all subjects of a check the same, but for the name."""
+        if self._alike is None:
+            return super().location
+        return (*self._alike.location[:2], self.name)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the check stands."""
         return self.path, self.check.function.__code__.co_firstlineno - 1, self.name
 
 
-class HostItem(pytest.Item):
+class HostItem(Ours):
     """A host that could not be reached or judged: an error that no selection takes away."""
 
     def __init__(self, *, reason: str, **arguments: Any) -> None:
@@ -162,23 +214,19 @@ class HostItem(pytest.Item):
     @classmethod
     def of(cls, session: pytest.Session, host: str, reason: str) -> HostItem:
         """The item of a host, and why it is an error."""
-        name = _id(host)
+        name = node_name(host)
         return cls.from_parent(session, name=name, nodeid=f"host::{name}", reason=reason)
 
-    def runtest(self) -> None:
-        """Always raises."""
-        raise Gates(Shown("failed", "error", "E", "ERROR", "error"), self.reason)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The reason in words."""
-        return str(excinfo.value)
+    def end(self) -> tuple[Shown, str]:
+        """Always an error."""
+        return Shown("failed", "error", "E", "ERROR", "error"), printable(self.reason)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """A host stands in no file."""
         return self.path, None, self.nodeid
 
 
-def _id(name: str) -> str:
+def node_name(name: str) -> str:
     """A part of a node id: printable, without what separates the parts of a node id."""
     return (
         printable(name)
@@ -189,13 +237,26 @@ def _id(name: str) -> str:
     )
 
 
-def finish(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Give the report of one of our items our word and letter, and the name of its finding."""
+#: Whether a session has nothing but items of ours.
+ALONE = pytest.StashKey[bool]()
+
+
+def mark(report: pytest.TestReport, item: Ours, how: Shown) -> None:
+    """Give the report of one of our items our word and letter, and the names of its findings.
+
+    Where there is nothing but checks no letters are printed: all is judged before the first
+    would be, and there is nothing to wait for.
+    """
+    letter = "" if item.config.stash.get(ALONE, False) else how.letter
+    word = "PASSED" if how.report == "passed" else how.word  # as pytest's own
+    report.vfio_shown = [how.category, letter, word]  # type: ignore[attr-defined]
+    report.vfio_findings = item.findings()  # type: ignore[attr-defined]
+
+
+def finish(item: Ours, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """The same for a report that pytest made."""
     told = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(told, (Gates, Told)):
-        report.vfio_shown = [told.how.category, told.how.letter, told.how.word]  # type: ignore[attr-defined]
     if isinstance(told, Told) and isinstance(report.longrepr, tuple):
         report.longrepr = (*report.longrepr[:2], str(told))  # not the name of our class as well
-    if isinstance(item, CheckItem):
-        # plain words: xdist carries nothing else
-        report.vfio_finding = [item.host, *map(str, item.key), item.check.file]  # type: ignore[attr-defined]
+    if told is None or isinstance(told, (Gates, Told)):
+        mark(report, item, item.end()[0])

@@ -1,31 +1,74 @@
-"""How far the reading of hosts has come, where somebody watches."""
+"""How far the reading of hosts has come: a bar where somebody watches, else a line now and then.
+
+A run over many hosts is silent for minutes otherwise; what is worth knowing then is who is waited
+for, not who was begun last.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
-from rich import progress as bars
-from rich.console import Console
-
-from pytest_vfio.printable import printable
+from pytest_vfio.printable import listed, printable
 from pytest_vfio.sources import Progress, Target
+
+#: Seconds between two lines where nobody watches.
+EVERY = 10.0
+_NAMES = 3
+
+
+class Waiting:
+    """Which hosts are being read, since when, and what became of the others."""
+
+    def __init__(self, hosts: int) -> None:
+        self.hosts = hosts
+        self.done = 0
+        self.failed = 0
+        self._began = time.monotonic()
+        self._since: dict[str, float] = {}
+
+    def heard(self, target: Target, event: str) -> None:
+        """Take what is told of a host: start, done or failed."""
+        if event == "start":
+            self._since[target.name] = time.monotonic()
+            return
+        self._since.pop(target.name, None)
+        self.done += 1
+        self.failed += event == "failed"
+
+    @property
+    def words(self) -> str:
+        """How many failed, and who is waited for, the longest first."""
+        failed = [f"{self.failed} failed"] if self.failed else []
+        since = dict(self._since)  # another thread may be asking
+        names = [printable(name) for name in since]
+        longest = time.monotonic() - min(since.values()) if since else 0.0
+        waiting = [f"waiting for {listed(names, _NAMES)} ({longest:.0f} s)"] if names else []
+        return "; ".join(failed + waiting)
+
+    @property
+    def line(self) -> str:
+        """The same with how many are read, and for how long that takes."""
+        seconds = time.monotonic() - self._began
+        read = f"reading: {self.done} of {self.hosts} hosts in {seconds:.0f} s"
+        return "; ".join(filter(None, (read, self.words)))
 
 
 @contextlib.contextmanager
-def watched(hosts: int, console: Console) -> Iterator[Progress]:
-    """A watcher that draws a bar while hosts are read."""
-    columns = (
-        bars.TextColumn("reading"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("{task.fields[host]}", markup=False),
-    )
-    with bars.Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=hosts, host="")
+def told(hosts: int, write: Callable[[str], None]) -> Iterator[Progress]:
+    """A watcher that writes a line every ten seconds."""
+    waiting, over = Waiting(hosts), threading.Event()
 
-        def watch(target: Target, event: str) -> None:
-            progress.update(task, advance=0 if event == "start" else 1, host=printable(target.name))
+    def tell() -> None:
+        while not over.wait(EVERY):
+            write(waiting.line)
 
-        yield watch
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    try:
+        yield waiting.heard
+    finally:
+        over.set()
+        telling.join()

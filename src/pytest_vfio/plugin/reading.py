@@ -19,7 +19,7 @@ from pytest_vfio.check import Severity
 from pytest_vfio.declared import WantedDevice
 from pytest_vfio.inventory import Inventory, option_devices
 from pytest_vfio.mistakes import Mistake
-from pytest_vfio.plugin import hosts, workers
+from pytest_vfio.plugin import hosts, progress, workers
 from pytest_vfio.printable import ascii_only
 from pytest_vfio.report import FORMATS
 from pytest_vfio.sources import Reading, Target
@@ -86,14 +86,16 @@ def _handed(config: pytest.Config) -> bytes | None:
 def _watched(
     config: pytest.Config, number: int
 ) -> contextlib.AbstractContextManager[sources.Progress | None]:
-    """Who is told how far the reading has come: nobody, unless somebody watches."""
-    shown = config.pluginmanager.has_plugin("terminalreporter") and not ascii_only()
-    if config.get_verbosity() < 0 or not shown or not config.get_terminal_writer().hasmarkup:
+    """Who is told how far the reading has come: nobody, where nobody wants to be told."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if config.get_verbosity() < 0 or reporter is None:
         return contextlib.nullcontext()
-    from pytest_vfio.plugin import progress  # noqa: PLC0415 - slow to import, and seldom seen
+    if not config.get_terminal_writer().hasmarkup or ascii_only():
+        return progress.told(number, reporter.write_line)
+    from pytest_vfio.plugin import bar  # noqa: PLC0415 - slow to import, and seldom seen
     from pytest_vfio.plugin.console import console  # noqa: PLC0415 - as above
 
-    return progress.watched(number, console(config))
+    return bar.watched(number, console(config))
 
 
 def report_folder(config: pytest.Config) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from pytest_vfio.check import Check
@@ -20,7 +22,21 @@ from pytest_vfio.judge.judgement import Key
 from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.result import HostResult
 from pytest_vfio.judge.suite import Suite
+from pytest_vfio.plugin.reading import Asked
 from pytest_vfio.sources import Reading, Target, Unreachable
+
+
+def policy_of(asked: Asked, config: pytest.Config) -> Policy:
+    """What gates in this run, today."""
+    option = config.option
+    today = datetime.datetime.now(datetime.UTC).date()
+    return Policy(
+        asked.fail_on,
+        option.vfio_strict_unknown,
+        asked.inventory.waivers,
+        today,
+        survey=option.vfio_survey,
+    )
 
 
 class Run(msgspec.Struct, dict=True):

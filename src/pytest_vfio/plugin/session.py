@@ -5,7 +5,6 @@ Hosts are read once, in the controller, before collection and before xdist start
 
 from __future__ import annotations
 
-import datetime
 import gc
 import importlib.metadata
 import os
@@ -19,73 +18,72 @@ from pytest_vfio.check import Check, Severity
 from pytest_vfio.inventory import must_know_checks
 from pytest_vfio.judge.host_run import checks_of
 from pytest_vfio.judge.judgement import Key, subjects_of
-from pytest_vfio.judge.policy import Policy
 from pytest_vfio.judge.result import RemedyResult, RunResult
 from pytest_vfio.mistakes import Mistake
-from pytest_vfio.plugin import bridge, protocol, recording, remedy, seeking, usage, workers
-from pytest_vfio.plugin.console import console
+from pytest_vfio.plugin import (
+    bridge,
+    per,
+    protocol,
+    recording,
+    remedy,
+    seeking,
+    usage,
+    workers,
+)
 from pytest_vfio.plugin.hosts import HostError
-from pytest_vfio.plugin.items import SILENCING, CheckItem, HostItem, finish, must_bear
+from pytest_vfio.plugin.items import (
+    ALONE,
+    SILENCING,
+    CheckItem,
+    HostItem,
+    Ours,
+    finish,
+    is_silenced,
+    must_bear,
+)
 from pytest_vfio.plugin.reading import Asked, report_folder
-from pytest_vfio.plugin.run import Run, load_checks
-from pytest_vfio.printable import printable
-from pytest_vfio.report import terminal, words, write
+from pytest_vfio.plugin.run import Run, load_checks, policy_of
+from pytest_vfio.plugin.summary import Summary
+from pytest_vfio.report import write
 from pytest_vfio.sources import Reading
 
 
 class Session:
     """The hooks of one pytest process, and what they share."""
 
-    def __init__(self, config: pytest.Config, asked: Asked, readings: tuple[Reading, ...]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        asked: Asked,
+        readings: tuple[Reading, ...],
+        mended: Mapping[str, RemedyResult] | None = None,
+    ) -> None:
         self.config = config
         self.asked = asked
-        policy = Policy(
-            asked.fail_on,
-            config.option.vfio_strict_unknown,
-            asked.inventory.waivers,
-            datetime.datetime.now(datetime.UTC).date(),
-            survey=config.option.vfio_survey,
-        )
+        policy = policy_of(asked, config)
         self.run = Run(asked.inventory, policy, asked.targets, readings, asked.devices)
         self.reported: dict[str, set[Key]] = {}
         self.files: set[str] = set()
         self.blocked: set[str] = set()
+        self.per = per.decided(config, len(self.run.hosts))
+        self.whole: dict[str, per.ManyItem] = {}
         self.written: list[str] = []
         self.unwritten = ""
-        self.unwatched = False
-        self.plans: Mapping[str, RemedyResult] = {}
+        self.plans: Mapping[str, RemedyResult] = mended or {}
+        self.result: RunResult | None = None
 
     def start(self) -> None:
         """Say what was read, keep it where asked, and let testinfra reach the same hosts."""
         bridge.connect(self.config, self.run.targets)
         if hasattr(self.config, "workerinput"):
             return
-        self._announce()
+        self.config.pluginmanager.register(Summary(self), "vfio-summary")
         evidences = (host.evidence for host in self.run.hosts.values())
         self.written += recording.record(self.config, evidences)
         workers.hand_over(self.config, self.run.readings)
 
-    def _announce(self) -> None:
-        """Before anything else: what is a recording, so that nobody takes it for a live host."""
-        for host in self.run.hosts.values():
-            if not host.live:
-                console(self.config).print(
-                    f"{printable(host.name)}: a recording of "
-                    f"{host.collected or 'unknown date'} ({host.source}), not a live host",
-                    markup=False,
-                    highlight=False,
-                )
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_unconfigure(self) -> None:
-        """Leave pytest's own words to whoever counts after us."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            for word in words.OURS:
-                reporter.stats.setdefault("skipped", []).extend(reporter.stats.pop(word, ()))
-
-    def collected(self, collector: pytest.Collector, name: str, check: Check) -> list[CheckItem]:
-        """A check as items, one for each host and subject.
+    def collected(self, collector: pytest.Collector, name: str, check: Check) -> list[Ours]:
+        """A check as items, one for each host and subject, or fewer for more.
 
         Raises SuiteError where it bears a mark that has no meaning for it.
         """
@@ -93,13 +91,21 @@ class Session:
             return []  # imported from the file that defines it
         must_bear(collector, check)
         self.run.collect(check)
-        return [
-            item
-            for host in self.run.hosts.values()
-            for item in CheckItem.of(
-                collector, name, check, host.name, subjects_of(check, host.subjects)
-            )
-        ]
+        single = self.per == "subject" or is_silenced(collector, check)
+        found: list[Ours] = []
+        for host in self.run.hosts.values():
+            subjects = subjects_of(check, host.subjects)
+            if single:
+                found += CheckItem.of(collector, name, check, host.name, subjects)
+                continue
+            many = self.whole.get(host.name)
+            if many is None:
+                many = per.ManyItem.of(collector, host.name, name if self.per == "check" else "")
+                found.append(many)
+                if self.per == "host":
+                    self.whole[host.name] = many
+            many.add([(check.id, *subject.key) for subject in subjects], check.file)
+        return found
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -122,30 +128,34 @@ class Session:
             usage.tell(self.config, items)
             return
         items.extend(self._host_items(session))
-        chosen: dict[str, list[CheckItem]] = {}
+        chosen: dict[str, list[CheckItem | per.ManyItem]] = {}
         for item in items:
-            if isinstance(item, CheckItem):
+            if isinstance(item, (CheckItem, per.ManyItem)):
                 chosen.setdefault(item.host, []).append(item)
         for host, own in chosen.items():
             self._judge(host, own)
-        self.plans = remedy.plans(self.config, run)
+        self.plans = self.plans or remedy.plans(self.config, run)
         if not any("hypervisor" in getattr(item, "fixturenames", ()) for item in items):
             run.let_go()
         gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
 
-    def _judge(self, host: str, items: Iterable[CheckItem]) -> None:
-        told = [i.key for i in items if not any(i.get_closest_marker(m) for m in SILENCING)]
+    def _judge(self, host: str, items: Iterable[CheckItem | per.ManyItem]) -> None:
+        loud = [i for i in items if not any(i.get_closest_marker(m) for m in SILENCING)]
+        told = [key for item in loud for key in item.keys]
         run = self.run.judge(host)
         judged = run.selected(told)
         for item in items:
-            alone = judged.get(item.key) or run.selected([*told, item.key])[item.key]
-            item.judge(alone)
+            if isinstance(item, per.ManyItem):
+                item.judge(run, [judged[key] for key in item.keys])
+            else:
+                alone = judged.get(item.key) or run.selected([*told, item.key])[item.key]
+                item.judge(alone)
 
     def _host_items(self, session: pytest.Session) -> list[HostItem]:
         sick = {host.host: host.reason for host in self.run.unreachable}
         for name in self.run.hosts:
             reason = self.run.judge(name).ill_judged()
-            if reason is not None:
+            if reason is not None and name not in self.whole:
                 sick[name] = reason
         return [HostItem.of(session, host, reason) for host, reason in sick.items()]
 
@@ -158,25 +168,17 @@ class Session:
         )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Where there is nothing but checks, dots alone show how far it is: files say no more."""
+        """Where there is nothing but checks, neither files nor letters say anything."""
+        alone = all(isinstance(item, Ours) for item in session.items)
+        self.config.stash[ALONE] = alone
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and all(
-            isinstance(i, (CheckItem, HostItem)) for i in session.items
-        ):
+        if reporter is not None and alone:
             reporter.showfspath = False
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Find out, once all is collected, which way the items go."""
-        self.unwatched = protocol.unwatched(session, self)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Send an item of ours the short way where nobody would see the difference."""
-        if not self.unwatched or not isinstance(item, (CheckItem, HostItem)):
-            return None
-        protocol.run(item)
-        return True
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Once all is collected: the short way, where nobody would see the difference."""
+        return protocol.run(session) if protocol.unwatched(session, self) else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -184,18 +186,17 @@ class Session:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give the report of one of our items our outcome, and the name of its finding."""
         report = yield
-        if isinstance(item, (CheckItem, HostItem)) and call.when == "call":
+        if isinstance(item, Ours) and call.when == "call":
             finish(item, call, report)
         return report
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Remember which findings were reported, here or by a worker."""
-        if hasattr(report, "vfio_finding"):
-            host, id, kind, name, file = report.vfio_finding
+        for host, id, kind, name, file in getattr(report, "vfio_findings", ()):
             self.reported.setdefault(host, set()).add((id, kind, name))
             self.files.add(file)
-            if getattr(report, "vfio_shown", [""])[0] == "blocked":
-                self.blocked.add(report.nodeid)
+        if getattr(report, "vfio_shown", [""])[0] == "blocked":
+            self.blocked.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -205,7 +206,6 @@ class Session:
         """
         if hasattr(self.config, "workerinput"):
             return
-        self._quieten()
         last_failed = self.config.pluginmanager.get_plugin("lfplugin")
         if last_failed is not None:
             last_failed.lastfailed.update(dict.fromkeys(self.blocked, True))
@@ -213,20 +213,12 @@ class Session:
         if self.config.option.collectonly or not (self.reported or self.run.unreachable):
             return
         self.result = self._result(complete=complete)
-        self._write()
+        self._write(self.result)
+        mended = remedy.writes(self.config) and any(map(remedy.failed, self.plans.values()))
+        if mended and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.unwritten and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
-    def _quieten(self) -> None:
-        """Findings bring their own text: pytest's lists of failures would say it all again."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
-        failed = [*reporter.stats.get("failed", ()), *reporter.stats.get("error", ())]
-        if failed and all(hasattr(report, "vfio_shown") for report in failed):
-            option = self.config.option
-            option.tbstyle = "no" if option.tbstyle == "auto" else option.tbstyle
-            reporter.reportchars = reporter.reportchars.replace("f", "").replace("E", "")
 
     def _result(self, *, complete: bool) -> RunResult:
         run = self.run
@@ -247,35 +239,13 @@ class Session:
             survey=run.policy.survey,
         )
 
-    def _write(self) -> None:
+    def _write(self, result: RunResult) -> None:
         folder = report_folder(self.config)
         try:
             words = (*self.asked.reports, *(("plan",) if self.config.option.vfio_plan else ()))
-            written = write(self.result, words, folder)
+            written = write(result, words, folder)
         except OSError as error:
             self.unwritten = f"--report-dir {folder}: {error}"
             return
         here = self.config.invocation_params.dir
         self.written += [os.path.relpath(path, here) for path in written]
-
-    def pytest_terminal_summary(self) -> None:
-        """Our own summary, unless nobody wants one."""
-        option = self.config.option
-        if hasattr(self, "result") and not option.no_summary and self.config.get_verbosity() > -2:
-            verbose = self.config.get_verbosity()
-            terminal.show(
-                self.result, console(self.config), verbose=verbose > 0, written=self.written
-            )
-        if self.unwritten:
-            told = f"ERROR: not every report was written: {self.unwritten}"
-            console(self.config).print(told, style="red", markup=False)
-
-    def pytest_report_header(self) -> str | None:
-        """Which hosts are judged, and how each was read."""
-        if not self.run.readings:
-            return None
-        told = [f"{host.name} ({host.source})" for host in self.run.hosts.values()]
-        told += [f"{host.host} (unreachable)" for host in self.run.unreachable]
-        more = "" if len(told) <= 8 else f" and {len(told) - 8} more"
-        file = self.run.inventory.file
-        return printable(f"inventory: {file}\nhosts: {', '.join(told[:8])}{more}")

@@ -60,8 +60,16 @@ class Plan(msgspec.Struct, frozen=True):
         return f"plan-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
-def make(hypervisor: Hypervisor, judged: Iterable[Judged], causes: Sequence[Key]) -> Plan:
-    """The plan for the failures of a host; `causes` is the order in which a person would act."""
+def make(
+    hypervisor: Hypervisor,
+    judged: Iterable[Judged],
+    causes: Sequence[Key],
+    most: Grade = Grade.UNSAFE,
+) -> Plan:
+    """The plan for the failures of a host; `causes` is the order in which a person would act.
+
+    A cure is planned whole or not at all; none whose grade is worse than `most` is.
+    """
     rank = {key: number for number, key in enumerate(causes)}
     failures = [one.finding for one in judged if one.gates and one.finding.outcome is Outcome.FAIL]
     failures.sort(key=lambda finding: rank.get(finding.key, len(rank)))
@@ -71,7 +79,7 @@ def make(hypervisor: Hypervisor, judged: Iterable[Judged], causes: Sequence[Key]
         cure = finding.cure
         if cure is None:
             continue
-        why = _why_not(hypervisor, cure, [step for _, step in taken])
+        why = _why_not(hypervisor, cure, [step for _, step in taken], most)
         if why is None:
             taken.extend((finding, step) for step in cure.steps)
         else:
@@ -84,10 +92,13 @@ def make(hypervisor: Hypervisor, judged: Iterable[Judged], causes: Sequence[Key]
     )
 
 
-def _why_not(hypervisor: Hypervisor, cure: Cure, before: Sequence[Step]) -> str | None:
+def _why_not(hypervisor: Hypervisor, cure: Cure, before: Sequence[Step], most: Grade) -> str | None:
     """Why a cure is not planned; None where it is."""
     if cure.grade is Grade.MANUAL:
         return cure.title
+    if most < cure.grade:
+        impacts = ", ".join(impact.value for impact in cure.impacts)
+        return f"needs more consent (--fix-unsafe): it {impacts}"
     against = merge.opposite(before, cure.steps)
     if against is not None:
         return f"works against another step ({against[0].title}): plan again once that is done"

@@ -121,7 +121,7 @@ def _lines(one: FindingResult) -> list[str]:
     lines = [one.message]
     if one.outcome in (Outcome.FAIL, Outcome.BLOCKED) and one.expected:
         lines += [f"actual:   {one.actual}", f"expected: {one.expected}"]
-    lines += [f"evidence: {quote.source}: {quote.line}" for quote in one.evidence]
+    lines += [f"evidence: {quote.place}: {quote.line}" for quote in one.evidence]
     lines += [f"missing:  {entry}" for entry in one.missing]
     lines += [
         f"blocked by: {key.id} {key.subject.kind} {key.subject.name}" for key in one.blocked_by

@@ -98,7 +98,7 @@ def _cause(number: int, cause: CauseResult, host: HostResult) -> Iterator[str]:
     finding = host.finding_of(cause)
     yield f"{number}. **{finding.id}** {finding.severity}: {_text(finding.message)}"
     yield ""
-    quotes = [f"{quote.source}: {quote.line}" for quote in finding.evidence[:3]]
+    quotes = [f"{quote.place}: {quote.line}" for quote in finding.evidence[:3]]
     if quotes:
         yield _block("\n".join(quotes), "")
     fix = finding.fix

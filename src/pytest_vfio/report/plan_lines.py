@@ -19,10 +19,17 @@ _STYLES = {
 
 def lines(remedy: RemedyResult) -> Iterator[Line]:
     """The plan, a step after the other."""
-    if not remedy.steps:
+    if not remedy.steps and not remedy.journal:
         yield 2, (("plan: ", "cyan"), ("nothing to fix", "")), False
         return
-    yield 2, ((f"plan {remedy.run}", "bold cyan"), (f"  {_counts(remedy)}", "dim")), False
+    told = _counts(remedy) or str(remedy.state)
+    word = "run" if remedy.journal else "plan"
+    yield 2, ((f"{word} {remedy.run}", "bold cyan"), (f"  {told}", "dim")), False
+    if remedy.before is not None and remedy.journal:
+        yield 4, (("before: ", "dim"), (str(remedy.before.verdict), "")), False
+        yield 4, (("take it back: ", "dim"), (f"--undo {remedy.run}", "bold")), False
+    for line in remedy.journal if not remedy.steps else ():
+        yield 4, ((line, ""),), False
     for step in remedy.steps:
         yield from _step(step)
 

@@ -200,7 +200,7 @@ def _cause(
     for quote in finding.evidence[: None if verbose else _EVIDENCE]:
         lines = quote.line.split("\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
-        page.line(5, (f"{quote.source}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
+        page.line(5, (f"{quote.place}: ", "dim"), (lines[0][:400], ""), (more, "dim"))
     if finding.fix is not None:
         _fix(finding.fix, page, first=number == 1 or bool(verbose))
     explains = dict.fromkeys(key for cause in causes for key in cause.explains)
@@ -282,7 +282,7 @@ def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
     for waiver in host.lapsed:
         told = f"has expired on {waiver.expires} ({waiver.reason})"
         page.line(2, (f"waiver of {waiver.check} ", "yellow"), (told, ""))
-    if host.source not in (Source.PASTE, Source.LOOSE) or verbose:
+    if host.source is not Source.PASTE or verbose:
         _unread(host, page, verbose)
     told = ", ".join(f"{number} {word}" for word, number in counts(host.shown).items())
     chosen, every = len(host.shown), len(host.findings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -27,7 +27,7 @@ class Shown(msgspec.Struct, frozen=True):
     it under, `junit` the element of a JUnit test case, empty for a pass.
     """
 
-    report: str
+    report: Literal["passed", "skipped", "failed"]
     category: str
     letter: str
     word: str

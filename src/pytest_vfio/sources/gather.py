@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,10 +62,16 @@ async def gather(
             return reading
 
     readings = asyncio.gather(*map(one, targets))
-    if meanwhile is not None:
-        await asyncio.wait([readings], timeout=_HEAD_START)
-        await asyncio.to_thread(meanwhile)
-    return list(await readings)
+    try:
+        if meanwhile is not None:
+            await asyncio.wait([readings], timeout=_HEAD_START)
+            await asyncio.to_thread(meanwhile)
+        return list(await readings)
+    except asyncio.CancelledError:  # interrupted: each conversation is ended before the loop is
+        readings.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await readings
+        raise
 
 
 def gather_now(

@@ -273,6 +273,14 @@ ROWS: tuple[Row, ...] = (
             )
         ),
     ),
+    own(
+        "pci.ids",
+        since="0.2",
+        limit=5,
+        source="/usr/share/misc/pci.ids or /usr/share/hwdata/pci.ids, of what is here",
+        function="pci_names",
+        secrets=False,
+    ),
     # -- what may wait inside the kernel for somebody else: the lock of all interfaces, of a device
     INTERFACES,
     command("ip/link", limit=5, source="ip -j -d link show", waits="rtnl"),
@@ -287,14 +295,6 @@ ROWS: tuple[Row, ...] = (
         function="pci_config",
         most=32 << 20,
         sos=("proc/bus/pci/*/*",),
-        secrets=False,
-    ),
-    own(
-        "pci.ids",
-        since="0.2",
-        limit=5,
-        source="/usr/share/misc/pci.ids or /usr/share/hwdata/pci.ids, of what is here",
-        function="pci_names",
         secrets=False,
     ),
     # -- what others hand over, in place of what the probe reads

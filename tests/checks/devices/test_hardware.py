@@ -91,6 +91,16 @@ def test_DEV029_fails_where_the_slot_lost_its_link():
     assert FAIL == of_device("DEV029", box(**said(LOGGED["DEV029"]))).outcome
 
 
+def test_DEV029_fails_as_a_blocker_where_the_link_did_not_come_back():
+    """A later Link Up of the same slot makes it history."""
+    back = LOGGED["DEV029"].replace("Link Down", "Link Up")
+
+    gone = of_device("DEV029", box(**said(LOGGED["DEV029"])))
+    assert "blocker" == gone.severity
+    again = box(dmesg=f"{LOG}\n[   50.000000] {LOGGED['DEV029']}\n[   51.000000] {back}")
+    assert None is of_device("DEV029", again).severity
+
+
 def quiet(id: str) -> None:
     """A whole log without such a line, or with one about another device."""
     assert PASS == of_device(id, box()).outcome

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pytest_vfio.check import Outcome, Severity
 from pytest_vfio.evidence import Status
+from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.judgement import Judgement
 from pytest_vfio.parse import qemulog
 from tests.ask import ask
@@ -282,6 +284,18 @@ def test_GST011_fails_on_qemus_own_words(ref, line):
     assert line == verdict.evidence[0].line
 
 
+@pytest.mark.parametrize(
+    ("uptime", "severity"), [("3600.00 7000.00", None), ("864000.00 1.0", "blocker")]
+)
+def test_GST011_fails_as_a_blocker_where_the_failed_start_is_of_this_boot(uptime, severity):
+    """What failed before the host was booted anew may have been fixed by that."""
+    items = {**host(A), LOG: f"{START}{LINES['F147']}\n", "proc/uptime": f"{uptime}\n"}
+    found = hypervisor(items)
+    when = Hypervisor(replace(found.evidence, collected="2026-01-05T00:00:00Z"))
+
+    assert severity == ask("GST011", when, when.guests.known[0]).severity
+
+
 def test_GST011_passes_where_only_an_earlier_start_failed():
     """The log is one file over all starts; a tail that has the last one is enough."""
     text = f"{START}{LINES['F92']}\nshutting down\n{START}char device redirected\n"
@@ -380,6 +394,18 @@ def test_GST027_passes_where_the_guest_shows_it():
         given("GST027", {**ON, **HERE, INSIDE: grepped(INSIDE, SEEN)}),
         given("GST027", {**host(A), **HERE, INSIDE: SEEN}),
     )
+
+
+IRQ = "  41:  0  7  IR-PCI-MSIX-{}  3-edge  vfio-msix[3]({})\n"
+
+
+def test_GST027_passes_where_the_guests_driver_has_switched_interrupts_on():
+    """VFIO names its lines by function; those of another device prove nothing."""
+    used = given("GST027", {**ON, **HERE, "proc/interrupts": IRQ.format(NIC, NIC)})
+    other = given("GST027", {**ON, **HERE, "proc/interrupts": IRQ.format(NIC, OTHER)})
+
+    assert (PASS, "vfio-msix[3](0000:12:00.0)") == (used.outcome, used.evidence[0].line)
+    assert (FAIL, "advice") == (other.outcome, other.severity)
 
 
 def test_GST027_unknown_where_nobody_looked_inside():

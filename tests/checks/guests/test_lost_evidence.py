@@ -47,6 +47,7 @@ A = domain(
     "<iommu model='intel'><driver intremap='on'/></iommu>",
     "<interface type='user'><rom file='/closed/rom'/></interface>",
     "<interface type='bridge'><source bridge='br9'/></interface>",
+    "<graphics type='vnc' port='22'/>",
     os="<boot dev='hd'/><loader>/gone/loader</loader>",
     memory="<memory unit='GiB'>4</memory><currentMemory unit='GiB'>2</currentMemory>",
     body="<memtune><hard_limit unit='GiB'>3</hard_limit></memtune>"

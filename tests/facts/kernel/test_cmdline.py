@@ -236,7 +236,7 @@ def test_of_a_log_of_unknown_extent_two_lines_have_to_agree():
 @pytest.mark.parametrize(
     "item",
     [
-        Item("proc/cmdline", Status.PRESENT, b"ro iommu=pt\n", extent=Extent.ELIDED),
+        Item("proc/cmdline", Status.PRESENT, b"ro iommu=pt\nquiet\n", extent=Extent.ELIDED),
         Item("proc/cmdline", Status.TRUNCATED, b"ro iommu=pt intel_io"),
         Item("proc/cmdline", Status.PRESENT, b"ro iommu=pt ... quiet\n"),
     ],
@@ -251,6 +251,13 @@ def test_a_line_that_is_not_whole_proves_presence_only(item):
         found.param("intel_iommu")
     with pytest.raises(Missing):
         _ = found.host_passthrough
+
+
+def test_a_line_that_somebody_pasted_is_a_whole_line():
+    """The file has but one line; a wrapped one would be two, and a shortened one has dots."""
+    pasted = Item("proc/cmdline", Status.PRESENT, b"ro iommu=pt\n", extent=Extent.ELIDED)
+
+    assert cmdline({"proc/cmdline": pasted}).whole
 
 
 def test_a_log_line_that_fills_its_record_is_not_whole():

@@ -330,3 +330,21 @@ def test_an_item_may_go_on_at_the_end():
     assert parse(b"%vfio-probe 1\n" + more).items == {}
     ended = first.replace(b"truncated what may wait for a device comes last", b"truncated 8000001")
     assert parse(ended + more).items[whole.name].status is Status.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("proc/cmdline", Status.TRUNCATED),
+        ("sys/module", Status.TRUNCATED),
+        ("sys/firmware/acpi/tables/DMAR", Status.PRESENT),
+        ("etc/fstab", Status.PRESENT),
+    ],
+)
+def test_a_file_of_the_kernel_without_its_last_line_feed_was_cut(name, status):
+    """The kernel ends every line; what others write need not end."""
+    stream = parse(
+        b"%%vfio-probe 1\n%%item %s unended\n|a b\n%%end present\n%%done 1\n" % name.encode()
+    )
+
+    assert (status, b"a b") == (stream.items[name].status, stream.items[name].data)

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Missing, Quote, Status, Tree
 from pytest_vfio.facts.host.cpu import Cpu
+from pytest_vfio.parse import utc
 
 #: Bits of /proc/sys/kernel/tainted that matter here.
 TAINTS = {
@@ -181,6 +182,13 @@ class Platform:
         """The line that says so."""
         item = self._evidence.item("sys/kernel/security/lockdown")
         return item.quote(item.text.strip()[:80] or f"({item.status.value})")
+
+    @property
+    def boot_time(self) -> int | None:
+        """When the kernel started, in seconds since 1970; None where nobody knows when it was read."""
+        up = re.match(r"([0-9]{1,10})", self._evidence.item("proc/uptime").text)
+        now = utc.seconds(self._evidence.collected or "")
+        return None if up is None or now is None else now - int(up[1])
 
     @property
     def tainted(self) -> int:

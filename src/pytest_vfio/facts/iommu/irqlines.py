@@ -34,6 +34,17 @@ def line(evidence: Evidence, number: int) -> IrqLine | None:
     return None
 
 
+def of_guest(evidence: Evidence, address: str) -> tuple[Quote, ...]:
+    """The lines that VFIO made for a function: its guest's driver has switched interrupts on.
+
+    Raises Missing if unread. Named by vfio_pci_intrs.c: `vfio-msix[3](0000:12:00.0)`.
+    """
+    text = evidence.text(ITEM)
+    name = re.compile(rf"vfio-(?:intx|msix?(?:\[[0-9]{{1,5}}\])?)\({re.escape(address)}\)")
+    found = (match[0] for raw in text.splitlines() if (match := name.search(raw)))
+    return tuple(evidence.item(ITEM).quote(one) for one in found)
+
+
 def _users(rest: str) -> tuple[str, ...]:
     """The names behind counters, chip and trigger; they are separated by `, `."""
     words = re.sub(r"^(?:[0-9]+ +)*", "", rest)

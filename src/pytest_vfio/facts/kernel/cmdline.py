@@ -15,6 +15,7 @@ from functools import cached_property
 import msgspec
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Lack, Missing, Quote, Status
+from pytest_vfio.facts.kernel.log import last_boot
 from pytest_vfio.facts.kernel.release import Kernel
 from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.parse import switches
@@ -73,7 +74,7 @@ class Cmdline:
         text = item.data.replace(b"\0", b" ").strip(b"\n")
         if text.strip():
             # one line is all that the file has, so a line chosen out of it is all of it
-            chosen = item.extent in (Extent.WHOLE, Extent.GREPPED) and b"\n" not in text
+            chosen = b"\n" not in text
             whole = item.status is Status.PRESENT and chosen and not _elided(item.text)
             if item.status is Status.TRUNCATED:
                 text = text.rpartition(b" ")[0]  # the last word may be cut
@@ -236,7 +237,7 @@ class Cmdline:
 def _logged(log: Item) -> list[Line]:
     """The command lines in a log. Those of an earlier boot do not stand in the same item."""
     lines: list[Line] = []
-    for line in log.lines:
+    for line in last_boot(log.text).split("\n"):
         found = _LOGGED.search(line)
         if not found:
             continue

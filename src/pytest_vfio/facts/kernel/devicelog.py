@@ -41,6 +41,7 @@ ROM_INVALID = _patterns(r"Invalid PCI ROM (?:header|data) signature")
 BROKEN_INTX = _patterns(r"Masking broken INTx support", r"VF reports bogus INTx pin")
 RESTORED = _patterns(r"reset recovery - restoring (?:BARs|bars)")
 LINK_LOST = _patterns(r"Slot\([0-9-]+\): (?:Link Down|Card not present)")
+LINK_BACK = _patterns(r"Slot\([0-9-]+\): (?:Link Up|Card present)")
 DENIED = _patterns(r"exists in vfio-pci device denylist, driver probing disallowed")
 DEVICE_SPECIFIC = _patterns(r"AMD_(?:POLARIS|VEGA|NAVI)[0-9]*: failed to reset device")
 

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Lack, Quote, Status
+from pytest_vfio.evidence import Evidence, Extent, Item, Lack, Quote, Status
 from pytest_vfio.facts.tristate import require
 
 SOURCES = ("dmesg", "journal/kernel", "var/log/dmesg")
@@ -21,6 +21,10 @@ SOURCES = ("dmesg", "journal/kernel", "var/log/dmesg")
 #: What may stand before `Linux version`: arm64 names the CPU, older x86 kernels the microcode, and
 #: journalctl its own header.
 _HEAD_LINES = 12
+
+_LEFT_OUT = re.compile(r"^\s*(?:\.\.\.|\[\.\.\.\]|-{3,}|…)\s*$", re.MULTILINE)
+#: No kernel of a PC comes to its first program with fewer lines.
+_BOOT_LINES = 150
 
 _CAP = 400  # characters of a line that are kept as proof
 
@@ -84,7 +88,7 @@ class KernelLog:
         /var/log/dmesg may be of an earlier boot, so it counts only where it shares a stamped line
         with another source.
         """
-        ring, journal, saved = ((item, item.text) for item in self._items)
+        ring, journal, saved = ((item, last_boot(item.text)) for item in self._items)
         if ring[0].whole and _begins(ring[1]):
             return (ring,)  # the others have nothing to add
         texts = [(item, text) for item, text in (ring, journal) if text]
@@ -103,6 +107,19 @@ class KernelLog:
             return False
         return any(
             item.whole and _begins(text) and "kernel messages" not in _missed(text)
+            for item, text in self._texts
+        )
+
+    @cached_property
+    def covers_boot(self) -> bool:
+        """All that the kernel logged from its start to its first program is there.
+
+        Seen by the log itself, whoever handed it over: it begins where the kernel starts, has the
+        PCI functions as they are found and the start of init, and nothing shows that lines were
+        left out. Lines that were chosen never look so.
+        """
+        return any(
+            item.extent is not Extent.GREPPED and _begins(text) and _reaches_init(text)
             for item, text in self._texts
         )
 
@@ -192,6 +209,24 @@ def _begins(text: str) -> bool:
     """The log starts where the kernel started."""
     head = text[:8192].split("\n", _HEAD_LINES)[:_HEAD_LINES]
     return any("Linux version " in line for line in head)
+
+
+def last_boot(text: str) -> str:
+    """The text from the start of the last boot in it: an earlier one is another state."""
+    starts = [found.start() for found in re.finditer(r"Linux version \d", text)]
+    if len(starts) < 2:
+        return text
+    return text[text.rfind("\n", 0, starts[-1]) + 1 :]
+
+
+def _reaches_init(text: str) -> bool:
+    """From the first function that is found to the first program, with hundreds of lines between."""
+    found = re.search(r"\bpci 0000:00:00\.0: \[[0-9a-f]{4}:[0-9a-f]{4}\]", text)
+    init = re.search(r"Run /\S{1,80} as init process|systemd\[1\]: |Freeing unused kernel", text)
+    if found is None or init is None or found.start() > init.start():
+        return False
+    early = text[: init.start()]
+    return early.count("\n") >= _BOOT_LINES and _LEFT_OUT.search(early) is None
 
 
 def _missed(text: str) -> str:

@@ -26,10 +26,11 @@ _CONFIG_FIELDS = frozenset({"config", "header_type"})
 def is_vfio_driver(name: str | None) -> bool:
     """A driver that hands functions to user space: vfio-pci or a variant (mlx5_vfio_pci ...).
 
-    `pci-stub` and `uio_pci_generic` are none. Dashes and underscores are the same.
+    `pci-stub` and `uio_pci_generic` are none. The kernel compares the names of drivers exactly
+    (drivers/pci/pci-driver.c, pci_match_device): `vfio_pci` is the module, and no driver.
     """
-    folded = (name or "").replace("-", "_")
-    return folded == "vfio_pci" or folded.endswith("_vfio_pci") or folded == "vfio_pci_core"
+    text = name or ""
+    return text == "vfio-pci" or text.replace("-", "_").endswith("_vfio_pci")
 
 
 class PciFunction(msgspec.Struct, frozen=True, eq=False):

@@ -177,6 +177,13 @@ class Sources:
         """What was read of sysfs: the functions' files, and their configuration bytes."""
         return {name: Tree.of(self.evidence.item(name)) for name in (SYSFS, CONFIG)}
 
+    def listed(self, name: str) -> frozenset[str]:
+        """The functions that libvirt's list or lspci's text shows."""
+        item = self.evidence.item(name)
+        if name == LSPCI:
+            return frozenset(block.address for block in lspci.parse(item.text))
+        return frozenset(nodedevs.parse(item).devices)
+
     def unread(self, source: str, path: str) -> Lack:
         """The item that would have told, with its status."""
         item = self.evidence.item(source)

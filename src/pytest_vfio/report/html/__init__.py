@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from pytest_vfio.judge.result import RunResult
 from pytest_vfio.printable import printable
-from pytest_vfio.report import words
+from pytest_vfio.report import survey, words
+from pytest_vfio.report.html import picture
 from pytest_vfio.report.html.view import page
 
 
@@ -34,7 +35,19 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"label": words.label, "grade": words.grade, "verdict": words.verdict}
+    environment.globals |= {
+        "label": words.label,
+        "grade": words.grade,
+        "verdict": words.verdict,
+        "survey_head": survey.HEAD,
+        "survey_rows": survey.rows,
+        "picture": picture.picture,
+        "wide": picture.WIDE,
+        "narrow": picture.NARROW,
+        "colours": picture.COLOURS,
+        "branches": picture.BRANCHES,
+        "marks": picture.MARKS,
+    }
     return environment
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_vfio.check import Outcome
+from pytest_vfio.check import Outcome, SubjectKind
 from pytest_vfio.judge.result import (
     Answer,
     CauseResult,
@@ -32,6 +32,8 @@ _OUTCOMES = (
     Outcome.SKIP,
     Outcome.PASS,
 )
+#: Of more hosts than these, what is well is counted, not listed.
+_MANY = 100
 _VERDICTS = (HostVerdict.NOT_READY, HostVerdict.CANNOT_TELL, HostVerdict.READY)
 #: Where nothing is to be done about a finding.
 _QUIET = (Outcome.PASS, Outcome.SKIP)
@@ -112,6 +114,16 @@ class Page(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
     severities: tuple[str, ...]
 
+    @property
+    def fleet(self) -> bool:
+        """There are several hosts."""
+        return len(self.hosts) > 1
+
+    @property
+    def brief(self) -> bool:
+        """There are so many hosts that what is well is counted, not listed."""
+        return len(self.hosts) > _MANY
+
 
 def page(run: RunResult) -> Page:
     """What is to be printed of a run."""
@@ -146,13 +158,19 @@ def _host(host: HostResult, run: RunResult, anchor: str) -> Host:
     return Host(
         result=host,
         anchor=anchor,
-        causes=tuple(_cause(causes, host) for causes in alike(host.diagnosis, said)),
+        causes=tuple(_cause(causes, host) for causes in alike(_causes(host, run), said)),
         devices=tuple(map(tuple, groups)),
         rows=_rows(host, run),
         counts=counts(host.shown),
         unread=by_reason(host),
         hints=tuple(hints(host)),
     )
+
+
+def _causes(host: HostResult, run: RunResult) -> Sequence[CauseResult]:
+    """The root causes; of a survey those of the host itself: its table tells of the devices."""
+    of_host = [cause for cause in host.diagnosis if cause.subject.kind is SubjectKind.HOST]
+    return of_host if run.survey else host.diagnosis
 
 
 def _cause(causes: Sequence[CauseResult], host: HostResult) -> Cause:

@@ -37,7 +37,7 @@ from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources import age
 from pytest_vfio.sources.errors import BundleError
 from pytest_vfio.sources.items import ROWS
-from pytest_vfio.sources.table import PLAIN_NAMES, most_of
+from pytest_vfio.sources.table import NO_END, PLAIN_NAMES, has_end, most_of
 from pytest_vfio.write import file_name, write_atomically
 
 HEADER = b"%vfio-probe 1"
@@ -276,6 +276,8 @@ def _close(
     if item.cut:
         status, detail, extent = Status.TRUNCATED, f"more than {item.most} bytes", Extent.WHOLE
     data = item.data() if before is None else before.data + item.data()
+    if status is Status.PRESENT and not has_end(item.name, data):
+        status, detail = Status.TRUNCATED, NO_END
     stream.items[item.name] = Item(item.name, status, data, detail, extent)
 
 

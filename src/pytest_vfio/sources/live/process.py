@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import msgspec
 
@@ -63,14 +63,16 @@ async def converse(command: Sequence[str], script: bytes, limit: float) -> Answe
     began = time.monotonic()
     # The script reads another tree where this is set: for its tests alone.
     environment = {name: value for name, value in os.environ.items() if name != "PROBE_ROOT"}
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=_die_with_us,
+    process = await _begun(
+        asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_die_with_us,
+        )
     )
     data, said = bytearray(), bytearray()
     listening = asyncio.create_task(_listen(process.stderr, said))
@@ -101,6 +103,21 @@ async def converse(command: Sequence[str], script: bytes, limit: float) -> Answe
 def printable(text: str) -> str:
     """A host's own words, short enough and harmless to a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)[:300]
+
+
+async def _begun(
+    starting: Coroutine[None, None, asyncio.subprocess.Process],
+) -> asyncio.subprocess.Process:
+    """The process; where the run is interrupted while it starts, it is ended with all it began.
+
+    asyncio ends the process alone, and then waits for pipes that ssh's ProxyCommand holds open.
+    """
+    task = asyncio.ensure_future(starting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await _finish(await task, ended=False)
+        raise
 
 
 def _die_with_us() -> None:

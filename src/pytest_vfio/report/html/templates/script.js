@@ -5,6 +5,7 @@
   // Findings: by outcome, severity, host and words. What is found is opened.
   const form = document.querySelector(".filters");
   const rows = form ? all(".finding") : [];
+  const sections = all("details.host");
   const texts = new Map();
   const text = (row) => {
     if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
@@ -30,13 +31,12 @@
       const list = row.closest(".all");
       found.set(list, found.get(list) || matches);
     }
-    for (const [list, some] of found) {
-      const section = list.closest(".host");
-      list.open = active && some;
-      if (section) {
-        section.hidden = active && !some;
-        section.open = active && some && (Boolean(host) || found.size < 6);
-      }
+    for (const [list, some] of found) list.open = active && some;
+    for (const section of sections) {
+      const list = section.querySelector(".all");
+      const shown = list ? found.get(list) : host === section.dataset.host;
+      section.hidden = active && !shown;
+      section.open = active && shown && (Boolean(host) || sections.length < 6);
     }
     form.querySelector("output").textContent = active ? number + " found" : "";
   }
@@ -79,6 +79,22 @@
         () => { button.textContent = "Cannot copy here: select the commands"; });
     });
     fix.append(button);
+  }
+
+  // The picture: what is pointed at, touched or reached by the keyboard tells its facts, and what
+  // goes to the same guest stands out.
+  for (const section of all(".topology")) {
+    const asked = section.querySelector(".asked");
+    asked.hidden = false;
+    const tell = (event) => {
+      const shape = event.target.closest(".s[tabindex]");
+      if (!shape) return;
+      asked.textContent = shape.querySelector("title").textContent;
+      const guest = shape.dataset.guest;
+      all(".s[data-guest]", section).forEach((other) =>
+        other.classList.toggle("same", Boolean(guest) && other.dataset.guest === guest));
+    };
+    for (const kind of ["focusin", "mouseover", "click"]) section.addEventListener(kind, tell);
   }
 
   // A link to a folded host opens it.

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from pytest_vfio.evidence import Evidence, Extent, Item, Source, Status
 from pytest_vfio.sources.bundles.loose import acpi_table
 from pytest_vfio.sources.bundles.sos import names as sosnames
-from pytest_vfio.sources.table import most_of
+from pytest_vfio.sources.table import NO_END, has_end, most_of
 
 
 class Report(msgspec.Struct, dict=True):
@@ -147,15 +147,10 @@ def _file(report: Report, item: str, name: str) -> Item:
     most = most_of(item)
     if len(data) > most:
         return Item(item, Status.TRUNCATED, data[:most], f"more than {most} bytes")
-    if data and item.startswith(("proc/", "sys/")) and not _ends(item, data):
-        return Item(item, Status.TRUNCATED, data, "its last line has no end")
+    if not has_end(item, data):
+        return Item(item, Status.TRUNCATED, data, NO_END)
     read = Item(item, Status.PRESENT, data)
     return acpi_table(read) if item.startswith("sys/firmware/acpi/") else read
-
-
-def _ends(item: str, data: bytes) -> bool:
-    """Whether a file of the kernel's has its end: all but the tables end with a line feed."""
-    return data.endswith(b"\n") or item.startswith("sys/firmware/acpi/")
 
 
 def _ended(data: bytes) -> bytes:
