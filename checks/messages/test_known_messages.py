@@ -23,7 +23,7 @@ _SEVERITY = {Weight.STOPS: BLOCKER, Weight.EXPOSES: SECURITY, Weight.HURTS: DEGR
 _REFS = tuple(dict.fromkeys(ref for row in ROWS for ref in row.refs))
 
 
-@check("MSG001", severity=DEGRADED, refs=_REFS, since="0.2")
+@check("MSG001", severity=BLOCKER, refs=_REFS, since="0.2")
 def test_logs_have_no_known_error_about_the_device(
     hypervisor: Hypervisor, device: IntendedDevice
 ) -> Verdict:
@@ -34,10 +34,10 @@ def test_logs_have_no_known_error_about_the_device(
         stands which is known to stop, hurt or expose it. A message that a later line takes back
         does not stand.
     Why it matters:
-        The message is the reason why the device does not reach its guest, as whoever refused it gives it.
+        The message is the reason why the device does not reach its guest, as reported by what refused it.
     Evidence:
-        A pasted text as a whole; else the kernel's, QEMU's and libvirt's logs, where nobody read
-        the state of the devices. What was read of that state explains the message.
+        A pasted text as a whole; else the logs of the kernel, QEMU and libvirt, where the state
+        of the devices was not read. What the text shows of that state explains the message.
     Fix:
         What the message asks for; `pytest --explain 'TEXT OF THE MESSAGE'` prints its page.
     Fix safety:
@@ -48,7 +48,7 @@ def test_logs_have_no_known_error_about_the_device(
     return _judged(hypervisor, device.name)
 
 
-@check("MSG002", severity=DEGRADED, refs=_REFS, since="0.2")
+@check("MSG002", severity=BLOCKER, refs=_REFS, since="0.2")
 def test_logs_have_no_known_error_about_the_host(hypervisor: Hypervisor) -> Verdict:
     """Logs have no known error message about the host
 
@@ -56,10 +56,10 @@ def test_logs_have_no_known_error_about_the_host(hypervisor: Hypervisor) -> Verd
         That no message stands which is known to stop, hurt or expose the assignment of devices, and
         which names no device that is to be passed through.
     Why it matters:
-        The message is the reason why passthrough fails, as whoever refused it gives it.
+        The message is the reason why passthrough fails, as reported by what refused it.
     Evidence:
-        A pasted text as a whole; else the kernel's, QEMU's and libvirt's logs, where nobody read
-        the state of the devices. What was read of that state explains the message.
+        A pasted text as a whole; else the logs of the kernel, QEMU and libvirt, where the state
+        of the devices was not read. What the text shows of that state explains the message.
     Fix:
         What the message asks for; `pytest --explain 'TEXT OF THE MESSAGE'` prints its page.
     Fix safety:
@@ -77,7 +77,10 @@ def _judged(hypervisor: Hypervisor, name: str | None) -> Verdict:
     found = said.about(hypervisor, name)
     if found:
         return _fails(hypervisor, found, name)
-    require(messages)
+    if not messages.items:
+        require(messages)
+    if messages.lacking:
+        return skips("no known error message stands in what is there of the logs")
     return passes("the logs have no known error message", evidence=messages.items[0].quote())
 
 
