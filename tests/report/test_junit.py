@@ -86,7 +86,7 @@ def test_a_failure_carries_all_that_a_person_needs():
     assert "\n" not in failure.get("message", "\n")
     assert len(failure.get("message", "")) <= 200
     for words in (
-        "evidence: proc/cmdline: quiet intel_iommu=off",
+        "evidence: /proc/cmdline: quiet intel_iommu=off",
         "fix (changes boot files, needs a reboot): remove intel_iommu=off",
         "expected: on",
         "who acts: os",

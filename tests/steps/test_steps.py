@@ -287,9 +287,15 @@ def test_managed_mode_of_one_hostdev_alone(tmp_path):
         f"#!/bin/sh\ncase $3 in dumpxml) cat <<'EOF'\n{DOMAIN}EOF\n;; *) cat;; esac\n"
     )
     (tmp_path / "virsh").chmod(0o755)
-    (line,) = SetManaged("g1", NIC, on=True).commands
+    step = SetManaged("g1", NIC, on=True)
+    (line,) = step.commands
     before, after = DOMAIN.split("    </hostdev>\n", 1)
     old, new = "managed='no'", 'managed="yes"'
     told = sh(f"PATH={tmp_path}:$PATH; {line}").decode()
 
     assert f"{before}    </hostdev>\n{after.replace(old, new)}" == told
+    for tests, holds in ((step.before, True), (step.after, False)):
+        ends = subprocess.run(["sh", "-c", f"PATH={tmp_path}:$PATH; {tests[0]}"], check=False)
+        assert holds == (ends.returncode == 0)
+    other = AttachDevice("g1", "0000:01:00.1")
+    sh(f"set -e; PATH={tmp_path}:$PATH; {other.before[0]}; {other.before[1]}")

@@ -101,16 +101,16 @@ def narrow(hypervisor: Hypervisor, pattern: IdPattern) -> Cure:
 
     A function that libvirt binds for its guest (managed='yes') needs no pin.
     """
-    steps = list(modprobe.without(hypervisor, pattern))
-    alone = len(steps)
+    pinned: list[Step] = []
     for device in hypervisor.intent.known:
         if device.address is None or device.managed or device.keeps_host_driver:
             continue
         with suppress(Missing):
             function = hypervisor.pci.get(device.address)
             if function is not None and pattern.catches(function):
-                steps += _pin(hypervisor, function)
-    instead = "" if len(steps) == alone else ", and bind the devices of guests by their addresses"
+                pinned += _pin(hypervisor, function)
+    steps = (*pinned, *modprobe.without(hypervisor, pattern))  # never a boot without either
+    instead = ", and bind the devices of guests by their addresses" if pinned else ""
     title = f"take the id {pattern.text} out of the ids of vfio-pci{instead}"
     words = [word.text for word in hypervisor.boot.running_words if pattern.text in word.pieces]
     waits: tuple[Step, ...] = (Reboot(),) if pattern.origin == "modprobe" else ()

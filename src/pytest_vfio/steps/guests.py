@@ -52,6 +52,16 @@ class AttachDevice(Step, frozen=True):
         return (_by_stdin("attach-device", self.guest, self.address, managed=self.managed),)
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """The guest is stored and does not name the function yet."""
+        return (_defined(self.guest), f"! {_names(self.guest, self.address)}")
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """It names it."""
+        return (_names(self.guest, self.address),)
+
+    @property
     def undo(self) -> tuple[Step, ...]:
         """Out again."""
         return (DetachDevice(self.guest, self.address, self.managed),)
@@ -76,6 +86,16 @@ class DetachDevice(Step, frozen=True):
         return (_by_stdin("detach-device", self.guest, self.address, managed=self.managed),)
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """The stored definition names the function."""
+        return (_names(self.guest, self.address),)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """It names it no more."""
+        return (_defined(self.guest), f"! {_names(self.guest, self.address)}")
+
+    @property
     def undo(self) -> tuple[Step, ...]:
         """In again, at a guest address that libvirt chooses."""
         return (AttachDevice(self.guest, self.address, self.managed),)
@@ -98,6 +118,12 @@ class SetAutostart(Step, frozen=True):
         """libvirt's own."""
         more = () if self.on else ("--disable",)
         return (virsh("autostart", f"--domain={self.guest}", *more),)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """What libvirt says of it."""
+        state = "enable" if self.on else "disable"
+        return (f"{virsh('dominfo', f'--domain={self.guest}')} | grep -q '^Autostart: *{state}'",)
 
     @property
     def undo(self) -> tuple[Step, ...]:
@@ -156,7 +182,7 @@ class SetManaged(Step, frozen=True):
 
         virsh prints an element a line, so that the block of one hostdev can be told from others.
         """
-        place = source_xml(self.address).removesuffix("/>").replace("'", ".")
+        place = _place(self.address)
         script = (
             "/<hostdev / {held = 1} "
             'held {block = block $0 "\\n"; if (!/<\\/hostdev>/) next; '
@@ -165,9 +191,19 @@ class SetManaged(Step, frozen=True):
             'printf "%s", block; block = ""; held = 0; next} '
             "{print}"
         )
-        read = virsh("dumpxml", f"--domain={self.guest}", "--inactive", "--security-info")
+        read = virsh(*_STORED, "--security-info", f"--domain={self.guest}")
         write = virsh("define", "--file=/dev/stdin")
         return (f"{read} | awk {word(script)} | {write}",)
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The stored definition names the function, in the other mode."""
+        return (_names(self.guest, self.address, managed=not self.on),)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """In this mode."""
+        return (_names(self.guest, self.address, managed=self.on),)
 
     @property
     def undo(self) -> tuple[Step, ...]:
@@ -221,6 +257,30 @@ def edit(guest: str, words: str) -> ByHand:
 def virsh(*arguments: str) -> str:
     """A command line of virsh."""
     return command((*VIRSH, *arguments))
+
+
+_STORED = ("dumpxml", "--inactive")
+
+
+def _defined(guest: str) -> str:
+    """A test: libvirt keeps a definition of the guest."""
+    return f"{virsh(*_STORED, f'--domain={guest}')} >/dev/null"
+
+
+def _names(guest: str, address: str, *, managed: bool | None = None) -> str:
+    """A test: the stored definition has the function as a hostdev, in a mode if one is given."""
+    mode = "" if managed is None else f" && block ~ /managed=.{_yes(managed)}./"
+    script = (
+        '/<hostdev / {held = 1; block = ""} held {block = block $0} '
+        f"/<\\/hostdev>/ {{if (block ~ /{_place(address)}/{mode}) found = 1; held = 0}} "
+        "END {exit !found}"
+    )
+    return f"{virsh(*_STORED, f'--domain={guest}')} | awk {word(script)}"
+
+
+def _place(address: str) -> str:
+    """The source's `<address>` as a pattern without quotes; a guest's own address has a type."""
+    return source_xml(address).removesuffix("/>").replace("'", ".")
 
 
 def _by_stdin(verb: str, guest: str, address: str, *, managed: bool) -> str:

@@ -1,5 +1,6 @@
 """Many guests on one restored host: edited, judged once, started one after the other."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +30,10 @@ def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
     Those that libvirt refuses stand in its folder for a while, judged by themselves: the others have
     nothing to do with them.
     """
-    machine, refused = furnished((one.guest.name, one.xml) for one in plays)
+    machine, rejected = furnished((one.guest.name, one.xml) for one in plays)
     try:
-        taken = [one for one in plays if one.guest.name not in refused]
-        left = [one for one in plays if one.guest.name in refused]
+        taken = [one for one in plays if one.guest.name not in rejected]
+        left = [one for one in plays if one.guest.name in rejected]
         host = _judged(machine, seed, taken)
         if left:
             machine.shell.must(_leave(left), timeout=900)
@@ -59,10 +60,10 @@ def play(seed: int, plays: Sequence[GuestPlay]) -> Iterator[Played]:
 
 def read(seed: int, plays: Sequence[GuestPlay]) -> dict[int, Json]:
     """Judge the guests once more, by what the probe reads now; the host is asked nothing."""
-    machine, refused = furnished((one.guest.name, one.xml) for one in plays)
+    machine, rejected = furnished((one.guest.name, one.xml) for one in plays)
     try:
-        taken = [one for one in plays if one.guest.name not in refused]
-        left = [one for one in plays if one.guest.name in refused]
+        taken = [one for one in plays if one.guest.name not in rejected]
+        left = [one for one in plays if one.guest.name in rejected]
         hosts = dict.fromkeys((one.number for one in taken), _judged(machine, seed, taken))
         if left:
             machine.shell.must(_leave(left), timeout=900)
@@ -110,7 +111,12 @@ def furnished(guests: Iterable[tuple[str, str]]) -> tuple[Machine, list[str]]:
         f"{ground.RELOAD}{files}printf %s {quote(lines)} | {VIRSH} 2>&1 || true\nrm /tmp/g*.xml"
     )
     said = machine.shell.must(script, timeout=900)
-    return machine, [name for name, _ in guests if f"from /tmp/{name}.xml" not in said]
+    return machine, refused(said)
+
+
+def refused(said: str) -> list[str]:
+    """The guests that virsh could not define; quiet, it says nothing of the others."""
+    return re.findall(r"Failed to define domain from /tmp/(\w+)\.xml", said)
 
 
 def _leave(plays: Iterable[GuestPlay]) -> str:

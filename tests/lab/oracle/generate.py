@@ -122,7 +122,7 @@ def host_play(seed: int, number: int) -> HostPlay:
     """Two guests, one with a virtual function, and what is done to their host."""
     random = Random(f"{seed}/{number}/host")
     given = ((VFS[0],), random.choice([(DISPLAY,), TWINS]))
-    guests = tuple(guest(random, f"g{n}", cards) for n, cards in enumerate(given, start=1))
+    guests = tuple(guest(random, f"g{n}", cards, 0.85) for n, cards in enumerate(given, start=1))
     every = kinds(seed, number)
     return HostPlay(
         number, place(every[0]) == "boot", guests, tuple(_step(random, kind) for kind in every)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from tests.lab.oracle.ground import BOUND, CARDS, LAB
+from tests.lab.oracle.ground import BOUND, LAB
 from tests.lab.parts import hostdev
 
 PARTS = {
@@ -60,12 +60,15 @@ class Guest:
     xml: str
 
 
-def guest(random: Random, name: str, cards: tuple[str, ...]) -> Guest:
-    """A guest that starts on the unedited host, with the functions given."""
-    parts = [text for text in PARTS.values() if random.random() < 0.4]
-    devices = [text for text in DEVICES.values() if random.random() < 0.35]
-    rom = f"<rom file='{LAB}/card.rom'/>" if random.random() < 0.3 else ""
-    firmware = random.random() < 0.3
+def guest(random: Random, name: str, cards: tuple[str, ...], often: float = 0.35) -> Guest:
+    """A guest that starts on the unedited host, with the functions given.
+
+    ``often`` is how often it has each part: one that has many depends on much of its host.
+    """
+    parts = [text for text in PARTS.values() if random.random() < often]
+    devices = [text for text in DEVICES.values() if random.random() < often]
+    rom = f"<rom file='{LAB}/card.rom'/>" if random.random() < often else ""
+    firmware = random.random() < often
     managed = "no" if set(cards) <= BOUND and random.random() < 0.5 else "yes"
     hostdevs = [hostdev(card, managed).replace("</hostdev>", f"{rom}</hostdev>") for card in cards]
     boot = (
@@ -97,8 +100,3 @@ def guest(random: Random, name: str, cards: tuple[str, ...]) -> Guest:
         "</domain>",
     ]
     return Guest(name, cards, "\n".join(lines) + "\n")
-
-
-def hosted(random: Random) -> tuple[Guest, ...]:
-    """As many guests as one host has cards for."""
-    return tuple(guest(random, f"g{n}", cards) for n, cards in enumerate(CARDS, start=1))

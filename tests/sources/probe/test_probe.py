@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import gzip
 import os
@@ -19,6 +20,7 @@ from pytest_vfio.sources import load_recording, probe_text
 from pytest_vfio.sources.items import ROWS
 from pytest_vfio.sources.table import PLAIN_NAMES
 from tests.hosts import tree as faketree
+from tests.hosts.stuck import possible, stuck
 
 SHELLS = [
     pytest.param(
@@ -310,6 +312,40 @@ def test_interfaces_that_somebody_keeps_locked(any_shell, root):
         assert read.item(name).status is Status.TIMED_OUT, name
     assert read.item("sys/bus/pci/devices").whole
     assert read.item("sys/bus/pci/config").whole
+
+
+@pytest.mark.skipif(not possible(), reason="needs root and FUSE")
+@pytest.mark.parametrize("file", ["driver_override", "config", "bonding/slaves"])
+def test_what_is_deaf_to_every_signal(any_shell, root, file):
+    """It is left behind, as the kernel has it, and the probe ends all the same."""
+    for number in (1, 2, 3):
+        faketree.device(root, f"0000:00:0{number}.0")
+    faketree.write(root, {"sys/class/net/bond0/bonding/slaves": "eth0\n"})
+    device = root / "sys/devices/pci0000:00/0000:00:02.0"
+    held = root / "sys/class/net/bond0" / file if "/" in file else device / file
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(stuck(held))
+        except OSError as error:
+            pytest.skip(str(error))
+        done = subprocess.run(
+            [*any_shell, "-s"],
+            input=probe_text().encode(),
+            capture_output=True,
+            env={"PATH": os.environ["PATH"], "PROBE_ROOT": str(root)},
+            timeout=100,
+            check=True,
+        )
+    read = load_recording(done.stdout, "h")
+    tree, config = (Tree.of(read.item(f"sys/bus/pci/{name}")) for name in ("devices", "config"))
+    late = {"0000:00:02.0"}
+    assert (set(config.unread) == late) == (file == "config")
+    assert (f"{min(late)}/driver_override" in tree.unread) == (file == "driver_override")
+    assert (read.item("sys/class/net").status is Status.TIMED_OUT) == ("/" in file)
+    for other in ("0000:00:01.0", "0000:00:03.0"):
+        assert tree.get(f"{other}/driver_override") == "(null)"
+        assert config.values[other]
+    assert re.search(rb"\n%done [0-9]+\n\Z", done.stdout)
 
 
 def test_the_kernel_log_is_read_first(root):

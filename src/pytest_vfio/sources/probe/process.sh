@@ -55,6 +55,8 @@ dismiss() {
   wait "$watch"
 } 2>/dev/null
 
+LEFT=                # something was left behind, and holds the writer's end of its pipe
+
 # Runs a function that may hang where no signal reaches it. False where it was left behind, or gave
 # up by itself.
 guarded() {          # SECONDS FUNCTION
@@ -66,6 +68,7 @@ guarded() {          # SECONDS FUNCTION
   wait "$job"
   code=$?
   if [ -n "$late" ]; then
+    LEFT=1
     # With this pending it never comes back to write into what follows.
     kids=
     { read -r kids <"/proc/$job/task/$job/children"; } 2>/dev/null
