@@ -30,11 +30,11 @@ def test_logs_have_no_known_error_about_the_device(
     """Logs have no known error message about the device
 
     Checks:
-        That no message of the kernel, VFIO, QEMU, libvirt or a container runtime about the device
-        stands which is known to stop, hurt or expose it. A message that a later line takes back
-        does not stand.
+        That there is no message of the kernel, VFIO, QEMU, libvirt or a container runtime about
+        the device which is known to stop, hurt or expose it. One that a later line takes back does
+        not count.
     Why it matters:
-        The message is the reason why the device does not reach its guest, as reported by what refused it.
+        The message is the reason why the device does not reach its guest.
     Evidence:
         A pasted text as a whole; else the logs of the kernel, QEMU and libvirt, where the state
         of the devices was not read. What the text shows of that state explains the message.
@@ -53,7 +53,7 @@ def test_logs_have_no_known_error_about_the_host(hypervisor: Hypervisor) -> Verd
     """Logs have no known error message about the host
 
     Checks:
-        That no message stands which is known to stop, hurt or expose the assignment of devices, and
+        That there is no message which is known to stop, hurt or expose passthrough, and
         which names no device that is to be passed through.
     Why it matters:
         The message is the reason why passthrough fails, as reported by what refused it.
@@ -80,7 +80,7 @@ def _judged(hypervisor: Hypervisor, name: str | None) -> Verdict:
     if not messages.items:
         require(messages)
     if messages.lacking:
-        return skips("no known error message stands in what is there of the logs")
+        return skips("what was read of the logs has no known error message")
     return passes("the logs have no known error message", evidence=messages.items[0].quote())
 
 
@@ -103,6 +103,6 @@ def _fails(hypervisor: Hypervisor, found: tuple[Said, ...], name: str | None) ->
 
 
 def _severity(one: Said) -> Severity:
-    """By what the message does; an error of a device that nobody wants elsewhere is the host's."""
+    """By what the message does; one about a device of the host does not stop a guest."""
     concerns = one.for_guests or one.message.device is None
     return _SEVERITY[one.message.row.weight] if concerns else DEGRADED
