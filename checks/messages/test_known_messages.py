@@ -23,7 +23,7 @@ _SEVERITY = {Weight.STOPS: BLOCKER, Weight.EXPOSES: SECURITY, Weight.HURTS: DEGR
 _REFS = tuple(dict.fromkeys(ref for row in ROWS for ref in row.refs))
 
 
-@check("MSG001", severity=BLOCKER, refs=_REFS, since="0.2")
+@check("MSG001", severity=BLOCKER, needs=["IOM001"], refs=_REFS, since="0.2")
 def test_logs_have_no_known_error_about_the_device(
     hypervisor: Hypervisor, device: IntendedDevice
 ) -> Verdict:

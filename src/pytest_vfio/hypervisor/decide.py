@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_vfio.facts.host.messages import PASTE
+from pytest_vfio.hypervisor.said import while_it_comes_on
 from pytest_vfio.parse.messages import Speaker
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MOST = 3
 NOTHING = "nothing in this text says anything about passthrough"
+_EARLY = "faults while translation came on, and none later: what firmware left running, such as the display"
 _BEGIN = "virsh start GUEST"
 
 
@@ -24,6 +26,9 @@ def notes(hypervisor: Hypervisor) -> tuple[str, ...]:
     if set(hypervisor.evidence.items) == {PASTE} and not messages.said:
         return (NOTHING,)
     told: dict[str, list[str]] = {}
+    early = [one for one in messages.harmful if while_it_comes_on(hypervisor, one)]
+    for one in early:
+        told.setdefault(_EARLY, []).append(one.message.device or "")
     for one in messages.harmless:
         if one.for_guests or one.message.row.says is Speaker.PCI:
             about = told.setdefault(one.message.row.means, [])
@@ -47,6 +52,8 @@ def commands(hypervisor: Hypervisor) -> tuple[str, ...]:
 def _telling(hypervisor: Hypervisor) -> Iterator[str]:
     """What tells the causes of a message apart, then what tells most of a host."""
     for said in hypervisor.messages.harmful:
+        if while_it_comes_on(hypervisor, said):
+            continue
         yield from said.message.commands
     have = hypervisor.evidence.items
     if not hypervisor.messages.said:

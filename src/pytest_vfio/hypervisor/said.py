@@ -23,8 +23,21 @@ _LAST = (
 
 def about(hypervisor: Hypervisor, device: str | None) -> tuple[Said, ...]:
     """The harmful messages about a device, or about the host; the one that tells most first."""
-    found = [said for said in hypervisor.messages.harmful if subject(hypervisor, said) == device]
+    found = [
+        said
+        for said in hypervisor.messages.harmful
+        if subject(hypervisor, said) == device and not while_it_comes_on(hypervisor, said)
+    ]
     return tuple(sorted(found, key=_tells))
+
+
+def while_it_comes_on(hypervisor: Hypervisor, said: Said) -> bool:
+    """A fault of a device that firmware left running, in the moment when translation comes on."""
+    at = said.message.names.get("at")
+    if said.message.row.id != "dmar-fault" or at is None:
+        return False
+    of_it = [one for one in hypervisor.iommu.faults if one.of(said.message.device or "")]
+    return bool(of_it) and all(one.early for one in of_it)
 
 
 def subject(hypervisor: Hypervisor, said: Said) -> str | None:
