@@ -35,6 +35,7 @@ from pytest_vfio.judge.result import (
     IntentFrom,
     KeyResult,
     LapsedResult,
+    NodeResult,
     QuoteResult,
     StepResult,
     SubjectResult,
@@ -229,6 +230,22 @@ def _facts(hypervisor: Hypervisor, diagnosis: Diagnosis) -> FactsResult:
         interrupt_remapping=_switch(known(lambda: hypervisor.iommu.interrupt_remapping)),
         devices=_devices(hypervisor, diagnosis),
         devices_unread=tuple(place(gap.name) for gap in hypervisor.intent.lacking),
+        nodes=_nodes(hypervisor),
+    )
+
+
+def _nodes(hypervisor: Hypervisor) -> tuple[NodeResult, ...]:
+    """The NUMA nodes, as far as they are known."""
+    nodes = known(lambda: hypervisor.memory.nodes) or {}
+    sockets = hypervisor.cpu.sockets
+    return tuple(
+        NodeResult(
+            node.number,
+            tuple(sorted({sockets[cpu] for cpu in node.cpus if cpu in sockets})),
+            len(node.cpus),
+            node.total,
+        )
+        for node in nodes.values()
     )
 
 
@@ -263,6 +280,7 @@ def _device(
         sentence=told.sentence if told else f"{name} is not to be passed through",
         no_because=told.no_because if told else None,
         after=told.after if told else (),
+        next_boot=told.next_boot if told else Answer.UNKNOWN,
         with_=_mates(name, function, hypervisor),
         name=_of(function, hypervisor.names.of),
         used_by=tuple(dict.fromkeys(use.path for use in uses)),

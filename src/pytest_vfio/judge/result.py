@@ -216,6 +216,15 @@ class DeviceResult(msgspec.Struct, frozen=True, rename={"with_": "with"}):
     port: str | None = None
 
 
+class NodeResult(msgspec.Struct, frozen=True):
+    """A NUMA node: the sockets that its CPUs are in, how many these are, its memory in KiB."""
+
+    number: int
+    sockets: tuple[int, ...]
+    cpus: int
+    memory_kib: int | None
+
+
 class FactsResult(msgspec.Struct, frozen=True):
     """What kind of host it is. `devices_unread` hides devices that are to be passed through."""
 
@@ -225,6 +234,7 @@ class FactsResult(msgspec.Struct, frozen=True):
     interrupt_remapping: Switch
     devices: tuple[DeviceResult, ...]
     devices_unread: tuple[str, ...] = ()
+    nodes: tuple[NodeResult, ...] = ()
 
     @property
     def intended(self) -> tuple[DeviceResult, ...]:

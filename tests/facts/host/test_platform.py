@@ -21,6 +21,15 @@ def cpu(text: object = INTEL, **more: object) -> Cpu:
     return Cpu(evidence({"proc/cpuinfo": text, **more}))
 
 
+def test_each_cpu_has_its_socket():
+    """By `physical id`, as far as the text goes; Arm has none."""
+    text = "".join(f"processor\t: {n}\nphysical id\t: {n // 2}\n\n" for n in range(4))
+
+    assert cpu(text).sockets == {0: 0, 1: 0, 2: 1, 3: 1}
+    assert cpu(text[: text.rindex("physical")]).sockets == {0: 0, 1: 0, 2: 1}
+    assert cpu("processor\t: 0\nCPU implementer\t: 0x41\n").sockets == {}
+
+
 def test_the_first_processor_speaks_for_all():
     """Vendor, architecture, flags, width."""
     found = cpu()

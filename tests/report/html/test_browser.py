@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from pytest_vfio.judge.result import HostResult
+from pytest_vfio.judge.result import (
+    HostResult,
+    KeyResult,
+    RemedyResult,
+    RemedyState,
+    RemedyStep,
+)
 from pytest_vfio.report import html
+from pytest_vfio.steps import Grade
 from tests.report import sample
 from tests.report.html.hosts import facts, virtual_functions
 
@@ -25,7 +32,19 @@ def with_picture(host: HostResult) -> HostResult:
     return replace(host, facts=replace(host.facts, devices=(*host.facts.devices, *drawn)))
 
 
+def planned(host: HostResult) -> HostResult:
+    """A host with a plan of one step, whose every word is hostile."""
+    key = KeyResult(host.diagnosis[0].id, host.diagnosis[0].subject)
+    words = sample.NASTY
+    step = RemedyStep(
+        "s1", words, key, RemedyState.PLANNED, words, "write", Grade.UNSAFE,
+        (words,), words, (words,), (words,), proof=(words,), findings=(key,),
+    )  # fmt: skip
+    return replace(host, remedy=RemedyResult("plan-1", RemedyState.PLANNED, (step,)))
+
+
 HOST = html.render(sample.run(with_picture(sample.host())))
+SURVEY = html.render(replace(sample.run(planned(with_picture(sample.host()))), survey=True))
 FLEET = html.render(
     sample.run(sample.host(), sample.host("healthy", ("AAA001",)), sample.unreachable())
 )
@@ -134,7 +153,7 @@ def test_the_keyboard_opens_what_is_folded(browser):
     assert len(browser.find(".finding[open]")) == 1
 
 
-@pytest.mark.parametrize("page", [HOST, FLEET], ids=["host", "fleet"])
+@pytest.mark.parametrize("page", [HOST, FLEET, SURVEY], ids=["host", "fleet", "survey"])
 def test_a_phone_scrolls_down_only(browser, page):
     """390 pixels, everything opened."""
     browser.open(page, width=390)
@@ -145,7 +164,7 @@ def test_a_phone_scrolls_down_only(browser, page):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("page", [HOST, FLEET], ids=["host", "fleet"])
+@pytest.mark.parametrize("page", [HOST, FLEET, SURVEY], ids=["host", "fleet", "survey"])
 def test_accessibility_is_aa(browser, axe, page, width, dark):
     """axe-core has nothing to say: contrast, names, roles, order."""
     browser.open(page, width=width, dark=dark)

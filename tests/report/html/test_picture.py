@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pytest_vfio.judge.result import Answer, FactsResult
+from pytest_vfio.judge.result import Answer, FactsResult, NodeResult
 from pytest_vfio.report.html.layout import Placed, Wanted, place
 from pytest_vfio.report.html.picture import NARROW, WIDE, picture
 from pytest_vfio.report.html.tree import Branch, Leaf, Tree, functions, grow
@@ -172,6 +172,19 @@ def test_numa_nodes_are_panels():
         ("1", ["0000:80:01.0"]),
         ("", ["0000:ae:00.0"]),
     ]
+
+
+def test_a_node_names_its_socket():
+    """What is known of a node stands in its panel's title."""
+    host = replace(
+        facts(function("0000:80:01.0", numa_node=1), function("0000:00:01.0", numa_node=0)),
+        nodes=(NodeResult(1, (1,), 16, 64 << 20),),
+    )
+
+    assert {
+        "NUMA node 0 \u00b7 root bus 00",
+        "NUMA node 1 \u00b7 socket 1 \u00b7 16 CPUs \u00b7 64 GiB \u00b7 root bus 80",
+    } <= lines(host)
 
 
 def test_what_is_wanted_and_not_there_is_shown_so():

@@ -6,6 +6,7 @@ Knows nothing of the IOMMU: its kind follows from tables and drivers, never from
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 
 from pytest_vfio.evidence import Evidence, Extent, Item, Missing, Quote, Status
@@ -21,6 +22,7 @@ VENDORS = {
 }
 
 _FIELD = re.compile(r"^([^\n:]{1,40}?)[ \t]*:[ \t]?([^\n]*)$", re.MULTILINE)
+_NUMBER = re.compile(r"[0-9]{1,5}")
 _MACHINE = re.compile(r"\b(x86_64|aarch64|arm64|ppc64le|s390x|riscv64|loongarch64|i[3-6]86)\b")
 
 
@@ -46,6 +48,20 @@ class Cpu:
         for name, value in _FIELD.findall(first):
             fields.setdefault(name, value)
         return fields
+
+    @cached_property
+    def sockets(self) -> Mapping[int, int]:
+        """{CPU: its socket}, by `physical id`; empty where the kernel tells of none (Arm)."""
+        found: dict[int, int] = {}
+        cpu = None
+        for line in self._item.lines:
+            name, _, value = line.partition(":")
+            field, number = name.strip(), value.strip()
+            if field == "processor":
+                cpu = int(number) if _NUMBER.fullmatch(number) else None
+            elif field == "physical id" and cpu is not None and _NUMBER.fullmatch(number):
+                found[cpu] = int(number)
+        return found
 
     @property
     def vendor(self) -> str:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len, set_cell_size
 
 from pytest_vfio.facts.pci.function import is_vfio_driver
-from pytest_vfio.judge.result import Answer, DeviceResult, FactsResult, IntentFrom
+from pytest_vfio.judge.result import Answer, DeviceResult, FactsResult, IntentFrom, NodeResult
 from pytest_vfio.printable import listed, printable
 from pytest_vfio.report.html.layout import Placed, Wanted, place
 from pytest_vfio.report.html.tree import Branch, Leaf, Tree, functions, grow
@@ -93,9 +93,7 @@ class Picture(msgspec.Struct, frozen=True):
 def picture(facts: FactsResult, width: int) -> Picture:
     """The picture of a host, so wide and as high as it takes."""
     boxes = _Boxes(172 if width >= WIDE else 160)
-    placed, height = place(
-        [*boxes.machine(facts.devices), *boxes.guests(facts.devices)], width - 2, 1
-    )
+    placed, height = place([*boxes.machine(facts), *boxes.guests(facts.devices)], width - 2, 1)
     legend, height = place(_legend([one.what for one in placed]), width - 2, height + 18)
     shapes = tuple(replace(_titled(one), x=one.x + 1) for one in (*placed, *legend))
     return Picture(width, round(height) + 2, shapes)
@@ -106,15 +104,16 @@ class _Boxes(msgspec.Struct, frozen=True):
 
     tile: int
 
-    def machine(self, devices: Sequence[DeviceResult]) -> Iterable[Wanted[Shape]]:
+    def machine(self, facts: FactsResult) -> Iterable[Wanted[Shape]]:
         """A panel for each NUMA node, or for each root bus where there is one, or no node known."""
-        trees = grow(devices)
+        trees = grow(facts.devices)
+        told = {str(node.number): _node(node) for node in facts.nodes}
         nodes = [tree for tree in trees if tree.kind == "node"]
         for tree in trees:
             if tree.kind == "absent":
                 yield self._panel("not on this host", map(self._box, tree.children), tree)
                 continue
-            node = f"NUMA node {tree.name}" if tree.name else "no NUMA node"
+            node = told.get(tree.name, f"NUMA node {tree.name}") if tree.name else "no NUMA node"
             said = [node] if tree.name or len(nodes) > 1 else []
             buses = [child for child in tree.children if isinstance(child, Branch)]
             if said and len(buses) > 1:
@@ -277,6 +276,17 @@ def _kind(one: DeviceResult) -> str:
     known = _CLASSES.get(code[:4]) or _CLASSES.get(code[:2])
     port = _PORTS.get(one.port or "")
     return port or known or (f"class {code[:4]}" if code else "function")
+
+
+def _node(node: NodeResult) -> str:
+    sockets = ", ".join(map(str, node.sockets))
+    parts = (
+        f"NUMA node {node.number}",
+        f"socket {sockets}" if sockets else "",
+        _number(node.cpus, "CPU") if node.cpus else "",
+        f"{node.memory_kib / (1 << 20):.0f} GiB" if node.memory_kib else "",
+    )
+    return " \u00b7 ".join(filter(None, parts))
 
 
 def _number(count: int, what: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_vfio.check import Outcome, SubjectKind
+from pytest_vfio.check import Outcome, Severity, SubjectKind
 from pytest_vfio.judge.result import (
     Answer,
     CauseResult,
@@ -129,7 +129,7 @@ def page(run: RunResult) -> Page:
     """What is to be printed of a run."""
     hosts = tuple(_host(host, run, f"host{number}") for number, host in enumerate(run.hosts, 1))
     worst_first = tuple(sorted(hosts, key=lambda host: host.order))
-    rows = [row for host in worst_first for row in host.rows]
+    listed = [row for host in hosts for row in host.rows if len(hosts) <= _MANY or not row.quiet]
     tally = dict.fromkeys(map(verdict, (host.result for host in worst_first)), 0)
     for host in hosts:
         tally[verdict(host.result)] += 1
@@ -139,8 +139,8 @@ def page(run: RunResult) -> Page:
         worst_first,
         _shared(worst_first),
         tally,
-        tuple(dict.fromkeys(row.label for row in sorted(rows, key=_outcome))),
-        tuple(dict.fromkeys(str(row.first.severity) for row in rows)),
+        tuple(dict.fromkeys(row.label for row in sorted(listed, key=_outcome))),
+        tuple(dict.fromkeys(str(row.first.severity) for row in listed)),
     )
 
 
@@ -209,7 +209,7 @@ def _outcome(row: Row) -> tuple[int, bool]:
 
 
 def _shared(hosts: Sequence[Host]) -> tuple[Shared, ...]:
-    """The root causes over all hosts, those of the most hosts first."""
+    """The root causes over all hosts: what stops or endangers first, then by number of hosts."""
     found: dict[tuple[str, str], list[tuple[FindingResult, Host]]] = {}
     for host in hosts:
         for cause in host.causes:
@@ -220,4 +220,7 @@ def _shared(hosts: Sequence[Host]) -> tuple[Shared, ...]:
         Shared(pairs[0][0], tuple({host.anchor: host for _, host in pairs}.values()))
         for pairs in found.values()
     ]
-    return tuple(sorted(shared, key=lambda one: -len(one.hosts)))
+    hurts = (Severity.BLOCKER, Severity.SECURITY)
+    return tuple(
+        sorted(shared, key=lambda one: (one.finding.severity not in hurts, -len(one.hosts)))
+    )
