@@ -132,9 +132,9 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
 
 
 def _takes_from_host(hypervisor: Hypervisor, group: Group) -> bool:
-    """Whether a text shows a member beside the wanted ones that a host lives on, and no driver of it.
+    """Whether the text shows a member which the host may need, beside those to be passed through.
 
-    Where drivers and uses were read, GRP001 and the checks of safety judge it by them. The functions
+    Where its driver is known, GRP001 and the checks of safety judge it by that. The functions
     of a graphics card are one thing.
     """
     if not hypervisor.messages.are_all_there_is:
