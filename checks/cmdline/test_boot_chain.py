@@ -388,3 +388,37 @@ def test_default_boot_entry_exists(hypervisor: Hypervisor) -> Verdict:
         evidence=[selection.quote, entry.quote],
         cure=cures.choose(entry.title, selection.quote),
     )
+
+
+@check("CMD018", severity=ADVICE, needs=["CMD017"], refs=["F227"], since="0.2")
+def test_default_boot_entry_has_the_running_kernel(hypervisor: Hypervisor) -> Verdict:
+    """Default boot entry has the running kernel
+
+    Checks:
+        That the entry which an ordinary reboot takes starts the kernel that runs now.
+    Why it matters:
+        Another kernel brings its own drivers, its own initramfs and its own defaults. What is known
+        of this host is known of the kernel that runs; whether the next one has vfio-pci, the
+        modules and the options in its initramfs shows only when it runs.
+    Evidence:
+        /boot/grub/grub.cfg with grubenv or the loader's entries; the release of the kernel.
+    Fix:
+        Reboot while an administrator is there, and judge the host again.
+    Fix safety:
+        A reboot stops every guest.
+    References:
+        F227.
+    """
+    boot, release = hypervisor.boot, hypervisor.kernel.release
+    entry = boot.next_entry
+    if entry.release is None:
+        return skips(f"the entry {entry.title!r} does not name its kernel", evidence=entry.quote)
+    if entry.release == release:
+        return passes(f"the next boot takes kernel {release}, too", evidence=entry.quote)
+    return fails(
+        f"the next boot takes kernel {entry.release}, running is {release}",
+        actual=entry.release,
+        expected=release,
+        evidence=[entry.quote, hypervisor.kernel.quote],
+        cure=cures.boot_entry(entry.title),
+    )

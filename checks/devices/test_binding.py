@@ -27,7 +27,7 @@ DENYLIST_SINCE = (5, 9, 0)
     severity=BLOCKER,
     needs=[
         *("DEV001", "DEV002", "DEV004", "DEV007", "DEV010", "DEV030"),
-        *("DRV001", "DRV002", "DRV003", "DRV005", "DRV012", "DRV013"),
+        *("DRV001", "DRV002", "DRV003", "DRV005", "DRV012", "DRV013", "DRV014"),
         *("CMD010", "CMD011", "CMD012", "CMD014", "CMD020", "CMD021", "CMD022"),
         "SAF001",
         "SAF015",

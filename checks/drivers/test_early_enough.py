@@ -3,7 +3,8 @@
 from pytest_vfio.check import BLOCKER, DEGRADED, Severity, Verdict, check, fails, passes, skips
 from pytest_vfio.cures import initramfs as initramfs_cures
 from pytest_vfio.cures import override as override_cures
-from pytest_vfio.evidence import Quote
+from pytest_vfio.evidence import Missing, Quote
+from pytest_vfio.facts.host.paths import Node
 from pytest_vfio.facts.pci.functions import is_vfio_driver
 from pytest_vfio.facts.tristate import known, require
 from pytest_vfio.hypervisor import handover
@@ -93,6 +94,66 @@ def test_initramfs_does_not_put_the_host_driver_ahead(
         severity=_severity(hypervisor, device),
         cure=initramfs_cures.early(hypervisor.evidence, _module(driver)),
     )
+
+
+@check("DRV014", severity=BLOCKER, needs=[*BEFORE, "DRV003"], refs=["F228"], since="0.2")
+def test_initramfs_is_newer_than_the_files_it_is_made_from(
+    hypervisor: Hypervisor, device: IntendedDevice
+) -> Verdict:
+    """Initramfs is newer than the files that it is made from
+
+    Checks:
+        For a device that an id of vfio-pci matches and that is not on a VFIO driver, where the
+        initramfs holds the host driver: that no file with a setting of VFIO which belongs into the
+        image was written after the image.
+    Why it matters:
+        The host driver binds within the initramfs, by the settings of the day when it was built.
+    Evidence:
+        The times when the image and the files of /etc/modprobe.d, /etc/initramfs-tools, /etc/dracut
+        were written; the names of the files in the image.
+    Fix:
+        Build the initramfs again and reboot.
+    Fix safety:
+        A broken initramfs keeps the host from booting: keep the old one as an entry. Can be undone.
+    References:
+        F228; update-initramfs(8), dracut(8), mkinitcpio(8).
+    """
+    driver, modules = _taker(hypervisor, device), hypervisor.modules
+    if isinstance(driver, Verdict):
+        return driver
+    if not modules.initramfs.holds(_module(driver)):
+        return passes(f"the initramfs holds no {driver}")
+    image = _image(hypervisor)
+    for item in hypervisor.evidence.seen(*sorted(hypervisor.evidence.items)):
+        ours = item.name.startswith(_SOURCES) and not item.name.endswith("/")
+        if ours and "vfio" in item.text:
+            node = hypervisor.paths.node(item.name)
+            if node is not None and (node.written or 0) > (image.written or 0):
+                return fails(
+                    f"{device.name} is bound to {driver}: /{node.path} was written after the"
+                    f" initramfs /{image.path}, which does not have it",
+                    actual=f"/{image.path} is older than /{node.path}",
+                    expected="an initramfs built from what is configured",
+                    evidence=[node.quote, image.quote, device.function.quote("driver")],
+                    severity=_severity(hypervisor, device),
+                    cure=initramfs_cures.again(hypervisor.evidence),
+                )
+    return passes(f"/{image.path} is newer than what it is made from", evidence=image.quote)
+
+
+#: What a setting has to be written into the image from.
+_SOURCES = ("etc/modprobe.d/", "etc/initramfs-tools/modules", "etc/dracut.conf", "etc/mkinitcpio.conf",
+            "etc/modules")  # fmt: skip
+
+
+def _image(hypervisor: Hypervisor) -> Node:
+    """The initramfs of the running kernel. Raises Missing where its age is not known."""
+    release = hypervisor.kernel.release
+    for path in (f"boot/initrd.img-{release}", f"boot/initramfs-{release}.img"):
+        node = hypervisor.paths.node(path)
+        if node is not None and node.written is not None:
+            return node
+    raise Missing(hypervisor.evidence.item("paths"))
 
 
 @check("DRV004", severity=DEGRADED, needs=[*BEFORE, "DRV003", "DRV005"], refs=["F75"])

@@ -127,13 +127,13 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
         F72; libvirt's virpci.c, modprobe.d(5).
     """
     modules = hypervisor.modules
-    for name, quote in _forbidden(hypervisor):
+    for name, text, quote in _forbidden(hypervisor):
         if known(modules.builtin, name):
             continue  # else a module, as far as anybody knows
         loaded = modules.loaded_quote(name) is not None
         return fails(
-            f"{name} is kept from loading: {quote.line}",
-            actual=quote.line[:200],
+            f"{name} is kept from loading: {text}",
+            actual=text[:200],
             expected=f"{name} allowed",
             evidence=quote,
             severity=DEGRADED if loaded else BLOCKER,
@@ -143,21 +143,21 @@ def test_no_configuration_keeps_a_vfio_driver_from_loading(hypervisor: Hyperviso
     return passes("nothing keeps the drivers of VFIO from loading")
 
 
-def _forbidden(hypervisor: Hypervisor) -> Iterator[tuple[str, Quote]]:
-    """Drivers of VFIO, each with the line that keeps it away."""
+def _forbidden(hypervisor: Hypervisor) -> Iterator[tuple[str, str, Quote]]:
+    """Drivers of VFIO, each with the setting that keeps it away and its line."""
     modules = hypervisor.modules
     for line in modules.modprobe.of("blacklist", "vfio_pci"):
-        yield "vfio_pci", line.quote
+        yield "vfio_pci", line.quote.line, line.quote
     for name in OURS:
         for line in modules.modprobe.of("install", name):
             if line.rest.strip().endswith(("/false", "/true")) or line.rest.strip() in NOTHING:
-                yield name, line.quote
+                yield name, line.quote.line, line.quote
         for word in hypervisor.cmdline.seen("module_blacklist"):
             if name in [piece.replace("-", "_") for piece in word.pieces]:
-                yield name, word.quote
+                yield name, word.text, word.quote
     for word in hypervisor.cmdline.seen("modprobe.blacklist"):
         if "vfio_pci" in [piece.replace("-", "_") for piece in word.pieces]:
-            yield "vfio_pci", word.quote
+            yield "vfio_pci", word.text, word.quote
 
 
 @check("DRV010", severity=BLOCKER, needs=["DRV001", "DRV006"], refs=["F63"])

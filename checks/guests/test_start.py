@@ -19,13 +19,13 @@ from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse.claims import Claim, Kind
 
 _FILES = (Kind.FILE, Kind.PROGRAM, Kind.FOLDER)
-_MACHINE = (Kind.ACCELERATOR, Kind.MACHINE, Kind.SECURITY)
+_MACHINE = (Kind.ACCELERATOR, Kind.MACHINE, Kind.VCPUS, Kind.SECURITY)
 _PLACES = (Kind.CPUS, Kind.NODES)
 _VALUES = (Kind.VALUE, Kind.CPU_MODEL, Kind.ADDRESS)
 _NETWORKS = (Kind.NETWORK, Kind.BRIDGE, Kind.NETDEV, Kind.POOL)
 
 
-@check("GST030", severity=BLOCKER, needs=["LIB001"], refs=["F210"], since="0.2")
+@check("GST030", severity=BLOCKER, needs=["LIB001"], refs=["F221", "F225"], since="0.2")
 def test_every_file_that_the_guest_names_exists(hypervisor: Hypervisor, guest: Domain) -> Verdict:
     """Every file that the guest names exists on the host
 
@@ -42,7 +42,7 @@ def test_every_file_that_the_guest_names_exists(hypervisor: Hypervisor, guest: D
     Fix safety:
         Safe while the guest is off: nothing that runs has the file open.
     References:
-        F210; libvirt src/qemu/qemu_process.c, qemuProcessPrepareHost.
+        F221, F225; libvirt src/qemu/qemu_process.c, qemuProcessPrepareHost.
     """
     return _met(hypervisor, guest, _FILES, "every file")
 
@@ -55,7 +55,7 @@ def test_qemu_has_the_machine_and_accelerator_of_the_guest(
 
     Checks:
         That /dev/kvm exists where the guest is of type kvm, that QEMU for its architecture has its
-        machine type, and that libvirt uses its security model.
+        machine type, which takes so many vCPUs, and that libvirt uses its security model.
     Why it matters:
         The start is refused: "Emulator does not support virt type kvm", "unsupported machine
         type". The processor's flag proves no /dev/kvm, which the module kvm_intel or
@@ -114,7 +114,7 @@ def test_networks_and_pools_that_the_guest_names_are_active(
         The start is refused: "network 'default' is not active", "Cannot get interface MTU on
         'br0': No such device". An assigned device beside it does not start either.
     Evidence:
-        The stored XML of the guest; /run/libvirt/network, /run/libvirt/storage, /sys/class/net.
+        The stored XML of the guest; /run/libvirt/network, virsh pool-list, /sys/class/net.
     Fix:
         Start the network or pool, and mark it for autostart.
     Fix safety:
@@ -156,7 +156,7 @@ def test_qemu_user_can_read_the_files_of_the_guest(
     return _fails(guest, unmet, severity)
 
 
-@check("GST035", severity=BLOCKER, needs=["LIB001"], refs=["F216"], since="0.2")
+@check("GST035", severity=BLOCKER, needs=["LIB001"], refs=["F216", "F226"], since="0.2")
 def test_guest_has_values_that_libvirt_accepts_at_the_start(
     hypervisor: Hypervisor, guest: Domain
 ) -> Verdict:
@@ -175,7 +175,7 @@ def test_guest_has_values_that_libvirt_accepts_at_the_start(
     Fix safety:
         Safe while the guest is off. Can be undone.
     References:
-        F216; libvirt src/qemu/qemu_validate.c, src/cpu/cpu.c.
+        F216, F226; libvirt src/qemu/qemu_validate.c, src/cpu/cpu.c.
     """
     return _met(hypervisor, guest, _VALUES, "every value")
 

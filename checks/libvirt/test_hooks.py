@@ -5,7 +5,7 @@ from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
 
-@check("LIB010", severity=BLOCKER, needs=["LIB001"], refs=["F215"], since="0.2")
+@check("LIB010", severity=BLOCKER, needs=["LIB001"], refs=["F222"], since="0.2")
 def test_no_hook_of_libvirt_blocks_every_start(hypervisor: Hypervisor) -> Verdict:
     """No hook of libvirt blocks every start
 
@@ -22,7 +22,7 @@ def test_no_hook_of_libvirt_blocks_every_start(hypervisor: Hypervisor) -> Verdic
     Fix safety:
         Manual: hooks prepare devices and networks.
     References:
-        F215; libvirt, Hooks for specific system management; src/util/virhook.c.
+        F222; libvirt, Hooks for specific system management; src/util/virhook.c.
     """
     hooks = hypervisor.hooks.active
     for hook in hooks:

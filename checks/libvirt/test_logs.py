@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pytest_vfio.check import BLOCKER, DEGRADED, Verdict, check, fails, passes
 from pytest_vfio.cures import libvirt as cures
 from pytest_vfio.evidence import Missing, Quote, Status
+from pytest_vfio.facts.kernel import devicelog
 from pytest_vfio.facts.tristate import require
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import qemulog
@@ -20,7 +21,8 @@ def test_libvirt_log_reports_no_passthrough_failure(hypervisor: Hypervisor) -> V
     """libvirt's log reports no passthrough failure
 
     Checks:
-        That libvirt's log has none of the errors that are known to come from passthrough.
+        That libvirt's log has none of the errors that are known to come from passthrough. Lines
+        about a device that no guest has any more are history.
     Why it matters:
         The log reports what was tried and refused. It is history: what it names may be fixed since,
         which is why the state of the host is judged by other checks.
@@ -34,7 +36,12 @@ def test_libvirt_log_reports_no_passthrough_failure(hypervisor: Hypervisor) -> V
         The entries of the failure catalogue that the line is an instance of.
     """
     libvirt = hypervisor.libvirt
-    signs = [sign for item in libvirt.logs for sign in qemulog.signs(item, qemulog.LIBVIRT)]
+    signs = [
+        sign
+        for item in libvirt.logs
+        for sign in qemulog.signs(item, qemulog.LIBVIRT)
+        if _concerns_somebody(hypervisor, sign)
+    ]
     if signs:
         last = signs[-1]
         return fails(
@@ -44,9 +51,7 @@ def test_libvirt_log_reports_no_passthrough_failure(hypervisor: Hypervisor) -> V
             evidence=_newest(signs),
             refs=dict.fromkeys(sign.known.ref for sign in signs),
             acts=last.known.acts,
-            severity=BLOCKER
-            if last.known.ref == "F148"
-            else None,  # its rights, not a guest's fault
+            severity=BLOCKER if last.known.ref == "F148" else None,
             cure=cures.look_into_log(),
         )
     looked_for = [item for item in libvirt.log_items if item.status is not Status.NOT_COLLECTED]
@@ -55,6 +60,16 @@ def test_libvirt_log_reports_no_passthrough_failure(hypervisor: Hypervisor) -> V
         raise Missing(*libvirt.log_items[:1])
     require(*looked_for)
     return passes("libvirt's log has no known error of passthrough", evidence=whole[0].quote())
+
+
+def _concerns_somebody(hypervisor: Hypervisor, sign: qemulog.Sign) -> bool:
+    """A line about a PCI function concerns those that are for guests now, and no other."""
+    named = devicelog.addresses(sign.quote.line)
+    if not named or hypervisor.guests.lacking:
+        return True  # a guest that was not read may have it
+    meant = {device.address for device in hypervisor.intent.known}
+    held = any(hypervisor.guests.holding(address) for address in named)
+    return held or not meant.isdisjoint(named)
 
 
 def _newest(signs: Iterable[qemulog.Sign]) -> tuple[Quote, ...]:

@@ -129,6 +129,19 @@ def test_ids_and_rules_that_would_take_the_root_disk_are_refused(step):
     assert "0000:00:03.0" in (guard.refusal(fresh("ids-catch-the-root-disk"), [step]) or "")
 
 
+def test_a_reboot_into_a_worse_state_is_refused():
+    """Ids that wait for the next boot would take the NIC by which the host is reached."""
+    hypervisor = fresh("ids-catch-the-management-nic")
+    mended = RemoveWords("/etc/default/grub", ("vfio-pci.ids=1af4:1041",), "V")
+
+    assert "0000:00:02.0" in (guard.refusal(hypervisor, [Reboot()]) or "")
+    assert guard.refusal(hypervisor, [mended, Reboot()]) is None
+    unread = Hypervisor(
+        evidence("ids-catch-the-management-nic").without(["sys/class/net", "ip/addr", "ip/route4"])
+    )
+    assert "cannot tell" in (guard.refusal(unread, [Reboot()]) or "")
+
+
 def test_an_unread_host_is_refused():
     """What cannot be told is no permission."""
     hypervisor = Hypervisor(evidence("never-detached").without(["sys/class/net"]))

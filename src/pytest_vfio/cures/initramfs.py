@@ -26,6 +26,11 @@ def rebuild(evidence: Evidence) -> tuple[Step, ...]:
     return (ByHand("build the initramfs of every kernel again with the distribution's own tool"),)
 
 
+def again(evidence: Evidence) -> Cure:
+    """The image is older than what it is made from."""
+    return Cure("build the initramfs again, then reboot", (*rebuild(evidence), Reboot()))
+
+
 def early(evidence: Evidence, driver: str) -> Cure:
     """Put vfio-pci into the initramfs, and have it loaded there before the device's own driver."""
     title = f"put vfio-pci into the initramfs, and load it there before {driver}"

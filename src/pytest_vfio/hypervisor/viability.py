@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Whom QEMU runs as where qemu.conf does not say.
 DEFAULT_USERS = ("libvirt-qemu", "qemu")
 _ACTIVE_NETWORKS = "run/libvirt/network/"
-_ACTIVE_POOLS = "run/libvirt/storage/"
+_POOLS = "virsh/pool-list"
 _EVERYWHERE = re.compile(r"0\.0\.0\.0|::1?|127\..*")
 _CPU_MODELS = "usr/share/libvirt/cpu_map/"
 
@@ -59,11 +59,12 @@ def claims(hypervisor: Hypervisor, found: DomainXml, *kinds: Kind) -> tuple[Clai
     chosen = tuple(claim for claim in found.claims if claim.kind in kinds)
     if Kind.MACHINE not in kinds:
         return chosen
+    of_machine = (Kind.MACHINE, Kind.VCPUS)
     programs = {one.program for one in hypervisor.capabilities.emulators.values()}
     own = [c.value for c in found.claims if c.kind is Kind.PROGRAM and c.what == "emulator"]
     if not own or programs.issuperset(own):
         return chosen
-    return tuple(claim for claim in chosen if claim.kind is not Kind.MACHINE)
+    return tuple(claim for claim in chosen if claim.kind not in of_machine)
 
 
 def unmet(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
@@ -134,13 +135,17 @@ def _network(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
 
 
 def _pool(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
-    active = hypervisor.evidence.item(_ACTIVE_POOLS)
-    if f"{claim.value}.xml" in active.lines:
+    """` lab    active   yes`, or no such line."""
+    item = hypervisor.evidence.item(_POOLS)
+    if item.unread:
+        raise Missing(item)
+    states = {line.split()[0]: line.strip() for line in item.lines[2:] if line.strip()}
+    line = states.get(claim.value)
+    if line is not None and line.split()[1:2] == ["active"]:
         return None
-    if not active.whole:
-        raise Missing(active)
-    words = f"storage pool {claim.value} is not active"
-    return Unmet(claim, words, active.quote(f"(no {claim.value}.xml)"))
+    state = "is not active" if line is not None else "does not exist"
+    words = f"storage pool {claim.value} {state}"
+    return Unmet(claim, words, item.quote(line or f"(no {claim.value})"))
 
 
 def _netdev(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
@@ -193,6 +198,15 @@ def _machine(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
     if not known or any(claim.value in one.machines for one in known):
         return None
     return Unmet(claim, f"QEMU has no machine type {claim.value}", known[0].quote)
+
+
+def _vcpus(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
+    emulators = hypervisor.capabilities.emulators.values()
+    most = [one.machines[claim.what] for one in emulators if one.machines.get(claim.what)]
+    if not most or not claim.value.isdecimal() or int(claim.value) <= (most[0] or 0):
+        return None
+    words = f"machine type {claim.what} takes at most {most[0]} vCPUs"
+    return Unmet(claim, words, next(iter(emulators)).quote)
 
 
 def _cpu_model(hypervisor: Hypervisor, claim: Claim) -> Unmet | None:
@@ -249,6 +263,7 @@ _ANSWERS: Mapping[Kind, Callable[[Hypervisor, Claim], Unmet | None]] = MappingPr
         Kind.ACCELERATOR: _accelerator,
         Kind.MACHINE: _machine,
         Kind.SECURITY: _security,
+        Kind.VCPUS: _vcpus,
         Kind.CPU_MODEL: _cpu_model,
         Kind.ADDRESS: _address,
         Kind.VALUE: _value,

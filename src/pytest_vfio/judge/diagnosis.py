@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from pytest_vfio.check import Check, Outcome, Severity
 from pytest_vfio.evidence import place
@@ -39,6 +40,7 @@ class DeviceSentence(msgspec.Struct, frozen=True):
     sentence: str
     no_because: Because | None = None
     after: tuple[str, ...] = ()
+    next_boot: Answer = Answer.UNKNOWN
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -49,6 +51,9 @@ class Diagnosis(msgspec.Struct, frozen=True):
     devices: tuple[DeviceSentence, ...]
 
 
+#: What is said of the next boot: words, entries, kernels, and who binds or makes devices at boot.
+_AT_BOOT = ("CMD015", "CMD016", "CMD017", "CMD018", "SAF005", "SAF013", "SAF015", "GST028")
+_WAITS = "CMD011"
 _OTHERS = ("device", "group")
 #: What makes a host not ready, whatever `--fail-on` says.
 _HURTS = (Severity.BLOCKER, Severity.SECURITY)
@@ -114,6 +119,31 @@ class _Blockers:
                 self.hostdevs.setdefault(below, []).append(hostdev.key)
 
     def sentence(self, device: IntendedDevice) -> DeviceSentence:
+        """What holds now, and what will after the next boot."""
+        now = self._now(device)
+        return replace(now, next_boot=self._next_boot(device, now))
+
+    def _next_boot(self, device: IntendedDevice, now: DeviceSentence) -> Answer:
+        """A prediction of its own: what works may be lost by a reboot, what waits may arrive.
+
+        Of a kernel that never ran nothing is known.
+        """
+        keys = ((id, *key) for key in self._concerned(device) for id in _AT_BOOT)
+        said = [self.by_key[key] for key in keys if key in self.by_key]
+        bad = [f for f in said if f.outcome is Outcome.FAIL]
+        if any(f.severity is not Severity.ADVICE for f in bad):
+            return Answer.NO
+        if bad or any(f.outcome in (Outcome.UNKNOWN, Outcome.ERROR) for f in said):
+            return Answer.UNKNOWN
+        waits = now.assignable is Answer.NO and self._only_waits(device)
+        return Answer.YES if waits else now.assignable
+
+    def _only_waits(self, device: IntendedDevice) -> bool:
+        """All that stops the device is a boot that has not been."""
+        own = [finding for key in self._concerned(device) for finding in self.on.get(key, ())]
+        return all(finding.id == _WAITS for finding in self._causes(own))
+
+    def _now(self, device: IntendedDevice) -> DeviceSentence:
         """Told by the blockers on the device and on all that it has to do with."""
         own = [finding for key in self._concerned(device) for finding in self.on.get(key, ())]
         to = f" to {device.guest}" if device.guest else ""

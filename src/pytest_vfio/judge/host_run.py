@@ -270,6 +270,7 @@ def _device(
         sentence=told.sentence if told else f"{name} is not to be passed through",
         no_because=told.no_because if told else None,
         after=told.after if told else (),
+        next_boot=told.next_boot if told else Answer.UNKNOWN,
         with_=_mates(name, function, hypervisor),
         name=_of(function, hypervisor.names.of),
         used_by=tuple(dict.fromkeys(use.path for use in uses)),

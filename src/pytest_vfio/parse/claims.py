@@ -33,6 +33,7 @@ class Kind(enum.Enum):
     MACHINE = "machine type"
     SECURITY = "security model"
     CPU_MODEL = "CPU model"
+    VCPUS = "number of vCPUs"
     ADDRESS = "address"
     VALUE = "value"  # that libvirt takes into a definition, and refuses at the start
 
@@ -84,6 +85,8 @@ def _placement(domain: Element) -> Iterator[_Found]:
     vcpu = domain.first("vcpu")
     if vcpu is not None:
         yield Kind.CPUS, vcpu.get("cpuset"), "vcpu", vcpu, False
+        machine = domain.first("os", "type")
+        yield Kind.VCPUS, vcpu.text, machine.get("machine") if machine else "", vcpu, False
     for tune in domain.all("cputune"):
         for pin in tune.children:
             if pin.tag in ("vcpupin", "emulatorpin", "iothreadpin"):

@@ -14,7 +14,7 @@ from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.parse import vfioids
 from pytest_vfio.parse.pciaddress import PATTERN
 from pytest_vfio.remedy import idle
-from pytest_vfio.steps import Impact, Step
+from pytest_vfio.steps import Impact, Reboot, Step
 
 _ADDRESS = re.compile(PATTERN)
 _IDS = re.compile(r"\bvfio[-_]pci[. ](?:.* )?ids=([^\s\"']+)|^ids=([^\s\"']+)")
@@ -31,10 +31,13 @@ def addresses(step: Step) -> tuple[str, ...]:
 
 def refusal(hypervisor: Hypervisor, steps: Iterable[Step]) -> str | None:
     """Why steps must not be planned on a host; None where they may."""
-    for step in steps:
+    found = tuple(steps)
+    for step in found:
         if step.kind in _RELEASES:
             continue
-        reasons = (*_protected(hypervisor, step), *_caught(hypervisor, step))
+        reasons = (*_protected(hypervisor, step), *_caught(hypervisor, _ids(step)))
+        if isinstance(step, Reboot):
+            reasons = tuple(_caught(hypervisor, _left_for_the_boot(hypervisor, found)))
         for reason in reasons:
             return reason
         if Impact.DETACHES in step.impacts:
@@ -64,9 +67,25 @@ def _protected(hypervisor: Hypervisor, step: Step) -> Iterator[str]:
             yield f"the host uses {address}: {path}"
 
 
-def _caught(hypervisor: Hypervisor, step: Step) -> Iterator[str]:
-    """What the host uses of that which ids in a step would give to vfio-pci at the next boot."""
-    for ids in _ids(step):
+def _left_for_the_boot(hypervisor: Hypervisor, steps: Iterable[Step]) -> Iterator[str]:
+    """The lists of ids that the next boot has by now, save those that the steps take out."""
+    try:
+        words = hypervisor.boot.next_entry.words
+    except Missing:
+        words = hypervisor.boot.running_words  # what boots is what booted, as far as is known
+    gone = {
+        text for step in steps for text in (*getattr(step, "words", ()), getattr(step, "old", ""))
+    }
+    yield from (
+        word.value
+        for word in words
+        if word.name == "vfio_pci.ids" and word.value and word.text not in gone
+    )
+
+
+def _caught(hypervisor: Hypervisor, lists: Iterable[str]) -> Iterator[str]:
+    """What the host uses of that which lists of ids would give to vfio-pci at the next boot."""
+    for ids in lists:
         for pattern in vfioids.parse(ids, "", vfioids.NOWHERE)[0]:
             for address, function in hypervisor.pci.known.items():
                 try:

@@ -120,7 +120,6 @@ ROWS: tuple[Row, ...] = (
     folder("run/libvirt/qemu/", right=ROOT, pattern="*.xml", sos=("/run/libvirt/", "/run/libvirt")),
     folder("run/libvirt/network/", right=ROOT, pattern="*.xml"),
     folder("etc/libvirt/hooks/", right=ROOT, since="0.2"),
-    listing("run/libvirt/storage/", right=ROOT, since="0.2"),
     listing("usr/share/libvirt/cpu_map/", since="0.2"),
     listing("etc/libvirt/qemu/autostart/", right=ROOT),
     listing("etc/libvirt/qemu/networks/autostart/"),
@@ -250,6 +249,7 @@ ROWS: tuple[Row, ...] = (
             ),
         )
     ),
+    own("virsh/pool-list", source=f"{_ASKED} pool-list --all", function="libvirt", since="0.2"),
     own(
         "virsh/nodedev-dumpxml",
         limit=30,

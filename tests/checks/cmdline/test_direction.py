@@ -248,3 +248,26 @@ def test_ids_of_the_hosts_own_disk_are_harm():
     dashed = ask("CMD020", host({**tree, **told(words), "boot/grub/grub.cfg": grub_cfg(words)}))
     assert "remove vfio-pci-ids=144d:a808 from the kernel command line" == dashed.cure.title
     assert ADVICE == dashed.severity
+
+
+# -- the kernel of the next boot
+
+
+def test_CMD018_fails_where_the_next_boot_takes_a_newer_kernel():
+    """Its initramfs and its modules were never read."""
+    newer = grub_cfg(WITH, "6.12.0-1-amd64") + grub_cfg(WITH)
+    found = ask("CMD018", host({"boot/grub/grub.cfg": newer, **ON}))
+
+    assert (Outcome.FAIL, "6.12.0-1-amd64") == (found.outcome, found.actual)
+
+
+def test_CMD018_passes_where_the_same_kernel_is_the_default():
+    """An older one beside it changes nothing."""
+    older = grub_cfg(WITH) + grub_cfg(WITH, "5.10.0-28-amd64")
+
+    assert Outcome.PASS == says("CMD018", {"boot/grub/grub.cfg": older})[0]
+
+
+def test_CMD018_unknown_without_the_entries():
+    """Nobody knows what the next boot takes."""
+    assert Outcome.UNKNOWN == says("CMD018", {"boot/grub/grub.cfg": Status.DENIED})[0]

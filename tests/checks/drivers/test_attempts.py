@@ -144,3 +144,54 @@ def test_DRV013_passes_where_all_are_closed():
 def test_DRV013_unknown_without_the_file():
     """Nothing is concluded from nothing."""
     assert UNKNOWN == ask("DRV013", box({"etc/default/grub": Status.DENIED})).outcome
+
+
+# -- DRV014
+
+AGES = """\
+-rw-r--r-- 0 0 1767000000 boot/initrd.img-6.1.0-18-amd64
+-rw-r--r-- 0 0 {} etc/modprobe.d/vfio.conf
+-rw-r--r-- 0 0 1600000000 etc/initramfs-tools/modules
+"""
+
+
+def aged(written: int, **changes: object) -> dict[str, object]:
+    """The ids in modprobe.d, written then; the host driver in the image."""
+    return {
+        **conf("options vfio-pci ids=8086:1572"),
+        "initramfs": "usr/lib/modules/x/i40e.ko\nusr/lib/modules/x/vfio-pci.ko\n"
+        "etc/modprobe.d/vfio.conf\n",
+        "paths": AGES.format(written),
+        **changes,
+    }
+
+
+def test_DRV014_fails_where_the_setting_is_younger_than_the_image():
+    """The names in the image are right, and what stands in them is of an earlier day."""
+    found = says("DRV014", aged(1767000001))
+
+    assert FAIL == found.outcome
+    assert "/etc/modprobe.d/vfio.conf" in found.message
+
+
+def test_DRV014_passes_where_the_image_was_built_after_it():
+    """Then another reason is to be looked for."""
+    assert PASS == says("DRV014", aged(1766999999)).outcome
+
+
+def test_DRV014_unknown_where_the_age_was_not_read():
+    """A probe that did not look, or no image of a known name."""
+    assert UNKNOWN == says("DRV014", aged(1, paths=Status.DENIED)).outcome
+    assert (
+        UNKNOWN == says("DRV014", aged(1, paths="absent boot/initrd.img-6.1.0-18-amd64\n")).outcome
+    )
+
+
+def test_DRV006_fails_with_the_parameter_and_not_the_whole_line():
+    """What is to be removed is one parameter of many."""
+    line = (
+        "BOOT_IMAGE=/vmlinuz-6.1.0-18-amd64 ro quiet modprobe.blacklist=vfio-pci intel_iommu=on\n"
+    )
+    found = ask("DRV006", box({"proc/cmdline": line}))
+
+    assert (FAIL, "modprobe.blacklist=vfio-pci") == (found.outcome, found.actual)

@@ -64,7 +64,8 @@ def box(*devices: str, running: bool = False, without: str = "", **changes):
         "sys/devices/system/node": NODES,
         "sys/class/net": "lo->../x/lo\nbr0->../x/br0\neth0->../x/eth0\n",
         "run/libvirt/network/": "default.xml\n",
-        "run/libvirt/storage/": "images.xml\n",
+        "virsh/pool-list": " Name     State      Autostart\n----\n images   active     yes\n"
+        " slow     inactive   no\n\n",
         "virsh/net-dumpxml": "<network><name>default</name></network>\n"
         "<network><name>asleep</name></network>\n",
         **changes,
@@ -162,6 +163,7 @@ def test_GST030_skips_a_guest_without_a_device_of_the_host():
     [
         {"dev/kvm": None},
         {"machine": "pc-q35-99.0"},
+        {"body": "<vcpu>289</vcpu>"},
         {"body": "<seclabel type='static' model='selinux'><label>x</label></seclabel>"},
     ],
 )
@@ -235,6 +237,7 @@ def test_GST032_unknown_without_the_nodes():
         "<interface type='bridge'><source bridge='br9'/></interface>",
         "<interface type='direct'><source dev='eth9' mode='bridge'/></interface>",
         "<disk type='volume'><source pool='slow' volume='a'/></disk>",
+        "<disk type='volume'><source pool='gone' volume='a'/></disk>",
     ],
 )
 def test_GST033_fails_where_it_is_not_there_or_asleep(device):

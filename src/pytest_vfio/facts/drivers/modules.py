@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 
-from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Tree
+from pytest_vfio.evidence import Evidence, Item, Lack, Missing, Quote, Status, Tree
 from pytest_vfio.facts.drivers.initramfs import (
     EARLY,
     PLAIN,
@@ -154,7 +154,8 @@ class Modules:
             return True
         item = self.evidence.item("modules.dep")
         ours = any(part in module for part in ("vfio", "kvm", "iommu"))  # all that it lists
-        if item.whole and item.data and ours:
+        gone = item.status is Status.ABSENT  # no module of this kernel is installed at all
+        if ours and (gone or (item.whole and item.data)):
             return self.loaded(module)
         option = CONFIG.get(module)
         if option is None:

@@ -1,7 +1,8 @@
 """What there is of the paths that guests, hooks and VFIO's nodes name, and who may read them.
 
-Source: `paths`, a line each, `-rw-r--r-- 0 64055 var/lib/x` or `absent var/lib/x`, with all folders
-above; `users/qemu`, what id(1) says of the user QEMU runs as (libvirt's qemu.conf: `user`).
+Source: `paths`, a line each, `-rw-r--r-- 0 64055 1767323045 var/lib/x` (the time when it was
+written may be left out) or `absent var/lib/x`, with all folders above; `users/qemu`, what id(1)
+says of the user QEMU runs as (libvirt's qemu.conf: `user`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from pytest_vfio.evidence import Evidence, Missing, Quote
 
 ITEM, USERS = "paths", "users/qemu"
-_LINE = re.compile(r"([-a-zA-Z?.+]{10,11}) (\d{1,10}) (\d{1,10}) (.+)")
+_LINE = re.compile(r"([-a-zA-Z?.+]{10,11}) (\d{1,10}) (\d{1,10}) (?:(\d{1,12}) )?(.+)")
 _USER = re.compile(r"uid=(\d{1,10})\(([^)\n]{1,64})\) gid=(\d{1,10})")
 _GROUPS = re.compile(r"[=,](\d{1,10})\(")
 #: Which letters of the mode are whose.
@@ -23,12 +24,16 @@ _OWNER, _GROUP, _OTHER = 1, 4, 7
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One path: type and permissions as ls prints them, owner and group by number."""
+    """One path: type and permissions as ls prints them, owner and group by number.
+
+    `written` is when, in seconds since 1970; None where it was not told.
+    """
 
     path: str
     mode: str
     owner: int
     group: int
+    written: int | None
     quote: Quote
 
     @property
@@ -73,7 +78,9 @@ class Paths:
                 found[line.removeprefix("absent ")] = None
             elif match:
                 quote = self._item.quote(line[:400])
-                found[match[4]] = Node(match[4], match[1], int(match[2]), int(match[3]), quote)
+                written = int(match[4]) if match[4] else None
+                owner, group = int(match[2]), int(match[3])
+                found[match[5]] = Node(match[5], match[1], owner, group, written, quote)
         return found
 
     def node(self, path: str) -> Node | None:

@@ -77,6 +77,11 @@ libvirt() {
   else
     without virsh/net-dumpxml "$why"
   fi
+  if have virsh && uri virtstoraged storage; then
+    run virsh/pool-list 10 virsh -r -c "$URI" pool-list --all
+  else
+    without virsh/pool-list "$why"
+  fi
   if have virsh && uri virtnodedevd nodedev; then
     node_devices
   else

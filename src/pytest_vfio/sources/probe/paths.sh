@@ -1,7 +1,8 @@
 # -- what guests name ----------------------------------------------------------------------------
 
-# Every path in the files of guests, with the folders above it; libvirt's hooks, and the nodes of
-# VFIO. A line each: mode, numeric owner and group, path without its leading slash; or `absent`.
+# Every path in the files of guests, with the folders above it; libvirt's hooks, the nodes of VFIO,
+# the initramfs and what it is made from. A line each: mode, numeric owner and group, when it was
+# last written (seconds since 1970), path without its leading slash; or `absent`.
 named_paths() {
   if [ "$ME" != 0 ] && [ ! -r "$R/etc/libvirt/qemu" ]; then
     without paths 'denied the files of guests are read by root only'
@@ -21,14 +22,16 @@ named_paths() {
       done | tr "\042\047<>" "\n\n\n\n" | grep -a "^[[:space:]]*/[^/]*/" |
         sed "s,^[[:space:]]*,,; s,[[:space:]]*\$,,; s,//*,/,g; s,\(.\)/\$,\1,"
       printf "/%s\n" dev/vfio/* etc/libvirt/hooks/* etc/libvirt/hooks/qemu.d/* \
+        etc/modprobe.d/* etc/modules etc/initramfs-tools/modules \
+        etc/dracut.conf.d/* etc/mkinitcpio.conf "boot/initrd.img-$3" "boot/initramfs-$3.img" \
         bin/sh bin/bash usr/bin/env usr/bin/python3 usr/bin/perl usr/bin/swtpm
     } | awk "{ p = \$0; while (p != \"\") { print substr(p, 2); sub(/\/[^\/]*\$/, \"\", p) } }" |
       sort -u | head -n 5000 | while IFS= read -r p; do
         case "/$p" in *"*"*) continue ;; esac
         for m in $skip; do case "/$p/" in "$m"/*) continue 2 ;; esac; done
         if [ -e "$p" ]; then printf "%s\0" "$p"; else printf "absent %s\n" "$p" >&4; fi
-      done | xargs -0 -r stat -L -c "%A %u %g %n" --
-  ' sh "$R" "$AUTO"
+      done | xargs -0 -r stat -L -c "%A %u %g %Y %n" --
+  ' sh "$R" "$AUTO" "$RELEASE"
 }
 
 # Who QEMU runs as: the user that qemu.conf names, and those of the distributions.
