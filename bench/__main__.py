@@ -44,6 +44,7 @@ def main() -> int:
             *over_ssh(folder, arguments.times),
             *cold_start(folder, arguments.times),
             *judging(arguments.times),
+            *each_finding(folder, arguments.times),
         ]
         growth(folder, arguments.times)
     print(f"\nload in the end: {_load()}")
@@ -135,6 +136,27 @@ def judging(times: int) -> tuple[bool]:
     row(f"{findings} findings of {len(tuple(checks))} checks, from raw evidence", seconds)
     print(f"  {'each finding':58} {seconds / findings * 1e6:9.1f} us")
     return (budget("milliseconds for all", seconds * 1e3, most=5),)
+
+
+def each_finding(folder: Path, times: int) -> tuple[bool]:
+    """What a finding costs beyond its judging: as an item, in pytest's counts, in the reports."""
+    checks = suite.combined(())
+    few, many = (generated.host(f"findings{devices}", devices) for devices in (10, 100))
+    runs = [
+        [*pytest(folder), "--per", "subject", "--bundle", str(recorded(folder, evidence))]
+        for evidence in (few, many)
+    ]
+    short, long, *alone = best(
+        times,
+        *(lambda run=run: cpu(lambda: command(run, codes=(0, 1))) for run in runs),
+        *(lambda evidence=evidence: judged(checks, evidence) for evidence in (few, many)),
+    )
+    more = len(tuple(Judgement(checks, Hypervisor(many)))) - len(
+        tuple(Judgement(checks, Hypervisor(few)))
+    )
+    beyond = (long - short - (alone[1] - alone[0])) / more
+    print(f"\nBeyond judging, in CPU time: {more} findings more or less")
+    return (budget("milliseconds for each", beyond * 1e3, most=0.18),)
 
 
 def growth(folder: Path, times: int) -> None:

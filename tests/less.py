@@ -10,6 +10,7 @@ from pytest_vfio.check import Outcome
 from pytest_vfio.evidence import Evidence, Item, Status
 from pytest_vfio.judge.diagnosis import HostVerdict, diagnose
 from pytest_vfio.judge.judgement import Finding, Judgement, Key
+from pytest_vfio.sources.bundles.recording import HEADER, dump_recording, load_recording
 from tests.golden.matrix import POLICY
 
 BAD = {Outcome.FAIL, Outcome.UNKNOWN, Outcome.BLOCKED}
@@ -55,6 +56,13 @@ def changed(evidence: Evidence, item: Item) -> Evidence:
 def cut(item: Item, size: int) -> Item:
     """An item of which only so many bytes arrived, and that is known."""
     return structs.replace(item, status=Status.TRUNCATED, data=item.data[:size])
+
+
+def ended(evidence: Evidence, share: float) -> Evidence:
+    """What is left of a recording that was cut at some byte behind its first line."""
+    whole = dump_recording(evidence, redact=False)
+    size = max(int(share * len(whole)), len(HEADER) + 1)
+    return load_recording(whole[:size], evidence.host)
 
 
 def denied(item: Item) -> Item:

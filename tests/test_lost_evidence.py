@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vfio.evidence import Evidence
-from pytest_vfio.sources.bundles.recording import HEADER, dump_recording, load_recording
 from tests.hosts.recorded import bundles, evidence, judge, lab_bundles
-from tests.less import Told, changed, complaints, cut, denied
+from tests.less import Told, changed, complaints, cut, denied, ended
 
 NAMES = tuple(bundles())
 SINGLES = [(name, item) for name in NAMES for item in evidence(name).items]
@@ -39,12 +38,6 @@ def halved(name: str, item: str) -> Evidence:
 def refused(name: str, item: str) -> Evidence:
     read = evidence(name)
     return changed(read, denied(read.item(item)))
-
-
-def ended(name: str, share: float) -> Evidence:
-    """What is left of a recording that was cut at some byte."""
-    whole = dump_recording(evidence(name), redact=False)
-    return load_recording(whole[: int(share * len(whole))] or HEADER, name)
 
 
 @each_single
@@ -88,7 +81,7 @@ def test_less_of_a_lab_host_is_never_better(name, data):
             [
                 evidence(name).without(gone),
                 halved(name, gone[0]),
-                ended(name, data.draw(st.floats(0, 1))),
+                ended(evidence(name), data.draw(st.floats(0, 1))),
                 refused(name, gone[0]),
             ]
         )

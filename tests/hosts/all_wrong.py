@@ -164,7 +164,8 @@ def _guests() -> Content:
         "var/log/libvirt/qemu/": "a.log",
         "var/log/libvirt/qemu/a.log": "2026-01-01 00:00:00.000+0000: starting up\n"
         f"vfio {CARD}: group 38 is not viable\n",
-        "guest/a/lspci": "00:05.0 VGA compatible controller [0300]: X [1af4:1050]\n",
+        "guest/a/lspci": "00:05.0 Ethernet controller [0200]: X710 [8086:1572]\n"
+        "00:06.0 Ethernet controller [0200]: RTL-8139 [10ec:8139]\n",
     }
 
 

@@ -26,6 +26,9 @@ from pytest_vfio.report.words import Shown, shown
 #: Marks for which an item may end without having told its finding.
 SILENCING = ("skip", "skipif")
 
+#: Whether a collector bears one of them, or stands in one that does.
+_SILENT = pytest.StashKey[bool]()
+
 #: Marks that a check cannot bear, and what to do instead.
 _REFUSED = {
     "parametrize": "a check is asked once about each subject of each host; ask in a loop, or "
@@ -63,9 +66,18 @@ def must_bear(collector: pytest.Collector, check: Check) -> None:
 
 
 def is_silenced(collector: pytest.Collector, check: Check) -> bool:
-    """Whether a check bears a mark for which it may tell nothing."""
-    marks = [*getattr(check.function, "pytestmark", ()), *collector.iter_markers()]
+    """Whether a check bears a mark for which it may tell nothing, its own or its file's."""
+    return _are_silent(getattr(check.function, "pytestmark", ())) or _silences(collector)
+
+
+def _are_silent(marks: Iterable[pytest.Mark]) -> bool:
     return any(mark.name in SILENCING for mark in marks)
+
+
+def _silences(collector: Any) -> bool:
+    if _SILENT not in collector.stash:
+        collector.stash[_SILENT] = _are_silent(collector.iter_markers())
+    return bool(collector.stash[_SILENT])
 
 
 class CheckFile(pytest.File):
@@ -87,9 +99,13 @@ class CheckFile(pytest.File):
 
 
 @cache
-def _mark(name: str) -> pytest.MarkDecorator:
-    decorator: pytest.MarkDecorator = getattr(pytest.mark, name)
-    return decorator
+def _marks(check: Check) -> dict[str, pytest.Mark]:
+    """The marks of a check: its author's, its severity, its kind of subject, its layer."""
+    layer = suites.layer(check)
+    layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
+    names = (check.severity.value, check.subject.value, *layers)
+    own = getattr(check.function, "pytestmark", ())
+    return {mark.name: mark for mark in (*own, *(getattr(pytest.mark, n).mark for n in names))}
 
 
 class Ours(pytest.Item):
@@ -126,13 +142,9 @@ class CheckItem(Ours):
         self.check = check
         self.host = host
         self.key = key  # and not the subject, from which a whole host hangs
-        for mark in getattr(check.function, "pytestmark", ()):
-            self.own_markers.append(mark)
-            self.keywords[mark.name] = mark
-        layer = suites.layer(check)
-        layers = [layer] if layer in suites.LAYERS else []  # a user's own folder is no mark
-        for name in (check.severity.value, check.subject.value, *layers):
-            self.add_marker(_mark(name))
+        marks = _marks(check)
+        self.own_markers += marks.values()
+        self.keywords.update(marks)
         self.extra_keyword_matches.update((check.id, *check.refs))
         self.judged: Judged | None = None
 
@@ -147,9 +159,10 @@ class CheckItem(Ours):
     ) -> Iterator[CheckItem]:
         """The items of a check on one host."""
         first: CheckItem | None = None
+        host_name = node_name(host)
         for subject in subjects:
             tail = "" if subject.kind == "host" else f"-{node_name(subject.name)}"
-            full = f"{name}[{node_name(host)}{tail}]"
+            full = f"{name}[{host_name}{tail}]"
             item = cls.from_parent(
                 parent,
                 name=full,
@@ -163,6 +176,12 @@ class CheckItem(Ours):
             )
             first = first or item
             yield item
+
+    @property
+    def silenced(self) -> bool:
+        """Whether it bears a mark for which it may tell nothing, its own or its file's."""
+        above = self.parent is not None and _silences(self.parent)
+        return above or _are_silent(self.own_markers)
 
     def judge(self, judged: Judged) -> None:
         """Take the finding, and name it to whatever reports tests."""

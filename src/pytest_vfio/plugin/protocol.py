@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from pytest_vfio.plugin.items import SILENCING, CheckItem, Ours, mark
+from pytest_vfio.plugin.items import CheckItem, Ours, mark
 
 #: What others can hook in around the phases of an item, and where they hear of them.
 _HOOKS = (
@@ -47,9 +47,7 @@ def unwatched(session: pytest.Session, ours: object) -> bool:
 
 
 def _plain(item: pytest.Item) -> bool:
-    if isinstance(item, CheckItem):
-        return not any(map(item.get_closest_marker, SILENCING))
-    return isinstance(item, Ours)
+    return isinstance(item, Ours) and not (isinstance(item, CheckItem) and item.silenced)
 
 
 def _module(plugin: object) -> str:

@@ -93,9 +93,11 @@ def _asks(file: Path) -> bool:
     except (SyntaxError, ValueError):
         return True  # pytest tells best what is wrong with it
     every = file.name == "conftest.py"
+    functions = tuple(_functions(tree))
+    wanted = _HANDED - {one.name for one in functions}  # what it defines itself is no host of ours
     return any(
-        _HANDED & _arguments(one)
-        for one in _functions(tree)
+        wanted & _arguments(one)
+        for one in functions
         if every or one.name.startswith("test") or one.decorator_list
     )
 
@@ -109,11 +111,18 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunction
 
 
 def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """What a function is handed by fixtures: no decorator of its own gives it (parametrize)."""
-    names = {one.arg for one in (*function.args.args, *function.args.kwonlyargs)}
-    for node in itertools.chain.from_iterable(map(ast.walk, function.decorator_list)):
-        if isinstance(node, ast.keyword):
-            names.discard(node.arg or "")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names.difference_update(map(str.strip, node.value.split(",")))
-    return names
+    """What a function is handed by fixtures: no decorator of its own gives it.
+
+    Parametrize names what it gives, hypothesis' given too, or else gives the last ones.
+    """
+    names = [one.arg for one in (*function.args.args, *function.args.kwonlyargs)]
+    given: set[str] = set()
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("given"):
+            given.update(names[len(names) - len(decorator.args) :])
+        for node in ast.walk(decorator):
+            if isinstance(node, ast.keyword):
+                given.add(node.arg or "")
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                given.update(map(str.strip, node.value.split(",")))
+    return {*names} - given

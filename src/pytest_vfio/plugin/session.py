@@ -33,7 +33,6 @@ from pytest_vfio.plugin import (
 from pytest_vfio.plugin.hosts import HostError
 from pytest_vfio.plugin.items import (
     ALONE,
-    SILENCING,
     CheckItem,
     HostItem,
     Ours,
@@ -140,7 +139,7 @@ class Session:
         gc.freeze()  # all of this stays to the end: nobody need look for garbage in it
 
     def _judge(self, host: str, items: Iterable[CheckItem | per.ManyItem]) -> None:
-        loud = [i for i in items if not any(i.get_closest_marker(m) for m in SILENCING)]
+        loud = [item for item in items if not (isinstance(item, CheckItem) and item.silenced)]
         told = [key for item in loud for key in item.keys]
         run = self.run.judge(host)
         judged = run.selected(told)

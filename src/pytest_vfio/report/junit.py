@@ -32,8 +32,8 @@ def render(run: RunResult) -> bytes:
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     root.set("time", f"{run.duration_s:.3f}")
     ElementTree.indent(root)
-    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text + b"\n"
+    text: str = ElementTree.tostring(root, encoding="unicode")  # as bytes it takes twice as long
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{text}\n".encode()
 
 
 def _suite(host: HostResult, run: RunResult) -> ElementTree.Element:
