@@ -25,7 +25,7 @@ PYTHON = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "checks").rglob("*.py")
 PREFIX = {
     "firmware": "FW", "cmdline": "CMD", "iommu": "IOM", "drivers": "DRV", "groups": "GRP",
     "devices": "DEV", "sriov": "SRV", "libvirt": "LIB", "guests": "GST", "tuning": "TUN",
-    "safety": "SAF",
+    "safety": "SAF", "messages": "MSG",
 }  # fmt: skip
 
 ARTICLES = {"a", "an", "the"}

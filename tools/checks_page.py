@@ -39,6 +39,7 @@ _ABOUT = {
     "libvirt": "libvirt's daemons, settings, networks and logs",
     "guests": "guests and the devices that they name",
     "tuning": "memory, CPUs and NUMA: what makes a device slow",
+    "messages": "known messages in logs and pasted texts",
 }
 
 

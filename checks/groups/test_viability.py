@@ -21,6 +21,10 @@ from pytest_vfio.hypervisor import handover, isolation
 from pytest_vfio.hypervisor.groups import NOIOMMU, Group
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 
+_DISPLAY = 0x03
+#: Base classes of PCI: storage, network, display.
+_LIVED_ON = (0x01, 0x02, _DISPLAY)
+
 
 @check("GRP001", severity=BLOCKER, needs=["IOM001", "SAF002"], refs=["F92", "F93", "F138"])
 def test_no_member_makes_the_group_not_viable(hypervisor: Hypervisor, group: Group) -> Verdict:
@@ -118,12 +122,34 @@ def test_group_has_at_most_one_endpoint_or_one_guest(
             expected="one endpoint, or all for the same guest",
             evidence=reason.quotes or [group.functions[0].seen],
             refs=[reason.ref],
+            severity=BLOCKER if _takes_from_host(hypervisor, group) else None,
             cure=by_hand_cures.separate(),
         )
     require(found, group)  # only a whole group shows that there is no other member
     if len(ends) < 2:
         return passes(f"group {group.number} has one endpoint at most: {', '.join(ends) or 'none'}")
     return passes(f"all {len(ends)} endpoints of group {group.number} are for {owners[ends[0]]}")
+
+
+def _takes_from_host(hypervisor: Hypervisor, group: Group) -> bool:
+    """Whether the text shows a member which the host may need, beside those to be passed through.
+
+    Where its driver is known, GRP001 and the checks of safety judge it by that. The functions
+    of a graphics card are one thing.
+    """
+    if not hypervisor.messages.are_all_there_is:
+        return False
+    wanted = [one for one in group.functions if hypervisor.intent.get(one.address)]
+    cards = {one.address.rpartition(".")[0] for one in wanted if _class(one) == _DISPLAY}
+    return bool(wanted) and any(
+        _class(one) in _LIVED_ON and not one.knows("driver")
+        for one in group.functions
+        if one not in wanted and one.address.rpartition(".")[0] not in cards
+    )
+
+
+def _class(function: PciFunction) -> int | None:
+    return function.base_class if function.knows("class_code") else None
 
 
 def _owner(hypervisor: Hypervisor, address: str) -> str | None:

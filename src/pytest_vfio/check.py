@@ -85,7 +85,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `message` is one line of facts: subject, actual, expected. `refs` narrows the check's entries
     of the failure catalogue to those that this failure is an instance of. `severity` is set where
-    this failure is better or worse than the check's own severity says.
+    this failure is better or worse than the check's own severity says. `signs` are entries of the
+    catalogue of which the failure is no more than a sign: one of state that is an instance of such
+    an entry explains it.
     """
 
     outcome: Outcome
@@ -98,6 +100,7 @@ class Verdict(msgspec.Struct, frozen=True):
     acts: Acts = Acts.OS
     cure: Cure | None = None
     severity: Severity | None = None
+    signs: tuple[str, ...] = ()
 
 
 def passes(message: str, *, evidence: Proof | Iterable[Proof] = ()) -> Verdict:
@@ -115,6 +118,7 @@ def fails(
     acts: str = "os",
     cure: Cure | None = None,
     severity: Severity | None = None,
+    signs: Iterable[str] = (),
 ) -> Verdict:
     """The subject is not as it has to be. The evidence is the line that proves it."""
     return Verdict(
@@ -127,6 +131,7 @@ def fails(
         acts=Acts(acts),
         cure=cure,
         severity=severity,
+        signs=tuple(signs),
     )
 
 

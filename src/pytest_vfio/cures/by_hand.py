@@ -309,6 +309,14 @@ def mappable_bars(address: str) -> Cure:
     )
 
 
+def of_message(cure: str, commands: Iterable[str]) -> Cure:
+    """What ends a known message; where its causes differ, first the commands that tell them apart."""
+    look = [ByHand(f"to tell its causes apart, look at what {one} prints") for one in commands]
+    if not cure:
+        return Cure("find out which cause the message has", tuple(look))
+    return Cure(cure.rstrip("."), (ByHand(cure), *look))
+
+
 def correct_line(file: str, line: str, expected: str) -> Cure:
     """A setting with a letter that is wrong."""
     return by_hand(

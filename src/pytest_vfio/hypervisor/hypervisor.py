@@ -16,6 +16,7 @@ from pytest_vfio.facts.drivers.pins import Pins
 from pytest_vfio.facts.firmware.acpi import Acpi
 from pytest_vfio.facts.host.cpu import Cpu
 from pytest_vfio.facts.host.memory import Memory
+from pytest_vfio.facts.host.messages import Messages
 from pytest_vfio.facts.host.network import Network
 from pytest_vfio.facts.host.paths import Paths
 from pytest_vfio.facts.host.platform import Platform
@@ -179,6 +180,11 @@ class Hypervisor:
         return Protected(named, self.pci, self.network, self.storage, console)
 
     @cached_property
+    def messages(self) -> Messages:
+        """What logs and pasted texts say in words that are known."""
+        return Messages(self.evidence)
+
+    @cached_property
     def intent(self) -> Intent:
         """What the host is meant to pass through."""
-        return Intent(self.declared, self.pci, self.modules, self.guests)
+        return Intent(self.declared, self.pci, self.modules, self.guests, self.messages)

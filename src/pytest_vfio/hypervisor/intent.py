@@ -2,7 +2,8 @@
 
 Follows section 5 of the design: the inventory holds; where it is silent, vfio-pci ids (command
 line, modprobe.d), driver_override, devices bound to VFIO drivers and the hostdevs of any guest
-tell. Each intended device says where the intent comes from.
+tell; where no state was read, also what QEMU was given and what messages name. Each intended device
+says where the intent comes from.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from pytest_vfio.declared import Declared, WantedDevice, WantedGuest
 from pytest_vfio.evidence import Lack, Missing, Status, asked
 from pytest_vfio.facts.drivers.modules import Modules
+from pytest_vfio.facts.host.messages import Messages
 from pytest_vfio.facts.libvirt.guests import Guests
 from pytest_vfio.facts.pci.functions import Pci, PciFunction, is_vfio_driver
 from pytest_vfio.facts.tristate import ask
@@ -66,9 +68,11 @@ class IntendedDevice(msgspec.Struct, frozen=True):
 class Intent:
     """The devices that a host is meant to pass through."""
 
-    def __init__(self, declared: Declared, pci: Pci, modules: Modules, guests: Guests) -> None:
+    def __init__(
+        self, declared: Declared, pci: Pci, modules: Modules, guests: Guests, messages: Messages
+    ) -> None:
         self._declared = declared
-        self._topics = pci, modules, guests
+        self._topics = pci, modules, guests, messages
 
     @property
     def known(self) -> tuple[IntendedDevice, ...]:
@@ -112,8 +116,8 @@ class Intent:
 class _Search:
     """Collects intended devices from one host; keeps what could not be asked."""
 
-    def __init__(self, pci: Pci, modules: Modules, guests: Guests) -> None:
-        self.pci, self.modules, self.guests = pci, modules, guests
+    def __init__(self, pci: Pci, modules: Modules, guests: Guests, messages: Messages) -> None:
+        self.pci, self.modules, self.guests, self.messages = pci, modules, guests, messages
         self.found: dict[str, IntendedDevice] = {}
         self.unread: dict[Lack, None] = {}
 
@@ -179,6 +183,15 @@ class _Search:
                 self.add(function.address, "bound")
         for address in self.addresses_of_guests():
             self.add(address, "hostdev")
+        if self.messages.are_all_there_is:
+            self.hear()
+
+    def hear(self) -> None:
+        """What QEMU was given, and what known messages name."""
+        for address in self.messages.arguments:
+            self.add(address, "qemu")
+        for address in self.messages.devices:
+            self.add(address, "message")
 
     def addresses_of_guests(self) -> Iterable[str]:
         """What the hostdevs of every known guest name."""

@@ -17,6 +17,7 @@ from pytest_vfio.declared import Declared
 from pytest_vfio.evidence import Evidence, Source, Status, place
 from pytest_vfio.facts.pci.function import PciFunction
 from pytest_vfio.facts.tristate import known
+from pytest_vfio.hypervisor import decide
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.diagnosis import Cause, DeviceSentence, Diagnosis, diagnose
 from pytest_vfio.judge.judgement import Finding, Judgement, Key
@@ -60,6 +61,8 @@ class Told(msgspec.Struct, frozen=True):
     causes: tuple[CauseResult, ...]
     facts: FactsResult
     unread: tuple[UnreadResult, ...]
+    notes: tuple[str, ...]
+    would_decide: tuple[str, ...]
 
 
 class HostRun:
@@ -132,7 +135,8 @@ class HostRun:
     def ill_judged(self) -> str | None:
         """Why the host counts as an error although it was read, if it does."""
         outcomes = {one.finding.outcome for one in self.whole}
-        if not outcomes & {Outcome.PASS, Outcome.FAIL, Outcome.BLOCKED, Outcome.WAIVED}:
+        is_host = self.source not in (Source.PASTE, Source.LOOSE)
+        if is_host and not outcomes & {Outcome.PASS, Outcome.FAIL, Outcome.BLOCKED, Outcome.WAIVED}:
             return f"{self.name}: nothing could be judged by what was read"
         if self._policy.strict and self.told.verdict is HostVerdict.CANNOT_TELL:
             return f"{self.name}: cannot tell whether it is ready, and --strict-unknown was given"
@@ -158,6 +162,8 @@ class HostRun:
             seconds=self.seconds,
             live=self.live,
             unread=told.unread,
+            notes=told.notes,
+            would_decide=told.would_decide,
             lapsed=tuple(
                 LapsedResult(waiver.check, waiver.reason, waiver.expires.isoformat())
                 for waiver in self._policy.lapsed(chosen.values())
@@ -199,6 +205,10 @@ def _told(judgement: Judgement, policy: Policy) -> Told:
         tuple(map(_cause, diagnosis.causes)),
         _facts(judgement.hypervisor, diagnosis),
         _unread(findings),
+        decide.notes(judgement.hypervisor),
+        decide.commands(judgement.hypervisor)
+        if diagnosis.verdict is HostVerdict.CANNOT_TELL
+        else (),
     )
 
 

@@ -20,7 +20,7 @@ from pytest_vfio.check import Acts, Check, Outcome, Proof, Severity, SubjectKind
 from pytest_vfio.evidence import Lack, Missing, Quote, asked
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.subjects import Kind, Subject, Subjects
-from pytest_vfio.judge.suite import Suite
+from pytest_vfio.judge.suite import STANDS_ON, Suite
 from pytest_vfio.redaction import redacted
 from pytest_vfio.steps import Cure
 
@@ -28,6 +28,7 @@ from pytest_vfio.steps import Cure
 Key = tuple[str, SubjectKind, str]
 
 #: What becomes blocked where a needed check failed.
+_RANK = tuple(Severity)
 _MASKED = frozenset((Outcome.FAIL, Outcome.UNKNOWN))
 
 
@@ -136,12 +137,28 @@ class Judgement:
 
     def _blocked_by(self, check: Check, subject: Subject) -> tuple[Key, ...]:
         """The root findings for which this one is a consequence; empty where there are none."""
-        if not check.needs or self._verdict(check, subject).outcome not in _MASKED:
+        verdict = self._verdict(check, subject)
+        if verdict.outcome not in _MASKED:
             return ()
-        roots: dict[Key, None] = {}
+        roots: dict[Key, None] = dict.fromkeys(self._explaining(verdict, subject))
         for need in check.needs:
             roots.update(dict.fromkeys(self._roots_of(self.suite[need], subject)))
         return tuple(roots)
+
+    def _explaining(self, sign: Verdict, subject: Subject) -> Iterator[Key]:
+        """The roots of what a verdict is but a sign of, on what its subject stands on."""
+        signs = frozenset(sign.signs)
+        for check in self.suite if signs else ():
+            if signs.isdisjoint(check.refs) or check.subject not in STANDS_ON[subject.kind]:
+                continue
+            for under in self._below(check, subject):
+                found = self._verdict(check, under)
+                of_these = not signs.isdisjoint(found.refs or check.refs)
+                worth = _RANK.index(found.severity or check.severity) <= _RANK.index(
+                    sign.severity or check.severity
+                )
+                if found.outcome is Outcome.FAIL and of_these and worth and not found.signs:
+                    yield from self._blocked_by(check, under) or ((check.id, *under.key),)
 
     def _roots_of(self, need: Check, subject: Subject) -> tuple[Key, ...]:
         """The roots that a needed check has on what the subject stands on."""

@@ -324,7 +324,8 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     `facts` is None for a host that was not read; `reason` says why it is an error: unreachable, or
     read and not to be judged. `findings` are those of the whole suite, and so are verdict and
     `diagnosis`, first cause first. `seconds` are the host's own. `live` says that this run read it.
-    `unread` is the evidence for want of which something is unknown.
+    `unread` is the evidence for want of which something is unknown. `notes` are sentences on what a
+    text says that is harmless; `would_decide` are commands whose output would tell what it does not.
     """
 
     name: Words
@@ -341,6 +342,8 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     unread: tuple[UnreadResult, ...] = ()
     lapsed: tuple[LapsedResult, ...] = ()
     remedy: RemedyResult | None = None
+    notes: tuple[Words, ...] = ()
+    would_decide: tuple[Words, ...] = ()
 
     @cached_property
     def shown(self) -> tuple[FindingResult, ...]:

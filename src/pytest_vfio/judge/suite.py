@@ -32,6 +32,7 @@ LAYERS = (
     "libvirt",
     "guests",
     "tuning",
+    "messages",
 )
 
 #: The kinds of subject that a subject of a kind stands on, itself included.

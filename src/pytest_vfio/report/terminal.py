@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_vfio.check import Outcome, Severity, SubjectKind
+from pytest_vfio.evidence import Source
 from pytest_vfio.judge.result import (
     Answer,
     CauseResult,
@@ -144,11 +145,22 @@ def _host(host: HostResult, page: _Page, verbose: int, *, brief: bool, survey: b
         page.rows(2, [[(cell, "bold") for cell in HEAD], *cells])
     else:
         _devices(host.facts, page, verbose, brief=brief)
+    _said(host, page)
     if host.remedy is not None:
         for indent, parts, paste in plan_lines.lines(host.remedy):
             page.line(indent, *parts, paste=paste)
     if not brief:
         _remarks(host, page, verbose)
+
+
+def _said(host: HostResult, page: _Page) -> None:
+    """What a text says that is harmless, and what to paste where it does not tell enough."""
+    for note in host.notes:
+        page.line(2, (note, "green"))
+    if host.would_decide:
+        page.line(2, ("to decide it, paste what these print:", "cyan"))
+    for command in host.would_decide:
+        page.line(5, (command, "bold"), paste=True)
 
 
 def _headline(host: HostResult) -> list[tuple[str, str]]:
@@ -270,7 +282,8 @@ def _remarks(host: HostResult, page: _Page, verbose: int) -> None:
     for waiver in host.lapsed:
         told = f"has expired on {waiver.expires} ({waiver.reason})"
         page.line(2, (f"waiver of {waiver.check} ", "yellow"), (told, ""))
-    _unread(host, page, verbose)
+    if host.source is not Source.PASTE or verbose:
+        _unread(host, page, verbose)
     told = ", ".join(f"{number} {word}" for word, number in counts(host.shown).items())
     chosen, every = len(host.shown), len(host.findings)
     number = f"{every} findings" if chosen == every else f"{chosen} of {every} findings selected"

@@ -316,4 +316,5 @@ ROWS: tuple[Row, ...] = (
     handed_over("domain/xml", source="virsh dumpxml", loose="domain/"),
     handed_over("qemu.log", source="QEMU's log of a guest", loose="qemu.log"),
     handed_over("libvirt.log", source="libvirt's log, or what virsh said", loose="libvirt.log"),
+    handed_over("paste", source="a text that somebody pasted, as a whole"),
 )

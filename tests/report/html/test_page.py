@@ -5,7 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
+from pytest_vfio.check import Outcome
+from pytest_vfio.judge.result import HostVerdict, UnreadResult
 from pytest_vfio.report import html
 from tests.report import sample
 
@@ -90,3 +93,29 @@ def test_an_unreachable_host_tells_why():
 
     assert "gone unreachable" in page.text
     assert "no route" in page.text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "unread", "told"),
+    [
+        (HostVerdict.READY, (), "Nothing is in the way"),
+        (HostVerdict.CANNOT_TELL, (UnreadResult("dmesg", "denied", 3),), "What was not read"),
+        (HostVerdict.CANNOT_TELL, (), "What is to be passed through?"),
+    ],
+)
+def test_without_a_cause_the_first_screen_says_what_the_verdict_rests_on(verdict, unread, told):
+    """That nothing is in the way is said of a host that is ready, and of no other."""
+    host = replace(sample.host(), verdict=verdict, unread=unread, diagnosis=(), findings=())
+
+    assert told in Reader(html.render(sample.run(host))).text
+
+
+def test_a_broken_check_is_no_clean_bill():
+    """Where a check failed by a mistake of its own, this is what the first screen says."""
+    whole = sample.host()
+    broken = tuple(one for one in whole.findings if one.outcome is Outcome.ERROR)
+    host = replace(whole, diagnosis=(), findings=broken)
+    text = Reader(html.render(sample.run(host))).text
+
+    assert "Checks that failed by a mistake of their own AAA006" in text
+    assert "Nothing" not in text

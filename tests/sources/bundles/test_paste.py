@@ -44,6 +44,7 @@ qemu-system-x86_64: -device vfio-pci,host=0000:01:00.0: vfio 0000:01:00.0: group
 error: Failed to start domain 'win'
 thanks!
 """
+LINE = "BOOT_IMAGE=/vmlinuz-6.1 root=/dev/sda1 ro quiet\n"
 EXPECTED = {
     "etc/default/grub": 1,
     "dmesg": 3,
@@ -56,6 +57,7 @@ EXPECTED = {
     "domain/xml": 2,
     "qemu.log": 1,
     "libvirt.log": 1,
+    "paste": len(PASTED.splitlines()),
 }
 
 
@@ -67,8 +69,63 @@ def test_each_piece_is_known_by_what_it_looks_like():
 
 
 def test_nothing_pasted_is_whole():
-    """Nobody says that all was pasted."""
-    assert {item.extent for item in carve(PASTED, "case").items.values()} == {Extent.ELIDED}
+    """Nobody says that all was pasted; one line is all that a command line has."""
+    items = carve(PASTED, "case").items
+
+    assert {items[name].extent for name in items if name != "proc/cmdline"} == {Extent.ELIDED}
+
+
+def test_a_command_line_that_ends_is_all_of_it():
+    """What follows is a prompt, a stamp or nothing, so that no mail broke it."""
+    whole = carve(LINE, "case").items["proc/cmdline"]
+    broken = carve(LINE + "vfio-pci.ids=1002:7550\n", "case").items["proc/cmdline"]
+    elided = carve(LINE.replace("quiet", "..."), "case").items["proc/cmdline"]
+
+    assert whole.extent is Extent.GREPPED
+    assert broken.extent is elided.extent is Extent.ELIDED
+
+
+def test_the_command_lines_of_two_boots_are_not_mixed():
+    """Nobody knows which of them runs."""
+    two = carve(LINE + "\n" + LINE.replace("quiet", "iommu=pt"), "case").items["proc/cmdline"]
+
+    assert two.extent is Extent.ELIDED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$ ls /sys/kernel/iommu_groups/\n$\n",
+        "$ ls -l /sys/kernel/iommu_groups\ntotal 0\n",
+        "root@box:~# find /sys/kernel/iommu_groups/ -type l\nroot@box:~# \n",
+        "IOMMU Group * 00:00.0 Host bridge [0600]: AMD RD9x0 [1002:5a14]\n",
+    ],
+)
+def test_an_empty_folder_of_groups_is_known_to_be_empty(text):
+    """What was asked for is told by the prompt, and nothing came."""
+    groups = carve(text, "case").items["sys/kernel/iommu_groups"]
+
+    assert groups.whole
+    assert not groups.data
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["$ ls /sys/kernel/iommu_groups/", "$ ls /sys/kernel/iommu_groups/\n0  1  2\n$\n", "hello\n"],
+)
+def test_a_listing_that_was_not_pasted_proves_nothing(text):
+    """The paste ends behind the command, or what it printed is there."""
+    assert "sys/kernel/iommu_groups" not in carve(text, "case").items
+
+
+def test_a_quoted_text_is_read_as_it_was():
+    """Mail puts a mark before each line, and some pages blanks that are none."""
+    plain = carve(PASTED, "case").items
+    quoted = carve("".join(f"> {line}\n" for line in PASTED.splitlines()), "case").items
+
+    assert {name: plain[name].data for name in plain if name != "paste"} == {
+        name: quoted[name].data for name in quoted if name != "paste"
+    }
 
 
 def test_windows_line_ends_change_nothing():
@@ -79,16 +136,16 @@ def test_windows_line_ends_change_nothing():
 
 
 @pytest.mark.parametrize("text", ["", "hello\nworld\n", "2026-11-22 12:00 nothing: here"])
-def test_a_text_of_nothing_known_has_no_items(text):
-    """Chatter is no evidence."""
-    assert not carve(text, "case").items
+def test_a_text_of_nothing_known_is_kept_as_it_is(text):
+    """Chatter is one text, and no piece of it is anything else."""
+    assert set(carve(text, "case").items) == ({"paste"} if text else set())
 
 
 @given(st.text(max_size=400))
 def test_any_text_can_be_carved(text):
     """Carving never fails, and never invents a line."""
     for item in carve(text, "case").items.values():
-        if item.name != "etc/modprobe.d/":
+        if item.name not in {"etc/modprobe.d/", "sys/kernel/iommu_groups"}:
             assert all(line in text.splitlines() for line in item.text.split("\n"))
 
 

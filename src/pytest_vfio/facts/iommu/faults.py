@@ -20,6 +20,7 @@ _ANY = re.compile(
     r"|arm-smmu[^\n]{0,80}: (?:event 0x[0-9a-f]{1,4} received|event: [A-Z_]{3,40} client: "
     r"|Unhandled context fault)"
 )
+_ON = re.compile(r"DMAR: Intel\(R\) Virtualization Technology for Directed I/O")
 _INTEL = re.compile(
     r"DMAR: \[(?P<kind>DMA Read|DMA Write|INTR-REMAP)[^\]]{0,40}\] Request device "
     r"\[(?P<device>[0-9a-f:.]{5,16})\](?: PASID \S{1,20})? fault (?:addr|index) "
@@ -40,7 +41,8 @@ _SMMU = re.compile(
 class Fault(msgspec.Struct, frozen=True):
     """One refused access. `device` is as printed, often without the segment; None if not printed.
 
-    `reason` is VT-d's fault reason, whatever base it was printed in.
+    `reason` is VT-d's fault reason, whatever base it was printed in. `early` ones were logged before
+    VT-d said that it is on: what firmware left running, such as the display, was still at work.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Fault(msgspec.Struct, frozen=True):
     at: int | None
     reason: int | None
     quote: Quote
+    early: bool = False
 
     def of(self, address: str) -> bool:
         """Whether the fault can be that of a PCI function (`0000:12:00.0`)."""
@@ -60,15 +63,20 @@ class Fault(msgspec.Struct, frozen=True):
 
 def read_faults(log: KernelLog) -> tuple[Fault, ...]:
     """All faults that were kept in the log; none means nothing where the log is not whole."""
-    return tuple(fault for fault in map(_fault, log.seen(_ANY)) if fault is not None)
+    on = log.first(_ON)
+    begins = on.seconds if on is not None else None
+    return tuple(fault for line in log.seen(_ANY) if (fault := _fault(line, begins)) is not None)
 
 
-def _fault(line: LogLine) -> Fault | None:
+def _fault(line: LogLine, begins: float | None) -> Fault | None:
     if found := _INTEL.search(line.text):
         word = found["reason"]
         base = 16 if word.startswith("0x") else 10
         reason = int(word, base) if base == 16 or word.isdecimal() else None
-        return Fault(found["kind"], found["device"], int(found["at"], 16), reason, line.quote)
+        early = begins is not None and line.seconds is not None and line.seconds < begins
+        return Fault(
+            found["kind"], found["device"], int(found["at"], 16), reason, line.quote, early
+        )
     if found := _AMD.search(line.text):
         device = found["device"]
         if device is None and (owner := _OWNER.search(line.text)):

@@ -79,6 +79,11 @@ class Host(msgspec.Struct, frozen=True):
     hints: tuple[str, ...]
 
     @property
+    def errors(self) -> tuple[FindingResult, ...]:
+        """The checks that failed by a mistake of their own."""
+        return tuple(one for one in self.result.findings if one.outcome is Outcome.ERROR)
+
+    @property
     def order(self) -> int:
         """Where it stands among hosts: the worst first."""
         return 0 if not self.result.reachable else 1 + _VERDICTS.index(self.result.verdict)

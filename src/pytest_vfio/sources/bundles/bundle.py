@@ -93,11 +93,9 @@ def _file(path: Path, name: str) -> Evidence:
             raise BundleError(f"{path}: {words}")
     if len(data) > PASTED:
         raise BundleError(f"{path}: no recording, and more than {PASTED} bytes of text")
-    evidence = paste.carve(data.decode("utf-8", "backslashreplace"), name or host_name(path))
-    if not evidence.items:
-        raise BundleError(
-            f"{path}: neither a recording nor a sosreport, and nothing in the text is known: "
-            "expected kernel log lines, lspci or IOMMU group listings, a command line, GRUB or "
-            "modprobe lines, libvirt XML, or QEMU and libvirt errors"
-        )
-    return evidence
+    if b"\0" in data:
+        raise BundleError(f"{path}: neither a recording nor a sosreport, and not a text")
+    text = data.decode("utf-8", "backslashreplace")
+    if not text.strip():
+        raise BundleError(f"{path}: empty")
+    return paste.carve(text, name or host_name(path))

@@ -64,17 +64,76 @@ _XML = MappingProxyType(
 )
 #: Lines are looked at by their beginning.
 _LOOK = 4096
+#: What mail and forums put before every line, and blanks that are none.
+_QUOTED = re.compile(r"(?:> ?)+")
+_BLANKS = str.maketrans({"\xa0": " ", "\u202f": " ", "\u2007": " "})
+#: Commands that print nothing where there is no IOMMU group, and a shell that waits after them.
+_LISTS_GROUPS = re.compile(
+    r"[^$#>]{0,200}[$#>]\s+(?:ls|find)\s[^|;]*/sys/kernel/iommu_groups/?(?:\s+-\S.*)?$"
+)
+_COMMAND_LINE = re.compile(
+    r"^(?:.{0,80}\b[Cc]ommand line: )?((?:BOOT_IMAGE=|initrd=|root=)\S+ .*)$"
+)
+_NO_GROUP = re.compile(r"(?:total 0|total: 0)\s*$")
+_WAITS = re.compile(r"(?:\[?[\w.-]+@[\w.-]+[^$#]{0,200})?[$#](?:\s|$)")
+#: The name of an empty folder, as a shell leaves its pattern in a script's output.
+_STAR = re.compile(r"\s*IOMMU[ _]group[ :]*\*", re.IGNORECASE)
+_GROUPS = "sys/kernel/iommu_groups"
 
 
 def carve(text: str, host: str) -> Evidence:
-    """The evidence in a text. Without any known piece it has no items."""
+    """The evidence in a text: the text itself, and every known piece of it."""
     pieces: dict[str, list[str]] = {}
-    for name, line in _carved(text.splitlines()):
+    lines = _plain(text.splitlines())
+    for name, line in _carved(lines):
         pieces.setdefault(name, []).append(line)
     items = {name: _item(name, lines) for name, lines in pieces.items()}
+    if text.strip():
+        items["paste"] = _item("paste", text.splitlines())
     if "etc/modprobe.d/pasted.conf" in items:
         items["etc/modprobe.d/"] = _item("etc/modprobe.d/", ["pasted.conf"])
+    whole = set(_whole_command_lines(lines))
+    if len(whole) == 1:  # of two boots nobody knows which one runs
+        items["proc/cmdline"] = _one_line(whole.pop())
+    if "listing/iommu_groups" not in items and _shows_no_group(lines):
+        items[_GROUPS] = Item(_GROUPS, Status.PRESENT)
     return Evidence(host, Source.PASTE, MappingProxyType(items))
+
+
+def _plain(lines: list[str]) -> list[str]:
+    """The lines without the marks of a quotation, and with plain blanks."""
+    told = [line for line in lines if line.strip()]
+    quoted = bool(told) and sum(line.startswith(">") for line in told) * 2 > len(told)
+    return [
+        (_QUOTED.sub("", line, count=1) if quoted else line).translate(_BLANKS) for line in lines
+    ]
+
+
+def _whole_command_lines(lines: list[str]) -> Iterator[str]:
+    """The kernel's command lines that nothing can have been broken off: one line is all of it."""
+    for at, line in enumerate(lines):
+        found = _COMMAND_LINE.search(line[:_LOOK])
+        after = lines[at + 1][:_LOOK] if at + 1 < len(lines) else ""
+        ends = not after.strip() or _STAMP.match(after.lstrip()) or _WAITS.match(after)
+        if found and ends and len(line) < _LOOK and "..." not in line and "\u2026" not in line:
+            yield found[1].strip()
+
+
+def _one_line(line: str) -> Item:
+    """A command line that is all that its file has."""
+    return Item("proc/cmdline", Status.PRESENT, line.encode(), extent=Extent.GREPPED)
+
+
+def _shows_no_group(lines: list[str]) -> bool:
+    """Somebody listed the groups, and there are none."""
+    for at, line in enumerate(lines):
+        if _STAR.match(line[:_LOOK]):
+            return True
+        after = lines[at + 1].strip() if at + 1 < len(lines) else ""
+        shown = _NO_GROUP.match(after) or _WAITS.match(after)
+        if shown and _LISTS_GROUPS.match(line[:_LOOK]):
+            return True
+    return False
 
 
 def _item(name: str, lines: list[str]) -> Item:
