@@ -99,11 +99,22 @@ def domain(
 """
 
 
+#: What the guests boot is there, also on hosts on which none is to boot: the host's own kernel.
+BOOTABLE = """
+mkdir -p /var/lib/lab
+for f in vmlinuz initrd; do
+    [ -e /var/lib/lab/$f ] || cp -L /boot/$f*-"$(uname -r)" /var/lib/lab/$f || : >/var/lib/lab/$f
+done
+"""
+
+
 def define(name: str, *devices: str, autostart: bool = False, **options: object) -> str:
     """Hand a guest to libvirt; bare addresses are hostdevs with managed='yes'."""
     elements = [d if d.startswith("<") else hostdev(d) for d in devices]
     xml = domain(name, *elements, **options)  # type: ignore[arg-type]
     script = (
-        write(f"/tmp/{name}.xml", xml) + f"{VIRSH} define /tmp/{name}.xml; rm /tmp/{name}.xml\n"
+        BOOTABLE
+        + write(f"/tmp/{name}.xml", xml)
+        + f"{VIRSH} define /tmp/{name}.xml; rm /tmp/{name}.xml\n"
     )
     return script + (f"{VIRSH} autostart {name}\n" if autostart else "")
