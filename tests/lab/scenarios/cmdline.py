@@ -103,6 +103,7 @@ FAULTS = (
         reboot=True,
         after=UNMANAGED,
         refs=("F41",),
+        also=("F218",),  # the same, told of the device
         quiet=("F21",),
     ),
     Fault(
