@@ -90,7 +90,7 @@ def test_everything_is_wrong_on_these_hosts():
     """Of all checks, few find nothing on any of them."""
     bad = {one.id for name in WORLDS for one in before(name).findings.values() if _bad(one)}
 
-    assert len(bad) >= 0.85 * len({check.id for check in whole_suite()})
+    assert len(bad) >= 0.84 * len({check.id for check in whole_suite()})
 
 
 def _bad(finding) -> bool:

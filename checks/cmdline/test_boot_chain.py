@@ -284,11 +284,14 @@ def test_next_boot_has_all_parameters_of_the_running_kernel(hypervisor: Hypervis
     change = prospects.compare(hypervisor, entry.words, running.all)
     where, quote = f"the next boot, the entry {entry.title!r},", entry.quote
     configured = boot.configured
+    if not change.leaving:
+        prospects.must_be_harmless(hypervisor, change)
     if not change.leaving and configured is not None:
         require(configured)
         change = prospects.compare(hypervisor, configured.words, boot.generated.words)
         where, quote = f"/{configured.source}, which entries are generated from,", configured.quote
     if not change.leaving:
+        prospects.must_be_harmless(hypervisor, change)
         return passes("the next boot has every parameter of the running line", evidence=entry.quote)
     here, there = change.worded(change.leaving)
     decides = any(effect.decides for effect in change.leaving)

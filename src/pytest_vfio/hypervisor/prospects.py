@@ -43,6 +43,12 @@ def compare(hypervisor: Hypervisor, here: Iterable[Word], there: Iterable[Word])
     )
 
 
+def must_be_harmless(hypervisor: Hypervisor, change: Change) -> None:
+    """Raise Missing where a gain may take away what the host depends on, for all that was read."""
+    if any(effect.key[0] in _BINDING for effect in change.gains):
+        hypervisor.protected.functions  # noqa: B018 - raises
+
+
 def missed(hypervisor: Hypervisor, arriving: Iterable[Effect]) -> bool:
     """Assignment lacks one of the effects now: state does not show that it works without."""
     return any(effect.decides and _missed(hypervisor, effect) for effect in arriving)
