@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pytest_vfio.evidence import Evidence, Item, Status
 from pytest_vfio.hypervisor.hypervisor import Hypervisor
 from pytest_vfio.judge.judgement import Judgement
+from pytest_vfio.judge.suite import layer
 from pytest_vfio.sources.bundles.recording import dump_recording, load_recording
 from tests.hosts.all_wrong import WORLDS, world
 from tests.hosts.recorded import whole_suite
@@ -87,10 +88,14 @@ def test_a_recording_that_ends_early_makes_nothing_better(name, share):
 
 
 def test_everything_is_wrong_on_these_hosts():
-    """Of all checks, few find nothing on any of them."""
+    """Of all checks, few find nothing on any of them.
+
+    Those of known messages are left out: they judge only where no state was read.
+    """
+    judged = {check.id for check in whole_suite() if layer(check) != "messages"}
     bad = {one.id for name in WORLDS for one in before(name).findings.values() if _bad(one)}
 
-    assert len(bad) >= 0.84 * len({check.id for check in whole_suite()})
+    assert len(bad & judged) >= 0.85 * len(judged)
 
 
 def _bad(finding) -> bool:
