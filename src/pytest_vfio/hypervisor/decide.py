@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 MOST = 3
 NOTHING = "nothing in this text says anything about passthrough"
 _EARLY = "faults while translation came on, and none later: what firmware left running, such as the display"
-_BEGIN = "virsh start GUEST"
+#: What the last start said; nobody is asked to start a guest in order to be judged.
+_LAST_START = "tail -n 30 /var/log/libvirt/qemu/GUEST.log"
 
 
 def notes(hypervisor: Hypervisor) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def _telling(hypervisor: Hypervisor) -> Iterator[str]:
         yield from said.message.commands
     have = hypervisor.evidence.items
     if not hypervisor.messages.said:
-        yield _BEGIN
+        yield _LAST_START
     if not hypervisor.groups.known:
         yield "find /sys/kernel/iommu_groups -type l"
     if "lspci" not in have:
